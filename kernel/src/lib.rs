@@ -1,0 +1,7 @@
+//! zerog's hot loops: hashing, signatures, ABI, transactions, the pool and the ledger. Python sees them through `python` alone.
+
+pub mod crypto;
+pub mod hash;
+pub mod json;
+pub mod ledger;
+pub mod transaction;
