@@ -4,4 +4,5 @@ pub mod crypto;
 pub mod hash;
 pub mod json;
 pub mod ledger;
+pub mod python;
 pub mod transaction;

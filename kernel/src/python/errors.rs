@@ -1,0 +1,76 @@
+//! The exceptions that the kernel raises, and which Rust error becomes which.
+
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+use crate::crypto::CryptoError;
+use crate::transaction::TransactionError;
+
+create_exception!(zerog._kernel, ZerogError, PyException, "Root of every expected failure in zerog; anything else is a bug.");
+create_exception!(
+    zerog._kernel,
+    DecodeError,
+    ZerogError,
+    "Bytes or JSON that are not what they should be (RLP, a transaction, ABI data, typed data, a genesis)."
+);
+create_exception!(
+    zerog._kernel,
+    SignatureError,
+    ZerogError,
+    "A signature from which no key can be recovered, or one with a high `s` (EIP-2)."
+);
+create_exception!(
+    zerog._kernel,
+    LedgerCorruptError,
+    ZerogError,
+    "The files of the ledger were damaged in a way that a crash cannot explain."
+);
+create_exception!(
+    zerog._kernel,
+    LedgerFailedError,
+    ZerogError,
+    "A write to disk failed: the ledger accepts no more changes until it is opened again."
+);
+create_exception!(zerog._kernel, LedgerBusyError, ZerogError, "Another process has this ledger open.");
+create_exception!(
+    zerog._kernel,
+    GenesisMismatchError,
+    ZerogError,
+    "The ledger in this folder began from another genesis. `args` = (kept hash hex, given hash hex)."
+);
+create_exception!(zerog._kernel, UnknownBlockError, ZerogError, "No such block in this ledger.");
+create_exception!(
+    zerog._kernel,
+    StateNotKeptError,
+    ZerogError,
+    "The state of that block is older than the history that this ledger keeps."
+);
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("ZerogError", py.get_type::<ZerogError>())?;
+    module.add("DecodeError", py.get_type::<DecodeError>())?;
+    module.add("SignatureError", py.get_type::<SignatureError>())?;
+    module.add("LedgerCorruptError", py.get_type::<LedgerCorruptError>())?;
+    module.add("LedgerFailedError", py.get_type::<LedgerFailedError>())?;
+    module.add("LedgerBusyError", py.get_type::<LedgerBusyError>())?;
+    module.add("GenesisMismatchError", py.get_type::<GenesisMismatchError>())?;
+    module.add("UnknownBlockError", py.get_type::<UnknownBlockError>())?;
+    module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())
+}
+
+impl From<CryptoError> for PyErr {
+    fn from(error: CryptoError) -> Self {
+        SignatureError::new_err(error.to_string())
+    }
+}
+
+impl From<TransactionError> for PyErr {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Signature(detail) => SignatureError::new_err(detail),
+            other => DecodeError::new_err(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The one place that knows PyO3: it converts arguments and results, and nothing else. The typed face is `zerog/_kernel.pyi`.
+
+mod basics;
+mod convert;
+mod errors;
+mod ledger;
+mod transaction;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::register(module)?;
+    basics::register(module)?;
+    transaction::register(module)?;
+    ledger::register(module)?;
+    Ok(())
+}
