@@ -1,0 +1,83 @@
+"""`endpoints.json` and `.env`: where everything of a running network is, for tools that know nothing of zerog."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+__all__ = ["Account", "ChainEndpoints", "Endpoints", "as_environment"]
+
+CONTRACTS: Final = ("Flow", "LedgerManager", "InferenceServing", "FineTuningServing", "DAEntrance")
+"""Contracts whose names always stand there, with `null` until they are deployed."""
+
+
+class ChainEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """The chain node: one port for both."""
+
+    http: str
+    ws: str
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A funded test account, with the key that everybody knows."""
+
+    address: str
+    private_key: str
+
+    def __repr__(self) -> str:
+        return f"Account(address={self.address!r})"
+
+
+def _no_contracts() -> dict[str, str | None]:
+    return dict.fromkeys(CONTRACTS)
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """The file, field by field; `null` for what is not running."""
+
+    version: int = 1
+    network: str
+    chain_id: int
+    pid: int
+    data_dir: str
+    logs: str
+    chain: ChainEndpoints | None = None
+    storage: dict[str, object] | None = None
+    da: dict[str, object] | None = None
+    compute: dict[str, object] | None = None
+    explorer: str | None = None
+    contracts: dict[str, str | None] = msgspec.field(default_factory=_no_contracts)
+    accounts: list[Account] = msgspec.field(default_factory=list)
+
+    def to_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+def as_environment(endpoints: Endpoints) -> bytes:
+    """The same as `NAME=value` lines: `chain.http` becomes `ZEROG_CHAIN_HTTP`, `accounts[0].address` `ZEROG_ACCOUNTS_0_ADDRESS`."""
+    lines = [f"{name}={_quoted(value)}" for name, value in _flatten("ZEROG", msgspec.to_builtins(endpoints))]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _flatten(prefix: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flatten(f"{prefix}_{_shouted(str(key))}", inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _flatten(f"{prefix}_{index}", inner)
+    elif value is not None:
+        yield prefix, str(value)
+
+
+def _shouted(name: str) -> str:
+    """`LedgerManager` becomes `LEDGER_MANAGER`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
+
+
+def _quoted(value: str) -> str:
+    """As a shell and every reader of such files take it."""
+    if re.fullmatch(r"[A-Za-z0-9_./:@%+,-]*", value):
+        return value
+    return "'" + value.replace("'", "'\\''") + "'"

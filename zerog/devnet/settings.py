@@ -1,0 +1,40 @@
+"""What may differ between two networks on one machine."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+__all__ = ["DEFAULT_PORT_BASE", "DevnetSettings", "RoleName"]
+
+RoleName = Literal["chain"]
+"""Subsystems that `zerog up` starts."""
+
+DEFAULT_PORT_BASE: Final = 8000
+PORT_BASE_MAX: Final = 22000
+"""So that every default port plus the distance from 8000 is a port."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevnetSettings:
+    """What `zerog up` takes."""
+
+    only: tuple[RoleName, ...] = ()
+    """Start these alone; all if none is given."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port_base: int | None = None
+    """Add this minus 8000 to every default port (8000 to 22000); 0 lets the system choose. Ports once chosen stay."""
+    block_time_s: float | None = None
+    """Also make a block every so many seconds."""
+    hardfork: str | None = None
+    """Rules of the chain from block 0: prague or osaka."""
+    one_process: bool = False
+    """Run all roles in one process, for tests and small machines."""
+    ephemeral: bool = False
+    """A throw-away network: in memory, gone when it stops."""
+
+    def __post_init__(self) -> None:
+        base = self.port_base
+        if base not in (None, 0) and not DEFAULT_PORT_BASE <= base <= PORT_BASE_MAX:
+            raise ValueError(f"must be 0 or between {DEFAULT_PORT_BASE} and {PORT_BASE_MAX}, not {base}")
+        if self.block_time_s is not None and self.block_time_s <= 0:
+            raise ValueError("must be positive")

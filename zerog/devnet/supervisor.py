@@ -1,0 +1,274 @@
+"""The supervisor of `zerog up`: starts the roles in order, proves each ready, brings back what ends, and stops them in reverse."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+import structlog
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
+
+from zerog.devnet.endpoints import Account, ChainEndpoints, Endpoints, as_environment
+from zerog.devnet.errors import ForeignNetworkError, RoleFailedError
+from zerog.devnet.folder import NetworkFolder, NetworkRecord
+from zerog.devnet.launch import role_command, run_as_process, run_in_loop
+from zerog.devnet.settings import DevnetSettings
+from zerog.devnet.subsystems import SUBSYSTEMS, Subsystem, chosen_port
+from zerog.networks import NetworkParams
+from zerog.primitives.keys import derive_accounts
+from zerog.runtime.control import Verb, connect
+from zerog.runtime.files import FileLock, LockHeldError, write_atomically
+from zerog.runtime.ports import listen
+from zerog.runtime.process import expected_error
+from zerog.runtime.report import report_of
+
+__all__ = ["Supervisor"]
+
+log = structlog.get_logger(__name__)
+
+READY_S_MAX: Final = 120.0
+"""A role that replays a long log takes its time; one that hangs shall not be waited for for ever."""
+PROBE_S_MAX: Final = 60.0
+ASK_S_MAX: Final = 600.0
+"""For a checkpoint of much data."""
+ORPHAN_S_MAX: Final = 20.0
+"""A role whose supervisor was killed stops by itself; this is how long the next supervisor waits for that."""
+ORPHAN_LOOK_S: Final = 0.02
+RESTART_S_FIRST: Final = 0.1
+RESTART_S_MAX: Final = 10.0
+HEALTHY_S: Final = 60.0
+"""After so long without a fault the next fault counts as the first."""
+FAILURES_MAX: Final = 6
+"""So many faults in a row and the network stops."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One role under supervision."""
+
+    subsystem: Subsystem
+    port: int
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    url: str | None = None
+    proof: Mapping[str, object] = field(default_factory=dict)
+    """What the role's probe said."""
+    restarts: int = 0
+    cancelled: bool = False
+
+
+class Supervisor:
+    """All roles of one network. Itself a role: its status is theirs, and what it is asked goes to all of them."""
+
+    name = "supervisor"
+
+    def __init__(self, settings: DevnetSettings, folder: NetworkFolder, network: NetworkParams) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._network = network
+        self._slots: list[_Slot] = []
+        self.endpoints: Endpoints | None = None
+
+    async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
+        """Run the network until cancelled. Reports the chain's URL once every role is proven ready.
+
+        Raises `ForeignNetworkError`, `PortInUseError`, `RoleFailedError`, `RecordBrokenError`.
+        """
+        stopping = anyio.Event()
+        async with anyio.create_task_group() as outer:
+            outer.start_soon(self._carry, stopping, task_status, name="supervisor.carry")
+            try:
+                await anyio.sleep_forever()
+            finally:
+                stopping.set()
+
+    async def probe(self) -> Mapping[str, object]:
+        """Probe every role."""
+        return {slot.subsystem.name: await self._ask(slot, "probe", PROBE_S_MAX) for slot in self._slots}
+
+    def status(self) -> Mapping[str, object]:
+        """Each role's URL and restarts, as the supervisor knows them."""
+        roles = {slot.subsystem.name: {"url": slot.url, "restarts": slot.restarts, "proof": slot.proof} for slot in self._slots}
+        return {"network": self._network.name, "data_dir": str(self._folder.path), "roles": roles}
+
+    async def quiesce(self, block: int) -> None:
+        """The chain first, then what follows it."""
+        for slot in self._slots:
+            await self._ask(slot, "quiesce", ASK_S_MAX, block=block)
+
+    async def checkpoint(self, directory: Path) -> None:
+        """Each role into its own folder below `directory`."""
+        for slot in self._slots:
+            await self._ask(slot, "checkpoint", ASK_S_MAX, directory=directory / slot.subsystem.name)
+
+    async def resume(self) -> None:
+        """In the order of the start."""
+        for slot in self._slots:
+            await self._ask(slot, "resume", ASK_S_MAX)
+
+    # The life of the network.
+
+    async def _carry(self, stopping: anyio.Event, task_status: TaskStatus[str]) -> None:
+        """Start, hold and stop the roles. Shielded, so that they stop one after the other and not all at once."""
+        with anyio.CancelScope(shield=True):
+            record = None if self._settings.ephemeral else self._folder.read_record()
+            self._check_network(record)
+            async with anyio.create_task_group() as parts:
+                parts.start_soon(self._stop_in_order, stopping, name="supervisor.stop")
+                for subsystem in self._wanted():
+                    if stopping.is_set():
+                        return
+                    await self._start(subsystem, record, parts)
+                if not stopping.is_set():
+                    self._remember(record)
+                    task_status.started(self.endpoints.chain.http if self.endpoints and self.endpoints.chain else "")
+
+    def _wanted(self) -> list[Subsystem]:
+        return [subsystem for subsystem in SUBSYSTEMS if not self._settings.only or subsystem.name in self._settings.only]
+
+    async def _start(self, subsystem: Subsystem, record: NetworkRecord | None, parts: anyio.abc.TaskGroup) -> None:
+        await self._outlast_orphan(subsystem.name)
+        slot = _Slot(subsystem, chosen_port(subsystem, self._settings, record))
+        if slot.port:
+            listen(self._settings.host, slot.port).close()  # Raises with the name of whoever is there.
+        self._slots.append(slot)
+        await parts.start(self._keep, slot, name=f"supervisor.{subsystem.name}")
+        if not slot.cancelled:
+            log.info("role_started", of=subsystem.name, url=slot.url, proof=slot.proof)
+
+    async def _stop_in_order(self, stopping: anyio.Event) -> None:
+        await stopping.wait()
+        for slot in reversed(self._slots):
+            slot.cancelled = True
+            slot.scope.cancel()
+            await slot.ended.wait()
+
+    async def _outlast_orphan(self, role: str) -> None:
+        """A role of a supervisor that was killed may still be closing its files. Raises `LockHeldError` if it stays."""
+        path = self._folder.run / f"{role}.lock"
+        deadline = anyio.current_time() + ORPHAN_S_MAX
+        while True:
+            try:
+                FileLock.acquire(path, command="zerog up").release()
+            except LockHeldError:
+                if anyio.current_time() > deadline:
+                    raise
+                await anyio.sleep(ORPHAN_LOOK_S)
+            else:
+                return
+
+    # One role.
+
+    async def _keep(self, slot: _Slot, *, task_status: TaskStatus[None]) -> None:
+        """Run one role and bring it back when it ends. The first start must succeed."""
+        failures = 0
+        try:
+            with slot.scope:
+                while True:
+                    started_s = anyio.current_time()
+                    try:
+                        await self._run_once(slot, task_status if slot.url is None else TASK_STATUS_IGNORED)
+                    except Exception as error:
+                        if slot.url is None or expected_error(error) is None:
+                            raise
+                        failures = 1 if anyio.current_time() - started_s > HEALTHY_S else failures + 1
+                        self._consider(slot, error, failures)
+                    await anyio.sleep(min(RESTART_S_FIRST * 2**failures, RESTART_S_MAX))
+        finally:
+            slot.ended.set()
+        if slot.url is None:
+            task_status.started()  # Cancelled before it was ready; whoever waits for it looks at `cancelled`.
+
+    def _consider(self, slot: _Slot, error: Exception, failures: int) -> None:
+        """Log a fault; give up after too many."""
+        slot.restarts += 1
+        report = report_of(expected_error(error) or error)
+        log.warning("role_ended", of=slot.subsystem.name, code=report.code, cause=report.cause, failures=failures)
+        if failures >= FAILURES_MAX:
+            raise RoleFailedError(slot.subsystem.name, report, self._tail(slot.subsystem.name)) from error
+
+    async def _run_once(self, slot: _Slot, task_status: TaskStatus[None]) -> None:
+        """From a start to an end. Returns or raises when the role has ended."""
+        try:
+            async with anyio.create_task_group() as role:
+                url = await role.start(self._runner(slot), name=f"{slot.subsystem.name}.role")
+                slot.port = int(url.rsplit(":", 1)[1])
+                slot.proof = await self._ask(slot, "probe", PROBE_S_MAX)
+                slot.url = url
+                task_status.started()
+        except BaseExceptionGroup as group:
+            raise expected_error(group) or group from None
+
+    def _runner(self, slot: _Slot) -> Callable[..., object]:
+        """The function that runs the role, here or in a process."""
+        subsystem, settings = slot.subsystem, self._settings
+        flags = subsystem.flags(settings, slot.port)
+        if settings.one_process:
+            make = partial(subsystem.make, flags, self._folder.path, settings.ephemeral)
+            return partial(run_in_loop, make, self._folder.run)
+        command = role_command(subsystem.command, self._folder.path.parent, flags, ephemeral=settings.ephemeral)
+        return partial(run_as_process, subsystem.name, command, ready_s_max=READY_S_MAX)
+
+    async def _ask(
+        self, slot: _Slot, verb: Verb, timeout_s: float, *, block: int | None = None, directory: Path | None = None
+    ) -> Mapping[str, object]:
+        async with connect(self._folder.control(slot.subsystem.name)) as role:
+            return await role.ask(verb, timeout_s=timeout_s, block=block, directory=directory)
+
+    def _tail(self, role: str) -> tuple[str, ...]:
+        """The end of a role's log."""
+        path = self._folder.logs / f"{role}.jsonl"
+        return tuple(path.read_text(encoding="utf-8").splitlines()[-5:]) if path.exists() else ()
+
+    # What the network remembers and tells.
+
+    def _check_network(self, record: NetworkRecord | None) -> None:
+        if record is not None and record.network != self._network.name:
+            raise ForeignNetworkError(self._folder.path, f"the network {record.network!r}", f"{self._network.name!r}")
+
+    def _remember(self, record: NetworkRecord | None) -> None:
+        """Write the record, `endpoints.json` and `.env`."""
+        if not self._settings.ephemeral:
+            kept = record or NetworkRecord(network=self._network.name)
+            base = kept.port_base if self._settings.port_base is None else self._settings.port_base
+            ports = {**kept.ports, **{slot.subsystem.name: slot.port for slot in self._slots}}
+            self._folder.write_record(msgspec.structs.replace(kept, genesis_hash=self._genesis_hash(kept), port_base=base, ports=ports))
+        self.endpoints = self._make_endpoints()
+        write_atomically(self._folder.endpoints, self.endpoints.to_json())
+        write_atomically(self._folder.environment, as_environment(self.endpoints))
+
+    def _genesis_hash(self, kept: NetworkRecord) -> str | None:
+        """The chain's genesis, held against the one that the network began with. Raises `ForeignNetworkError`."""
+        proofs = {slot.subsystem.name: slot.proof for slot in self._slots}
+        found = proofs.get("chain", {}).get("genesis_hash")
+        if found is None:
+            return kept.genesis_hash
+        if kept.genesis_hash not in (None, found):
+            raise ForeignNetworkError(self._folder.path, f"a chain with genesis {kept.genesis_hash}", f"genesis {found}")
+        return str(found)
+
+    def _make_endpoints(self) -> Endpoints:
+        urls = {slot.subsystem.name: slot.url for slot in self._slots}
+        chain = urls.get("chain")
+        return Endpoints(
+            network=self._network.name,
+            chain_id=self._network.chain_id,
+            pid=os.getpid(),
+            data_dir=str(self._folder.path),
+            logs=str(self._folder.logs),
+            chain=None if chain is None else ChainEndpoints(http=chain, ws=chain.replace("http", "ws", 1)),
+            accounts=self._accounts(),
+        )
+
+    def _accounts(self) -> list[Account]:
+        """Test accounts are public knowledge; no other network has them."""
+        genesis = self._network.genesis
+        if genesis is None:
+            return []
+        accounts = derive_accounts(genesis.mnemonic, genesis.account_count)
+        return [Account(address=str(account.address), private_key=f"0x{account.private_key.hex()}") for account in accounts]

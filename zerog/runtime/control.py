@@ -1,0 +1,216 @@
+"""The control socket: how a supervisor and the command line talk to one role, in JSON lines over a Unix socket.
+
+A request is `{"id": 1, "verb": "probe"}`, an answer `{"id": 1, "result": {…}}` or `{"id": 1, "error": {"code", "cause", "remedy"}}`.
+Whoever may open the socket's folder (mode 0700) may ask; nobody else can.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import anyio
+import msgspec
+import structlog
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import SocketStream, TaskStatus
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from zerog.primitives.errors import RefusalError, ZerogError
+from zerog.runtime.report import ErrorReport, ReportedError, report_of
+from zerog.runtime.role import Role
+
+__all__ = ["ControlClient", "ControlFaultError", "RoleNotRunningError", "Verb", "connect", "serve_control"]
+
+log = structlog.get_logger(__name__)
+
+Verb = Literal["probe", "status", "quiesce", "checkpoint", "resume", "stop"]
+
+LINE_BYTES_MAX: Final = 1 << 20
+"""Bound of one request or answer."""
+SOCKET_PATH_BYTES_MAX: Final = 107 if sys.platform == "linux" else 103
+"""Longest path of a Unix socket. Source: Linux unix(7), sun_path; macOS sys/un.h."""
+CONNECTIONS_MAX: Final = 32
+"""Conversations at once; more wait."""
+
+
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a role is asked."""
+
+    id: int
+    verb: Verb
+    block: int | None = None
+    directory: str | None = None
+
+
+class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What it says."""
+
+    id: int
+    result: dict[str, object] | None = None
+    error: ErrorReport | None = None
+
+
+@dataclass(eq=False)
+class RoleNotRunningError(RefusalError):
+    """Nobody answers on a role's control socket."""
+
+    path: Path
+
+    code = "not_running"
+    remedy = "start it with `zerog up`"
+    http_status = 503
+
+    def __str__(self) -> str:
+        return f"no {self.path.stem} runs in {self.path.parent.parent}"
+
+
+@dataclass(eq=False)
+class ControlFaultError(RefusalError):
+    """A request or an answer on the control socket does not follow the protocol."""
+
+    cause: str
+
+    code = "control_fault"
+    remedy = "use the same version of zerog on both sides"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+class ControlClient:
+    """One conversation with one role. Requests are answered in order."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+        self._lines = BufferedByteReceiveStream(stream)
+        self._last_id = 0
+
+    async def ask(self, verb: Verb, *, timeout_s: float, block: int | None = None, directory: Path | None = None) -> Mapping[str, object]:
+        """Ask and wait for the answer.
+
+        Raises what the role reports (`ReportedError`), `TimeoutError`, or `ControlFaultError` when the role goes away.
+        """
+        self._last_id += 1
+        where = None if directory is None else str(directory)
+        request = ControlRequest(id=self._last_id, verb=verb, block=block, directory=where)
+        with anyio.fail_after(timeout_s):
+            try:
+                await self._stream.send(msgspec.json.encode(request) + b"\n")
+                line = await self._lines.receive_until(b"\n", LINE_BYTES_MAX)
+            except (anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
+                raise ControlFaultError(f"the role went away while it was asked to {verb}") from error
+        answer = msgspec.json.decode(line, type=ControlAnswer)
+        if answer.error is not None:
+            raise ReportedError(answer.error)
+        return answer.result or {}
+
+    async def wait_closed(self, *, timeout_s: float) -> None:
+        """Return once the role has closed the conversation. Raises `TimeoutError`."""
+        with anyio.fail_after(timeout_s), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            while True:
+                await self._lines.receive()
+
+
+@asynccontextmanager
+async def connect(path: Path) -> AsyncIterator[ControlClient]:
+    """A conversation with the role whose socket is `path`. Raises `RoleNotRunningError`."""
+    with short_path(path) as address:
+        try:
+            stream = await anyio.connect_unix(address)
+        except OSError as error:
+            raise RoleNotRunningError(path) from error
+    async with stream:
+        yield ControlClient(stream)
+
+
+async def serve_control(role: Role, path: Path, *, stop: Callable[[], None], task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+    """Answer on `path` until cancelled. `stop` is called when somebody asks the role to stop.
+
+    The caller holds the role's lock, so a socket that lies there already is a dead one and is replaced.
+    """
+    with short_path(path) as address:
+        listener = await anyio.create_unix_listener(address, mode=0o600)
+    limiter = anyio.CapacityLimiter(CONNECTIONS_MAX)
+    verbs = _Verbs(role, stop)
+
+    async def converse(stream: SocketStream) -> None:
+        async with stream, limiter:
+            await _answer_all(verbs, stream)
+
+    try:
+        async with listener:
+            task_status.started()
+            await listener.serve(converse)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verbs:
+    """From a request to the role's method."""
+
+    role: Role
+    stop: Callable[[], None]
+
+    async def perform(self, request: ControlRequest) -> Mapping[str, object]:
+        match request:
+            case ControlRequest(verb="probe"):
+                return await self.role.probe()
+            case ControlRequest(verb="status"):
+                return {"role": self.role.name, "pid": os.getpid(), **self.role.status()}
+            case ControlRequest(verb="quiesce", block=int(block)):
+                await self.role.quiesce(block)
+            case ControlRequest(verb="checkpoint", directory=str(directory)):
+                await self.role.checkpoint(Path(directory))
+            case ControlRequest(verb="resume"):
+                await self.role.resume()
+            case ControlRequest(verb="stop"):
+                return {"stopping": True}
+            case _:
+                raise ControlFaultError(f"{request.verb} needs another argument")
+        return {}
+
+
+async def _answer_all(verbs: _Verbs, stream: SocketStream) -> None:
+    """Answer one conversation until the other side leaves."""
+    lines = BufferedByteReceiveStream(stream)
+    with suppress(anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.DelimiterNotFound):
+        while True:
+            line = await lines.receive_until(b"\n", LINE_BYTES_MAX)
+            request, answer = await _answer(verbs, line)
+            await stream.send(msgspec.json.encode(answer) + b"\n")
+            if request is not None and request.verb == "stop":
+                verbs.stop()
+
+
+async def _answer(verbs: _Verbs, line: bytes) -> tuple[ControlRequest | None, ControlAnswer]:
+    try:
+        request = msgspec.json.decode(line, type=ControlRequest)
+    except msgspec.DecodeError as error:
+        return None, ControlAnswer(id=0, error=report_of(ControlFaultError(f"not a control request: {error}")))
+    try:
+        return request, ControlAnswer(id=request.id, result=dict(await verbs.perform(request)))
+    except ZerogError as error:
+        return request, ControlAnswer(id=request.id, error=report_of(error))
+    except Exception as error:  # A bug in one verb is told to who asked and logged; the role goes on serving.
+        log.exception("control_request_failed", verb=request.verb)
+        return request, ControlAnswer(id=request.id, error=report_of(error))
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """A name for the socket `path` that fits into a socket address, however deep the folder lies."""
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+        yield str(path)
+        return
+    if sys.platform != "linux":
+        raise ControlFaultError(f"the folder's path is too long for a socket: {path}")
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

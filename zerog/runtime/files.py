@@ -1,0 +1,135 @@
+"""Files that must survive anything: private folders, atomic writes, and locks that a crash cannot leave behind."""
+
+import fcntl
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from zerog.primitives.errors import RefusalError
+
+__all__ = ["FileLock", "LockHeldError", "LockHolder", "make_private_folder", "write_atomically"]
+
+PRIVATE_FOLDER_MODE: Final = 0o700
+PRIVATE_FILE_MODE: Final = 0o600
+HOLDER_BYTES_MAX: Final = 4096
+"""More than the description of a lock's holder ever takes."""
+
+
+class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a lock, as written into the locked file by the holder."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.command} (pid {self.pid})"
+
+
+@dataclass(eq=False)
+class LockHeldError(RefusalError):
+    """Another process works in this folder."""
+
+    path: Path
+    holder: LockHolder | None
+
+    code = "lock_held"
+    remedy = "stop it with `zerog down`, or choose another folder with --dir"
+    http_status = 409
+
+    def __str__(self) -> str:
+        return f"{self.path} is held by {self.holder or 'another process'}"
+
+
+class FileLock:
+    """An exclusive `flock` on one file, held until released or until the process ends in whatever way."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def acquire(cls, path: Path, *, command: str) -> Self:
+        """Take the lock at once. `command` says what for, to whoever comes next. Raises `LockHeldError`."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise LockHeldError(path, read_holder(path)) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(LockHolder(pid=os.getpid(), command=command)), 0)
+        return cls(path, descriptor)
+
+    def release(self) -> None:
+        """Let the next one in. The file stays: removing it could split the lock in two."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def read_holder(path: Path) -> LockHolder | None:
+    """Who holds the lock on `path`: as the kernel says where it does, else as the holder wrote."""
+    written: LockHolder | None = None
+    with suppress(OSError, msgspec.DecodeError):
+        written = msgspec.json.decode(path.read_bytes()[:HOLDER_BYTES_MAX], type=LockHolder)
+    pid = _locking_pid(path)
+    if pid is None or (written is not None and written.pid == pid):
+        return written
+    return LockHolder(pid=pid, command="zerog")  # It holds the lock and has not yet written who it is.
+
+
+def _locking_pid(path: Path) -> int | None:
+    """Process that holds a `flock` on `path`. Source: proc_locks(5)."""
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError):
+        facts = path.stat()
+        wanted = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            fields = line.split()
+            if len(fields) >= 6 and fields[1] == "FLOCK" and fields[5] == wanted:
+                return int(fields[4])
+    return None
+
+
+def make_private_folder(path: Path) -> None:
+    """Make `path` and its parents; the last folder is for its owner alone (mode 0700)."""
+    path.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+    path.chmod(PRIVATE_FOLDER_MODE)
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE_MODE) -> None:
+    """Replace `path` by a file with `data`; after a crash it holds the old content or the new, never a mixture."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(mode)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename in `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

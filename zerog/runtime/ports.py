@@ -1,0 +1,109 @@
+"""TCP ports: bind one or name who has it."""
+
+import errno
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from zerog.primitives.errors import RefusalError
+
+__all__ = ["PortHolder", "PortInUseError", "holder_of_port", "listen"]
+
+LISTENING: Final = "0A"
+"""State TCP_LISTEN in /proc/net/tcp. Source: Linux, include/net/tcp_states.h."""
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortHolder:
+    """A process that listens on a port."""
+
+    name: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+@dataclass(eq=False)
+class PortInUseError(RefusalError):
+    """Another process listens on the port that we want."""
+
+    host: str
+    port: int
+    holder: PortHolder | None
+
+    code = "port_in_use"
+    remedy = "stop that process, or choose other ports with --port-base (0 lets the system choose)"
+    http_status = 409
+
+    def __str__(self) -> str:
+        return f"port {self.port} on {self.host} is in use by {self.holder or 'a process of another user'}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A non-blocking TCP socket that listens; port 0 lets the system choose. Raises `PortInUseError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(host, port, holder_of_port(port)) from error
+        raise
+    return listener
+
+
+def holder_of_port(port: int) -> PortHolder | None:
+    """The process that listens on TCP `port`; `None` if there is none, or none that we may look at, or not on Linux."""
+    if sys.platform != "linux":
+        return None
+    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    if not sockets:
+        return None
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and _has_open(folder / "fd", sockets):
+            return PortHolder(_process_name(folder), int(folder.name))
+    return None
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    """Inodes of the sockets that listen on `port`. Source: proc_pid_net(5)."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
+def _has_open(descriptors: Path, sockets: set[str]) -> bool:
+    with suppress(OSError):  # The process may be gone by now, or belong to somebody else.
+        for descriptor in descriptors.iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()) in sockets:
+                    return True
+    return False
+
+
+def _process_name(folder: Path) -> str:
+    """What the process calls itself: the program's file, and for an interpreter also the script."""
+    with suppress(OSError):
+        words = (folder / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+        names = [Path(word).name for word in words if word]
+        if names and names[0].startswith(("python", "node")) and len(names) > 1:
+            return " ".join(names[:4])
+        if names:
+            return names[0]
+    with suppress(OSError):
+        return (folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    return "unknown"

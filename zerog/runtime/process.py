@@ -1,0 +1,213 @@
+"""The process of one role: its lock, its control socket, its signals, and what it tells the process that started it.
+
+A supervised role writes one JSON line to stdout, `{"ready": URL}` or `{"error": {…}}`, and stops when its stdin ends: so a
+supervisor that dies in whatever way takes its roles with it.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+import anyio
+import msgspec
+import structlog
+from anyio.abc import TaskStatus
+
+from zerog.primitives.errors import ZerogError
+from zerog.runtime.control import serve_control
+from zerog.runtime.files import FileLock, make_private_folder
+from zerog.runtime.logs import LogForm, LogLevel, configure_logging
+from zerog.runtime.report import ErrorReport, report_of
+from zerog.runtime.role import Role
+
+__all__ = [
+    "EXIT_BUG",
+    "EXIT_EXPECTED",
+    "EventHerald",
+    "Herald",
+    "RoleEvent",
+    "RolePlace",
+    "TerminalHerald",
+    "expected_error",
+    "run_role",
+    "serve_role",
+]
+
+log = structlog.get_logger(__name__)
+
+EXIT_EXPECTED: Final = 1
+"""Exit code after an error that is part of the contract."""
+EXIT_BUG: Final = 70
+"""Exit code after any other error. Source: sysexits.h, EX_SOFTWARE."""
+
+
+class RoleEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a supervised role writes to stdout, once."""
+
+    ready: str | None = None
+    """Its URL."""
+    error: ErrorReport | None = None
+
+
+class Herald(Protocol):
+    """Who tells the world how a start went: exactly one of the two, once."""
+
+    def ready(self, url: str) -> None:
+        """The role answers at `url`."""
+
+    def failed(self, report: ErrorReport) -> None:
+        """The role does not run, or no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventHerald:
+    """Tells another process, as one JSON line into a descriptor."""
+
+    descriptor: int
+
+    def ready(self, url: str) -> None:
+        self._write(RoleEvent(ready=url))
+
+    def failed(self, report: ErrorReport) -> None:
+        self._write(RoleEvent(error=report))
+
+    def _write(self, event: RoleEvent) -> None:
+        with suppress(BrokenPipeError):  # Nobody reads any more: whoever started us has gone.
+            os.write(self.descriptor, msgspec.json.encode(event) + b"\n")
+
+
+class TerminalHerald:
+    """Tells a person: the URL on stdout, an error on stderr."""
+
+    def ready(self, url: str) -> None:
+        print(url, flush=True)  # noqa: T201
+
+    def failed(self, report: ErrorReport) -> None:
+        print("\n".join(report.lines()), file=sys.stderr, flush=True)  # noqa: T201
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolePlace:
+    """Where a role runs, and whom it tells."""
+
+    state_folder: Path
+    """The network's `.zerog`."""
+    herald: Herald
+    supervised: bool = False
+    """Stop when stdin ends."""
+    log_level: LogLevel = "info"
+    log_form: LogForm = "console"
+    lock: FileLock | None = None
+    """The role's lock, if the caller has it already."""
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of locks and control sockets."""
+        return self.state_folder / "run"
+
+
+def run_role(name: str, make_role: Callable[[], Role], place: RolePlace) -> int:
+    """Be the process of the role `name` until told to stop. Returns the exit code."""
+    configure_logging(name, folder=place.state_folder / "logs", level=place.log_level, form=place.log_form)
+    try:
+        anyio.run(_run, make_role, place, backend_options={"use_uvloop": sys.platform != "win32"})
+    except Exception as error:  # noqa: BLE001 - the last line of defence: whatever ends a process is told to whoever started it.
+        return _tell_failure(error, place.herald)
+    return 0
+
+
+async def serve_role(
+    role: Role,
+    run_folder: Path,
+    *,
+    announce: Callable[[str], None],
+    stop: anyio.Event | None = None,
+    lock: FileLock | None = None,
+) -> None:
+    """Run `role` with its lock and control socket until `stop` is set. `announce` gets its URL once it answers."""
+    stop = stop or anyio.Event()
+    make_private_folder(run_folder)
+    with lock or FileLock.acquire(run_folder / f"{role.name}.lock", command=f"zerog {role.name}"):
+        async with anyio.create_task_group() as parts:
+            url: str = await parts.start(_run_named, role, name=f"{role.name}.run")
+            serve = partial(serve_control, role, run_folder / f"{role.name}.sock", stop=stop.set)
+            await parts.start(serve, name=f"{role.name}.control")
+            announce(url)
+            await stop.wait()
+            parts.cancel_scope.cancel()
+
+
+def expected_error(error: BaseException) -> ZerogError | None:
+    """The `ZerogError` behind `error`, if nothing else is in it."""
+    if isinstance(error, ZerogError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        causes = [expected_error(inner) for inner in error.exceptions]
+        if all(cause is not None for cause in causes):
+            return causes[0]
+    return None
+
+
+async def _run_named(role: Role, *, task_status: TaskStatus[str]) -> None:
+    """A function of our own, so that the task's name is the role's."""
+    await role.run(task_status=task_status)
+
+
+async def _run(make_role: Callable[[], Role], place: RolePlace) -> None:
+    stop = anyio.Event()
+    async with anyio.create_task_group() as watchers:
+        await watchers.start(_stop_on_signal, stop, name="process.signals")
+        if place.supervised:
+            watchers.start_soon(_stop_when_orphaned, stop, name="process.parent")
+        role = make_role()
+
+        def announce(url: str) -> None:
+            log.info("role_ready", url=url)
+            place.herald.ready(url)
+
+        await _serve_until(stop, partial(serve_role, role, place.run_folder, announce=announce, stop=stop, lock=place.lock))
+        watchers.cancel_scope.cancel()
+
+
+async def _serve_until(stop: anyio.Event, serve: Callable[[], Awaitable[None]]) -> None:
+    """Run `serve`, and end it also while it is still starting when `stop` is set."""
+    async with anyio.create_task_group() as race:
+
+        async def cancel_at_stop() -> None:
+            await stop.wait()
+            race.cancel_scope.cancel()
+
+        race.start_soon(cancel_at_stop, name="process.stop")
+        await serve()
+        race.cancel_scope.cancel()
+
+
+async def _stop_on_signal(stop: anyio.Event, *, task_status: TaskStatus[None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            stop.set()
+
+
+async def _stop_when_orphaned(stop: anyio.Event) -> None:
+    """The supervisor never writes to our stdin, so that it becomes readable means that it has ended."""
+    await anyio.wait_readable(sys.stdin.fileno())
+    log.info("supervisor_gone")
+    stop.set()
+
+
+def _tell_failure(error: Exception, herald: Herald) -> int:
+    expected = expected_error(error)
+    report = report_of(expected or error)
+    log.error("role_failed", code=report.code, cause=report.cause)
+    if expected is None:
+        traceback.print_exception(error, file=sys.stderr)
+    herald.failed(report)
+    return EXIT_BUG if expected is None else EXIT_EXPECTED
