@@ -1,0 +1,111 @@
+"""Requests that our HTTP server refuses before anybody looks at what they ask for."""
+
+from dataclasses import dataclass
+
+from zerog.primitives.errors import RefusalError
+
+__all__ = [
+    "BodyTooLargeError",
+    "HeadersTooLargeError",
+    "HttpRefusalError",
+    "MalformedRequestError",
+    "MethodNotAllowedError",
+    "PathNotFoundError",
+    "RequestTimeoutError",
+]
+
+
+class HttpRefusalError(RefusalError):
+    """A request that is not served; in JSON-RPC's terms an invalid one."""
+
+    rpc_code = -32600
+
+
+@dataclass(eq=False)
+class MalformedRequestError(HttpRefusalError):
+    """The bytes are not HTTP/1.1."""
+
+    detail: str
+
+    code = "malformed_request"
+    remedy = "send an HTTP/1.1 request"
+    http_status = 400
+
+    def __str__(self) -> str:
+        return f"not an HTTP request: {self.detail}"
+
+
+@dataclass(eq=False)
+class BodyTooLargeError(HttpRefusalError):
+    """More body than we take."""
+
+    bytes_max: int
+
+    code = "body_too_large"
+    remedy = "send less at once"
+    http_status = 413
+
+    def __str__(self) -> str:
+        return f"the request body is larger than {self.bytes_max} bytes"
+
+
+@dataclass(eq=False)
+class HeadersTooLargeError(HttpRefusalError):
+    """More headers, or longer ones, than we take."""
+
+    count_max: int
+    bytes_max: int
+
+    code = "headers_too_large"
+    remedy = "send fewer and shorter headers"
+    http_status = 431
+
+    def __str__(self) -> str:
+        return f"more than {self.count_max} headers, or more than {self.bytes_max} bytes of them"
+
+
+@dataclass(eq=False)
+class RequestTimeoutError(HttpRefusalError):
+    """The client did not finish its request in time."""
+
+    part: str
+    seconds: float
+
+    code = "request_timeout"
+    remedy = "send the whole request at once"
+    http_status = 408
+
+    def __str__(self) -> str:
+        return f"the {self.part} of the request took longer than {self.seconds:g} s"
+
+
+@dataclass(eq=False)
+class MethodNotAllowedError(HttpRefusalError):
+    """The path exists, but not for this HTTP method."""
+
+    method: str
+    allowed: str
+
+    code = "method_not_allowed"
+    http_status = 405
+
+    @property
+    def remedy(self) -> str:  # type: ignore[override]
+        return f"use {self.allowed}"
+
+    def __str__(self) -> str:
+        return f"{self.method} is not possible here"
+
+
+@dataclass(eq=False)
+class PathNotFoundError(HttpRefusalError):
+    """Nothing is served under this path."""
+
+    path: str
+
+    code = "path_not_found"
+    remedy = "send JSON-RPC by POST to /, or open a WebSocket there"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"nothing is served at {self.path}"

@@ -1,0 +1,103 @@
+"""Runs an ASGI application on a port, inside an anyio task: uvicorn with our connections, limits and way to stop."""
+
+import importlib.util
+import socket
+from typing import Any, Final
+
+import anyio
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
+from uvicorn.server import Server
+
+from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.protocol import HttpProtocol, ServerConfig, Sweeper, WebSocketProtocol
+from zerog.runtime.ports import listen
+
+__all__ = ["event_loop_options", "serve"]
+
+STOP_POLL_S: Final = 0.005
+
+
+def event_loop_options() -> dict[str, bool]:
+    """`backend_options` for `anyio.run`: uvloop where it is installed (it has no build for Windows)."""
+    return {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
+
+
+async def serve(
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    limits: HttpLimits | None = None,
+    grace_s: float = 5.0,
+    task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled, then finish what is under way within `grace_s`. Reports the URL (`http://…`, no slash) once it answers.
+
+    Port 0 lets the system choose. Raises `PortInUseError`.
+    """
+    limits = limits or HttpLimits()
+    listener = listen(host, port)
+    server = Server(_config(app, limits))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Sweeper(server.server_state, limits).run, name="http.sweeper")
+            task_status.started(_url(host, listener))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _stop(server, grace_s)
+
+
+def _config(app: Any, limits: HttpLimits) -> ServerConfig:
+    """No part of uvicorn that costs time in each request and that nobody reads: access log, date, server name, proxy headers."""
+    return ServerConfig(
+        app,
+        limits=limits,
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        ws_max_size=limits.body_bytes_max,
+        ws_ping_interval=limits.ping_s,
+        ws_ping_timeout=limits.pong_s,
+        ws_per_message_deflate=False,
+        limit_concurrency=limits.connections_max,
+        loop="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+    )
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    """Where a client on this machine reaches the server."""
+    port = listener.getsockname()[1]
+    match host:
+        case "" | "0.0.0.0":  # noqa: S104 - compared, not bound.
+            return f"http://127.0.0.1:{port}"
+        case "::":
+            return f"http://[::1]:{port}"
+        case _:
+            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _stop(server: Server, grace_s: float) -> None:
+    """Take no new connection, let requests finish, close WebSockets with 1012, and cut what is left after `grace_s`."""
+    state = server.server_state
+    for listening in server.servers:
+        listening.close()
+    for connection in list(state.connections):
+        connection.shutdown()
+    with anyio.move_on_after(grace_s):
+        while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn's sets have no event to wait for.
+            await anyio.sleep(STOP_POLL_S)
+    for task in list(state.tasks):
+        task.cancel("the server stops")
+    for connection in list(state.connections):
+        connection.transport.abort()
