@@ -35,7 +35,7 @@ def decode_quantity(text: str) -> int:
         raise ValueError("invalid hex string")
     if len(text) > QUANTITY_DIGITS_MAX:
         raise ValueError("hex number > 256 bits")
-    return int(text[2:], 16)
+    return int(text, 16)
 
 
 def decode_data(text: str) -> bytes:

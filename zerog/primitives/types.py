@@ -20,7 +20,7 @@ class Data(bytes):
     def from_json(cls, value: object) -> Self:
         """Read `0x…` text. Raises `ValueError` in geth's words."""
         if not isinstance(value, str):
-            raise ValueError(f"json: cannot unmarshal {json_kind(value)} into Go value of type hexutil.Bytes")
+            raise wrong_kind(value, "hexutil.Bytes")
         return cls(decode_data(value))
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class _Fixed(bytes):
     def from_json(cls, value: object) -> Self:
         """Read `0x…` text of the type's length. Raises `ValueError` in geth's words."""
         if not isinstance(value, str):
-            raise ValueError(f"json: cannot unmarshal {json_kind(value)} into Go value of type {cls.GO_NAME}")
+            raise wrong_kind(value, cls.GO_NAME)
         return cls(decode_data(value))
 
     def __repr__(self) -> str:
@@ -91,7 +91,7 @@ class Quantity(int):
         elif isinstance(value, int) and not isinstance(value, bool):
             number = value
         else:
-            raise ValueError(f"json: cannot unmarshal {json_kind(value)} into Go value of type hexutil.Big")
+            raise wrong_kind(value, "hexutil.Big")
         if number < 0:
             raise ValueError("number is negative")
         if number.bit_length() > cls.BITS:
@@ -127,8 +127,12 @@ def checksum_address(address: bytes) -> str:
     return "0x" + "".join(digit.upper() if int(nibble, 16) >= 8 else digit for digit, nibble in zip(digits, digest, strict=False))
 
 
-def json_kind(value: object) -> str:
-    """What geth's JSON decoder calls a value of this kind."""
+def wrong_kind(value: object, go_type: str) -> ValueError:
+    """What geth says of a JSON value that cannot become `go_type`."""
+    return ValueError(f"json: cannot unmarshal {_json_kind(value)} into Go value of type {go_type}")
+
+
+def _json_kind(value: object) -> str:
     match value:
         case None:
             return "null"

@@ -1,0 +1,3 @@
+"""The EVM chain: its rules, its wire, a client and a node."""
+
+__all__: list[str] = []

@@ -1,0 +1,197 @@
+"""A running chain: the ledger and pool with everything around them. It is what the methods of the RPC get as their first argument."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeVar
+
+import anyio
+from anyio import to_thread
+
+from zerog._kernel import Executed, Ledger, Pool, StateNotKeptError, UnknownBlockError
+from zerog.chain.node.accounts import DevAccounts
+from zerog.chain.node.feed import Feed
+from zerog.chain.node.producer import SoloProducer
+from zerog.chain.node.settings import ChainNodeSettings
+from zerog.chain.node.snapshots import Snapshot, Snapshots
+from zerog.chain.protocol.errors import HeaderNotFoundError
+from zerog.chain.protocol.filters import FilterBook
+from zerog.chain.protocol.genesis import genesis_document
+from zerog.chain.protocol.tags import BlockByHash, BlockByNumber, BlockSelector, Tag, tag_number
+from zerog.contracts import load_artefact
+from zerog.networks import NetworkParams
+from zerog.primitives import Account, derive_accounts
+from zerog.runtime.clock import Clock
+
+__all__ = ["Chain", "State", "network_accounts", "network_genesis", "open_chain"]
+
+T = TypeVar("T")
+
+State: TypeAlias = int | Executed | None
+"""Which state the kernel reads: a height, a block that is not part of the chain, or `None` for the newest."""
+
+GENESIS_CONTRACTS: Final = {"multicall3": "Multicall3", "w0g": "W0G"}
+"""Artefacts that stand on a local chain from its beginning, by their name in the network's addresses."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Chain:
+    """One chain with one writer. All of it belongs to the event loop's thread, but for kernel calls."""
+
+    network: NetworkParams
+    settings: ChainNodeSettings
+    clock: Clock
+    ledger: Ledger
+    pool: Pool
+    feed: Feed
+    producer: SoloProducer
+    accounts: DevAccounts
+    filters: FilterBook
+    instance_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """Names this process, for clients that ask whether they still talk to the same one."""
+    snapshots: Snapshots = field(default_factory=Snapshots)
+    drafting: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held from the choice of a nonce until its transaction is in the pool."""
+
+    @property
+    def has_dev_methods(self) -> bool:
+        """Whether some callers may edit state, move time and use unlocked accounts."""
+        return self.settings.dev_methods
+
+    @property
+    def head_number(self) -> int:
+        """Height of the newest block."""
+        return self.ledger.head().number
+
+    def number(self, selector: BlockSelector) -> int | None:
+        """The height that a selector means, `None` for the pending block. Raises `HeaderNotFoundError` when there is no such block."""
+        match selector:
+            case Tag():
+                return tag_number(selector, self.head_number)
+            case BlockByNumber(number):
+                if number > self.head_number:
+                    raise HeaderNotFoundError
+                return number
+            case BlockByHash(block_hash):
+                block = self.ledger.block(block_hash)
+                if block is None:
+                    raise HeaderNotFoundError
+                return block.number
+
+    def at(self, selector: BlockSelector) -> State:
+        """The state that a selector means, for the kernel. Raises `HeaderNotFoundError`."""
+        if selector is Tag.LATEST:
+            return None
+        number = self.number(selector)
+        return self.producer.pending() if number is None else number
+
+    def read(self, read: Callable[[State], T], selector: BlockSelector) -> T:
+        """Read from the state that a selector means. Raises `HeaderNotFoundError`, also when that state is no longer kept."""
+        try:
+            return read(self.at(selector))
+        except (UnknownBlockError, StateNotKeptError):
+            raise HeaderNotFoundError from None
+
+    async def take_snapshot(self) -> int:
+        """Remember this moment; returns the id for `revert`."""
+        async with self.producer.exclusive():
+            return self.snapshots.keep(
+                Snapshot(
+                    block=self.head_number,
+                    edit_count=self.ledger.edit_count,
+                    pool=self.pool.snapshot(),
+                    block_clock=copy(self.producer.block_clock),
+                    next_block=copy(self.producer.next_block),
+                    filter_cursors=self.filters.cursors(),
+                    gas_limit=self.producer.gas_limit,
+                    coinbase=self.producer.coinbase,
+                )
+            )
+
+    async def revert(self, snapshot_id: int) -> bool:
+        """Go back to a snapshot, which is forgotten with all later ones; false when there is none."""
+        async with self.producer.exclusive():
+            snapshot = self.snapshots.take(snapshot_id)
+            if snapshot is None:
+                return False
+            await self._unwind(snapshot.block, snapshot.edit_count)
+            self.pool.restore(snapshot.pool)
+            self.pool.refresh(self.ledger)
+            self.producer.block_clock = snapshot.block_clock
+            self.producer.next_block = snapshot.next_block
+            self.producer.gas_limit = snapshot.gas_limit
+            self.producer.coinbase = snapshot.coinbase
+            self.filters.rewind(snapshot.filter_cursors, snapshot.block + 1)
+            return True
+
+    async def reset(self) -> None:
+        """Go back to the first block: without transactions, edits, snapshots, impersonations or changes of time."""
+        async with self.producer.exclusive():
+            await self._unwind(0, 0)
+            self.pool.clear()
+            self.producer.start_over()
+            self.snapshots.entries.clear()
+            self.filters.rewind({}, 1)
+            self.accounts.impersonated.clear()
+            self.accounts.impersonates_all = False
+
+    async def _unwind(self, block: int, edit_count: int) -> None:
+        logs = self.feed.unwinding(block + 1, self.head_number)
+        await to_thread.run_sync(self.ledger.unwind, block, edit_count)
+        self.feed.unwound(logs)
+
+
+def network_accounts(network: NetworkParams) -> tuple[Account, ...]:
+    """The funded test accounts of a network of our own; none on any other."""
+    if network.genesis is None:
+        return ()
+    return derive_accounts(network.genesis.mnemonic, network.genesis.account_count)
+
+
+def network_genesis(network: NetworkParams, settings: ChainNodeSettings, accounts: Sequence[Account]) -> bytes:
+    """The genesis document of a network. Raises `GenesisUnknownError`."""
+    contracts = {
+        network.addresses[name]: load_artefact("chain", artefact).runtime_code
+        for name, artefact in GENESIS_CONTRACTS.items()
+        if name in network.addresses
+    }
+    return genesis_document(network, settings.hardfork, tuple(accounts), contracts)
+
+
+def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock) -> Chain:
+    """Open a chain's ledger, or begin one. It may replay a log and takes as long as that.
+
+    Raises `GenesisUnknownError`, and what `Ledger.open` raises.
+    """
+    accounts = network_accounts(network)
+    genesis = network_genesis(network, settings, accounts)
+    ledger = Ledger.open(
+        None if settings.data_dir is None else str(settings.data_dir),
+        genesis,
+        checkpoint_blocks=settings.checkpoint_blocks,
+        checkpoint_seconds=settings.checkpoint_s,
+        history_blocks=settings.history_blocks,
+    )
+    pool = Pool(minimum_tip=settings.minimum_tip_wei, allow_unprotected=settings.allow_unprotected)
+    feed = Feed(ledger, pool)
+    producer = SoloProducer(
+        ledger=ledger,
+        pool=pool,
+        feed=feed,
+        clock=clock,
+        automine=settings.automine,
+        interval_s=settings.block_time_s,
+        gas_limit=ledger.head().gas_limit,
+    )
+    return Chain(
+        network=network,
+        settings=settings,
+        clock=clock,
+        ledger=ledger,
+        pool=pool,
+        feed=feed,
+        producer=producer,
+        accounts=DevAccounts.of(accounts if settings.dev_methods else ()),
+        filters=FilterBook(secrets.randbits(48) << 16),
+    )

@@ -1,0 +1,246 @@
+"""The producer of a chain with one node: a block when a transaction arrives, every few seconds, or when somebody asks.
+
+Everything that changes the chain goes through one lock that keeps the order of arrival. Whoever holds it takes along all transactions
+that wait, so that many senders share one block and one write to the disk; nothing is woken up later, so nothing can stay behind.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeVar
+
+import anyio
+from anyio import TASK_STATUS_IGNORED, to_thread
+from anyio.abc import TaskStatus
+
+from zerog._kernel import BlockEnv, BlockSummary, Executed, Ledger, Pool, Rejection, ZerogError, keccak256
+from zerog.chain.node.feed import Feed
+from zerog.chain.protocol.block_clock import BlockClock
+from zerog.chain.protocol.fees import next_base_fee
+from zerog.chain.protocol.genesis import EXTRA_DATA
+from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei
+from zerog.runtime.clock import Clock
+
+__all__ = ["SoloProducer"]
+
+T = TypeVar("T")
+
+INLINE_S_MAX: Final = 0.001
+"""Kernel work that is expected to take longer goes to a thread, so that other clients are not held up."""
+INLINE_BYTES_MAX: Final = 512
+"""Transactions of more bytes together are not expected to be quick."""
+BLOCKS_A_SLICE: Final = 256
+"""When many blocks are asked for, publish after so many."""
+
+
+@dataclass(slots=True)
+class Submission:
+    """Transactions of one caller on their way into the pool."""
+
+    transactions: Sequence[bytes]
+    impersonated: bool
+    outcome: Sequence[bytes | Rejection] | ZerogError | None = None
+
+
+@dataclass(slots=True)
+class NextBlock:
+    """What somebody set for the next block alone."""
+
+    base_fee_wei: int | None = None
+    prev_randao: Hash32 | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SoloProducer:
+    """Makes the blocks of a chain that has no other node."""
+
+    ledger: Ledger
+    pool: Pool
+    feed: Feed
+    clock: Clock
+    automine: bool
+    interval_s: float | None
+    gas_limit: int
+    """Of the blocks to come."""
+    coinbase: Address = ZERO_ADDRESS
+    """Who gets the tips."""
+    block_clock: BlockClock = field(default_factory=BlockClock)
+    next_block: NextBlock = field(default_factory=NextBlock)
+    _lock: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
+    _waiting: list[Submission] = field(default_factory=list)
+    _interval_changed: anyio.Event = field(default_factory=anyio.Event)
+    _small_is_quick: bool = True
+
+    # ---- what the RPC asks for -----------------------------------------------------------------------------------
+
+    async def submit(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Sequence[bytes | Rejection]:
+        """Offer transactions to the pool, in order. Answers each with its hash or why it was refused; with `automine`, once they are mined.
+
+        Raises `LedgerFailedError` when a block could not be written.
+        """
+        submission = Submission(transactions, impersonated)
+        self._waiting.append(submission)
+        with anyio.CancelScope(shield=True):  # A client that hangs up does not take the others' transactions along.
+            async with self._lock:
+                if submission.outcome is None:
+                    await self._admit()
+        if isinstance(submission.outcome, ZerogError):
+            raise submission.outcome
+        if submission.outcome is None:
+            raise RuntimeError("a submission was left without an outcome")
+        return submission.outcome
+
+    async def mine(self, count: int = 1, *, timestamp: int | None = None, interval_s: int | None = None) -> None:
+        """Make `count` blocks now, also empty ones: the first at `timestamp`, each further one `interval_s` later.
+
+        Raises `TimestampTooLowError` when `timestamp` is before the newest block.
+        """
+        async with self.exclusive():
+            if timestamp is not None:
+                self.block_clock.set_next(timestamp, self.ledger.head().timestamp)
+            for begin in range(0, count, BLOCKS_A_SLICE):
+                numbers = range(begin, min(begin + BLOCKS_A_SLICE, count))
+                self._publish(await self._work(partial(self._make_blocks, numbers, interval_s), small=count == 1))
+
+    async def mine_pending(self) -> None:
+        """Make blocks until the pool holds nothing that fits into one."""
+        async with self.exclusive():
+            self._publish(await self._work(self._drain, small=False))
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """Nothing else changes the chain while this is held. Not for code that submits or mines."""
+        async with self._lock:
+            yield
+
+    async def hold(self, until: anyio.Event, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Let nobody change the chain until the event; reports once that is so."""
+        async with self.exclusive():
+            task_status.started()
+            await until.wait()
+
+    @asynccontextmanager
+    async def edit(self) -> AsyncIterator[None]:
+        """As `exclusive`, for changes of state that no transaction makes. What they make possible in the pool is mined, with `automine`."""
+        async with self.exclusive():
+            yield
+            self.pool.refresh(self.ledger)
+            if self.automine and self.pool.counts()[0]:
+                self._publish(await self._work(self._drain, small=False))
+
+    def set_interval(self, interval_s: float | None) -> None:
+        """Make a block every so many seconds from now on; `None` stops that."""
+        self.interval_s = interval_s
+        self._interval_changed.set()
+
+    async def run_interval(self) -> None:
+        """Make blocks by the interval until cancelled."""
+        while True:
+            self._interval_changed = anyio.Event()
+            if self.interval_s is None:
+                await self._interval_changed.wait()
+                continue
+            with anyio.move_on_after(self.interval_s):
+                await self._interval_changed.wait()
+                continue
+            await self.mine()
+
+    def pending(self) -> Executed:
+        """The block that would be made now."""
+        return self._build(self.ledger.head())
+
+    def next_base_fee(self) -> Wei:
+        """Base fee in wei of the block that would be made now."""
+        return self._base_fee(self.ledger.head())
+
+    def next_timestamp(self) -> int:
+        """Timestamp of the block that would be made now."""
+        return self.block_clock.peek(self._now(), self.ledger.head().timestamp)
+
+    def start_over(self) -> None:
+        """Forget what was set for blocks to come. Only while `exclusive` is held."""
+        head = self.ledger.head()
+        self.block_clock, self.next_block = BlockClock(), NextBlock()
+        self.gas_limit, self.coinbase = head.gas_limit, ZERO_ADDRESS
+
+    # ---- what only the holder of the lock does -------------------------------------------------------------------
+
+    async def _admit(self) -> None:
+        """Take all submissions that wait into the pool, and mine what they bring."""
+        submissions, self._waiting = self._waiting, []
+        size = sum(len(raw) for submission in submissions for raw in submission.transactions)
+        try:
+            outcomes, made = await self._work(partial(self._add_and_mine, submissions), small=size <= INLINE_BYTES_MAX)
+        except ZerogError as error:
+            for submission in submissions:
+                submission.outcome = error
+            return
+        for submission, outcome in zip(submissions, outcomes, strict=True):
+            self.feed.arrived([answer for answer in outcome if isinstance(answer, bytes)])
+            submission.outcome = outcome
+        self._publish(made)
+
+    def _add_and_mine(self, submissions: Sequence[Submission]) -> tuple[list[list[bytes | Rejection]], list[Executed]]:
+        outcomes = [self.pool.add(self.ledger, submission.transactions, submission.impersonated) for submission in submissions]
+        return outcomes, self._drain() if self.automine else []
+
+    def _drain(self) -> list[Executed]:
+        """Make blocks until the pool holds nothing that fits into one."""
+        made: list[Executed] = []
+        while self.pool.counts()[0]:
+            executed = self._build(self.ledger.head())
+            if not executed.included:
+                break  # What is left pays too little for now; the next block is built from the pool again.
+            made.append(self._commit(executed))
+        return made
+
+    def _make_blocks(self, numbers: range, interval_s: int | None) -> list[Executed]:
+        """One block for each of `numbers`, which count from the first block that was asked for."""
+        made: list[Executed] = []
+        for number in numbers:
+            head = self.ledger.head()
+            if number and interval_s is not None:
+                self.block_clock.set_next(head.timestamp + interval_s, head.timestamp)
+            made.append(self._commit(self._build(head)))
+        return made
+
+    def _build(self, head: BlockSummary) -> Executed:
+        return self.ledger.build(self._environment(head), self.pool)
+
+    def _commit(self, executed: Executed) -> Executed:
+        summary = self.ledger.commit(executed, self.pool)
+        self.block_clock.made(summary.timestamp, self._now())
+        self.next_block = NextBlock()
+        return executed
+
+    def _environment(self, head: BlockSummary) -> BlockEnv:
+        number = head.number + 1
+        return BlockEnv(
+            timestamp=self.block_clock.peek(self._now(), head.timestamp),
+            gas_limit=self.gas_limit,
+            base_fee_per_gas=self._base_fee(head),
+            beneficiary=self.coinbase,
+            prev_randao=self.next_block.prev_randao or keccak256(head.hash + number.to_bytes(8, "big")),
+            extra_data=EXTRA_DATA,
+        )
+
+    def _base_fee(self, head: BlockSummary) -> Wei:
+        if self.next_block.base_fee_wei is not None:
+            return Wei(self.next_block.base_fee_wei)
+        return next_base_fee(head.base_fee_per_gas, head.gas_used, head.gas_limit)
+
+    def _now(self) -> int:
+        return int(self.clock.unix_s())
+
+    def _publish(self, made: Sequence[Executed]) -> None:
+        for executed in made:
+            self.feed.mined(executed.summary)
+
+    async def _work(self, work: Callable[[], T], *, small: bool) -> T:
+        """Do kernel work here when it is expected to be quick, else on a thread. What was slow stays on threads until it is quick again."""
+        begin_s = self.clock.monotonic_s()
+        result = work() if small and self._small_is_quick else await to_thread.run_sync(work)
+        if small:
+            self._small_is_quick = self.clock.monotonic_s() - begin_s < INLINE_S_MAX
+        return result

@@ -1,0 +1,37 @@
+"""The node's JSON-RPC: one file a namespace, or a part of a large one."""
+
+from typing import Final
+
+from zerog.chain.node.rpc import (
+    anvil,
+    blocks,
+    evm,
+    fees,
+    filters,
+    net,
+    personal,
+    signing,
+    state,
+    subscriptions,
+    transactions,
+    web3,
+)
+from zerog.runtime.jsonrpc import Namespace
+
+__all__ = ["NAMESPACES"]
+
+NAMESPACES: Final[tuple[Namespace, ...]] = (
+    web3.web3,
+    net.net,
+    blocks.eth,
+    state.eth,
+    fees.eth,
+    transactions.eth,
+    filters.eth,
+    subscriptions.eth,
+    signing.eth,
+    personal.personal,
+    evm.evm,
+    anvil.anvil,
+    anvil.hardhat,
+)

@@ -1,0 +1,40 @@
+"""`eth_*`: what to pay."""
+
+from zerog.chain.node import fees
+from zerog.chain.node.chain import Chain
+from zerog.chain.protocol.fees import blob_base_fee as blob_base_fee_of
+from zerog.chain.wire.blocks import BlockNumber
+from zerog.chain.wire.numbers import LooseNumber
+from zerog.primitives import Quantity
+from zerog.runtime.jsonrpc import Namespace
+
+__all__ = ["eth"]
+
+eth = Namespace("eth")
+
+
+@eth.method("gasPrice")
+def gas_price(chain: Chain) -> Quantity:
+    """Wei for a unit of gas with which a transaction is likely to be in the next block."""
+    return Quantity(fees.gas_price(chain))
+
+
+@eth.method("maxPriorityFeePerGas")
+def max_priority_fee_per_gas(chain: Chain) -> Quantity:
+    """The tip in it."""
+    return Quantity(fees.tip(chain))
+
+
+@eth.method("blobBaseFee")
+def blob_base_fee(chain: Chain) -> Quantity:
+    """Wei for a unit of blob gas in the newest block."""
+    return Quantity(blob_base_fee_of(chain.ledger.head().excess_blob_gas))
+
+
+@eth.method("feeHistory")
+def fee_history(
+    chain: Chain, block_count: LooseNumber, newest_block: BlockNumber, percentiles: list[float] | None = None
+) -> dict[str, object]:
+    """Base fees, use of gas and tips of recent blocks."""
+    newest = chain.number(newest_block.selector) if block_count else 0
+    return fees.fee_history(chain, block_count, chain.head_number if newest is None else newest, percentiles)

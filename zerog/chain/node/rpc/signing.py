@@ -1,0 +1,71 @@
+"""`eth_*` of unlocked accounts: the node signs with the keys that it holds for developers."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from zerog._kernel import Rejection, keccak256, typed_data_hash
+from zerog.chain.node.chain import Chain
+from zerog.chain.node.drafts import draft
+from zerog.chain.protocol.pool_errors import pool_refusal
+from zerog.chain.wire.transactions import TransactionObject
+from zerog.primitives import Address, Data
+from zerog.runtime.jsonrpc import Namespace
+
+__all__ = ["eth", "message_digest"]
+
+eth = Namespace("eth")
+
+
+def message_digest(message: bytes) -> bytes:
+    """What is signed for a message, so that it can never be a transaction. Source: ERC-191, version 0x45."""
+    return keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
+
+
+@eth.method("accounts")
+def accounts(chain: Chain) -> list[str]:
+    """Accounts that the node can sign for."""
+    return [str(address).lower() for address in chain.accounts.addresses]
+
+
+@eth.method("requestAccounts", dev=True)
+def request_accounts(chain: Chain) -> list[str]:
+    """As `eth_accounts`, for pages that speak to a wallet. Source: EIP-1102."""
+    return accounts(chain)
+
+
+@eth.method("coinbase", dev=True)
+def coinbase(chain: Chain) -> Address:
+    """Who gets the tips of the blocks to come."""
+    return chain.producer.coinbase
+
+
+@eth.method("sendTransaction", dev=True)
+async def send_transaction(chain: Chain, transaction: TransactionObject) -> Data:
+    """Fill in, sign and send a transaction of an unlocked or impersonated account."""
+    async with chain.drafting:  # Two drafts at once would take the same nonce.
+        raw, is_impersonated = (await draft(chain, transaction)).sign(chain)
+        (outcome,) = await chain.producer.submit([raw], impersonated=is_impersonated)
+    if isinstance(outcome, Rejection):
+        raise pool_refusal(outcome)
+    return Data(outcome)
+
+
+@eth.method("signTransaction", dev=True)
+async def sign_transaction(chain: Chain, transaction: TransactionObject) -> Data:
+    """Fill in and sign a transaction; returns the bytes to send. Source: ethereum/execution-apis, src/eth/sign.yaml."""
+    raw, _ = (await draft(chain, transaction)).sign(chain)
+    return Data(raw)
+
+
+@eth.method("sign", dev=True)
+def sign(chain: Chain, address: Address, message: Data) -> Data:
+    """Sign a message."""
+    return Data(chain.accounts.sign_digest(address, message_digest(message)))
+
+
+@eth.method("signTypedData_v4", dev=True)
+def sign_typed_data(chain: Chain, address: Address, document: object) -> Data:
+    """Sign a typed document, given as an object or as its JSON text. Source: EIP-712."""
+    text = document.encode() if isinstance(document, str) else msgspec.json.encode(document if isinstance(document, Mapping) else {})
+    return Data(chain.accounts.sign_digest(address, typed_data_hash(text)))

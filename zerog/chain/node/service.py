@@ -1,0 +1,165 @@
+"""The role: opens the chain, makes its blocks, serves its RPC, and answers for itself."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import anyio
+import structlog
+from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
+from anyio.abc import TaskGroup, TaskStatus
+
+from zerog._kernel import LedgerFailedError
+from zerog.chain.node.chain import Chain, open_chain
+from zerog.chain.node.metrics import render_metrics
+from zerog.chain.node.rpc import NAMESPACES
+from zerog.chain.node.rpc.web3 import client_version
+from zerog.chain.node.settings import ChainNodeSettings
+from zerog.chain.protocol.errors import ChainError
+from zerog.networks import NetworkParams
+from zerog.primitives import encode_data
+from zerog.runtime.clock import Clock, SystemClock
+from zerog.runtime.http.guard import AccessRules, Guard
+from zerog.runtime.http.pages import RolePages
+from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
+from zerog.runtime.server import serve
+
+__all__ = ["ChainNode", "NodeStoppedError", "NotKeptError"]
+
+log = structlog.get_logger(__name__)
+
+
+class NodeStoppedError(ChainError):
+    """The node does not run, or not yet."""
+
+    code = "node_stopped"
+    remedy = "start the node and wait until it reports its URL"
+
+    def __str__(self) -> str:
+        return "the chain node is not running"
+
+
+class NotKeptError(ChainError):
+    """A chain in memory leaves nothing to copy."""
+
+    code = "chain_not_kept"
+    remedy = "give the node a data folder"
+
+    def __str__(self) -> str:
+        return "the chain is kept in memory only"
+
+
+class ChainNode:
+    """One chain with its RPC."""
+
+    name: Final = "chain"
+
+    def __init__(self, settings: ChainNodeSettings, network: NetworkParams, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.network = network
+        self.clock = clock or SystemClock()
+        self.url: str | None = None
+        self._chain: Chain | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._parts: TaskGroup | None = None
+        self._quiet_until: anyio.Event | None = None
+
+    @property
+    def chain(self) -> Chain:
+        """The running chain. Raises `NodeStoppedError`."""
+        if self._chain is None:
+            raise NodeStoppedError
+        return self._chain
+
+    async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole node."""
+        chain = self._chain = await to_thread.run_sync(open_chain, self.settings, self.network, self.clock)
+        try:
+            async with create_task_group() as self._parts:
+                parts = self._parts
+                parts.start_soon(chain.producer.run_interval, name="chain.interval")
+                self.url = await parts.start(self._serve, name="chain.rpc")
+                log.info("node_ready", url=self.url, chain_id=chain.ledger.chain_id, block=chain.head_number)
+                task_status.started(self.url)
+        finally:
+            self._chain, self._parts, self._quiet_until, self.url = None, None, None, None
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(chain.ledger.close)
+
+    async def _serve(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
+        settings = self.settings
+        self._dispatcher = Dispatcher(self.chain, NAMESPACES)
+        rules = AccessRules(
+            bind_host=settings.host,
+            allowed_hosts=settings.allowed_host_names,
+            dev_methods=settings.dev_methods,
+            token=settings.dev_token,
+        )
+        pages = RolePages(probe=self.probe, metrics=self.metrics)
+        app = JsonRpcApplication(self._dispatcher, Guard(rules), pages=pages)
+        await serve(app, settings.host, settings.rpc_port, task_status=task_status)
+
+    def metrics(self) -> bytes:
+        """What the node counts, in the text format of Prometheus."""
+        return render_metrics(self.chain, self._dispatcher)
+
+    async def probe(self) -> Mapping[str, object]:
+        """Make the first block of a fresh chain; on any other read back the newest one and what it holds. Raises `ZerogError`."""
+        chain = self.chain
+        if chain.head_number == 0 and self._quiet_until is None:
+            await chain.producer.mine()
+        head = chain.ledger.head()
+        if chain.ledger.block_json(head.hash, True) is None or chain.ledger.receipts_json(head.hash) is None:
+            raise LedgerFailedError(f"block {head.number} cannot be read back")
+        return {"block": head.number, "hash": encode_data(head.hash), "client": client_version(chain)}
+
+    def status(self) -> Mapping[str, object]:
+        """What the node knows about itself; JSON values only."""
+        chain = self.chain
+        head = chain.ledger.head()
+        executable, waiting = chain.pool.counts()
+        return {
+            "url": self.url,
+            "network": self.network.name,
+            "chain_id": chain.ledger.chain_id,
+            "genesis": encode_data(chain.ledger.genesis_hash),
+            "block": head.number,
+            "block_hash": encode_data(head.hash),
+            "block_timestamp": head.timestamp,
+            "pool_executable": executable,
+            "pool_waiting": waiting,
+            "automine": chain.producer.automine,
+            "interval_s": chain.producer.interval_s,
+            "quiesced": self._quiet_until is not None,
+            "ledger": chain.ledger.statistics(),
+        }
+
+    async def quiesce(self, block: int) -> None:
+        """Make blocks up to number `block` if it is not there yet, then none until `resume`. All that was answered is durable already."""
+        if self._quiet_until is not None:
+            return
+        chain = self.chain
+        if self._parts is None:
+            raise NodeStoppedError
+        if (missing := block - chain.head_number) > 0:
+            await chain.producer.mine(missing)
+        self._quiet_until = anyio.Event()
+        await self._parts.start(chain.producer.hold, self._quiet_until, name="chain.quiet")
+
+    async def checkpoint(self, directory: Path) -> None:
+        """Leave a copy of the ledger's files in `directory`. Raises `NotKeptError` when the node keeps its chain in memory."""
+        if self.settings.data_dir is None:
+            raise NotKeptError
+        await to_thread.run_sync(_copy_ledger, self.chain, self.settings.data_dir, directory)
+
+    async def resume(self) -> None:
+        """Make blocks again."""
+        if self._quiet_until is not None:
+            self._quiet_until.set()
+            self._quiet_until = None
+
+
+def _copy_ledger(chain: Chain, source: Path, directory: Path) -> None:
+    chain.ledger.checkpoint()
+    shutil.copytree(source, directory, dirs_exist_ok=True)

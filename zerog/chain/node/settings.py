@@ -1,0 +1,71 @@
+"""What may differ between two chain nodes of one network."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zerog.chain.protocol.genesis import Hardfork
+from zerog.primitives.errors import RefusalError
+
+__all__ = ["ChainNodeSettings", "SettingsError"]
+
+
+@dataclass(eq=False)
+class SettingsError(RefusalError):
+    """Settings that contradict themselves."""
+
+    cause: str
+
+    code = "settings_invalid"
+    remedy = "change the setting that the message names"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainNodeSettings:
+    """Raises `SettingsError` when a value is out of its range."""
+
+    data_dir: Path | None = None
+    """Folder of the ledger; none keeps the chain in memory."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    rpc_port: int = 8545
+    """Port for HTTP and WebSocket; 0 lets the system choose."""
+    block_time_s: float | None = None
+    """Seconds between two blocks that come by themselves; none makes blocks on demand only."""
+    automine: bool = True
+    """Make a block as soon as a transaction arrives, and answer after it."""
+    hardfork: Hardfork = "prague"
+    """Newest rules of the EVM, active from block 0."""
+    minimum_tip_wei: int = 0
+    """Transactions that pay a lower tip are refused."""
+    allow_unprotected: bool = False
+    """Take transactions without a chain id (before EIP-155), which can be replayed on other chains."""
+    dev_methods: bool = True
+    """Offer unlocked accounts and the methods of `evm_`, `anvil_` and `hardhat_`; on an address that is not loopback only with a token."""
+    dev_token: str | None = field(default=None, repr=False)
+    """What callers of those methods send as `Authorization: Bearer …` when the address is not loopback."""
+    allowed_hosts: str | None = None
+    """Comma-separated host names and origins that may call, beside those of this machine."""
+    checkpoint_blocks: int = 1024
+    """Blocks between two checkpoints of the ledger."""
+    checkpoint_s: float = 30.0
+    """Seconds between two checkpoints of the ledger."""
+    history_blocks: int | None = None
+    """How many blocks back state can be read; none keeps all."""
+
+    def __post_init__(self) -> None:
+        if self.block_time_s is not None and not 0 < self.block_time_s < 1e6:
+            raise SettingsError(f"block time must be more than 0 s and less than a million seconds, not {self.block_time_s} s")
+        if not 0 <= self.rpc_port < 2**16:
+            raise SettingsError(f"{self.rpc_port} is no port")
+        if self.checkpoint_blocks < 1 or self.checkpoint_s <= 0:
+            raise SettingsError("a checkpoint needs at least one block and some time")
+        if self.minimum_tip_wei < 0:
+            raise SettingsError("the minimum tip cannot be negative")
+
+    @property
+    def allowed_host_names(self) -> tuple[str, ...]:
+        """`allowed_hosts` one by one."""
+        return tuple(name for part in (self.allowed_hosts or "").split(",") if (name := part.strip()))

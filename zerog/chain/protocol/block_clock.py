@@ -1,0 +1,44 @@
+"""The time of blocks: wall clock plus an offset, unless somebody set it. It has no clock of its own."""
+
+from dataclasses import dataclass
+
+from zerog.chain.protocol.errors import TimestampTooLowError
+
+__all__ = ["BlockClock"]
+
+
+@dataclass(slots=True)
+class BlockClock:
+    """Decides the timestamp of the next block. All times are whole seconds since 1970."""
+
+    offset_s: int = 0
+    """Added to the wall clock."""
+    next_timestamp: int | None = None
+    """What the next block must carry; used once."""
+    interval_s: int | None = None
+    """When set, each block is so much later than its parent, whatever the wall clock says."""
+
+    def peek(self, now_s: int, parent_timestamp: int) -> int:
+        """The timestamp of a block made at `now_s`. Equal timestamps are fine: blocks come faster than seconds."""
+        if self.next_timestamp is not None:
+            return self.next_timestamp
+        if self.interval_s is not None:
+            return parent_timestamp + self.interval_s
+        return max(now_s + self.offset_s, parent_timestamp)
+
+    def made(self, timestamp: int, now_s: int) -> None:
+        """Tell that a block with this timestamp was made: a time that was set has then come, and goes on from there."""
+        if self.next_timestamp is not None:
+            self.next_timestamp = None
+            self.offset_s = timestamp - now_s
+
+    def increase(self, seconds: int) -> int:
+        """Move the clock forward; returns the total offset."""
+        self.offset_s += seconds
+        return self.offset_s
+
+    def set_next(self, timestamp: int, parent_timestamp: int) -> None:
+        """Fix the next block's timestamp. Raises `TimestampTooLowError` when it is before the parent's."""
+        if timestamp < parent_timestamp:
+            raise TimestampTooLowError(timestamp, parent_timestamp)
+        self.next_timestamp = timestamp

@@ -1,0 +1,217 @@
+"""What the chain refuses, in geth's words, because every library recognises those.
+
+ChainError
+├── HeaderNotFoundError, UnknownLogsBlockError, FutureBlockError   there is no such block or state
+├── ExecutionRevertedError, ExecutionHaltedError, CallRefusedError, GasRequiredError, CallTimeoutError   a call failed
+├── TransactionRefusedError          the pool did not take a transaction
+├── FilterNotFoundError, UnknownSubscriptionError
+├── UnknownAccountError              no key for that address here
+├── TimestampTooLowError             a block may not be older than its parent
+└── StateDumpError                   not a dump that we can load
+"""
+
+from dataclasses import dataclass
+
+from zerog.chain.protocol.reverts import revert_reason
+from zerog.primitives import Address, encode_data
+from zerog.primitives.errors import RefusalError
+
+__all__ = [
+    "CallRefusedError",
+    "ChainError",
+    "ExecutionHaltedError",
+    "ExecutionRevertedError",
+    "FilterNotFoundError",
+    "FutureBlockError",
+    "GasRequiredError",
+    "HeaderNotFoundError",
+    "StateDumpError",
+    "TimestampTooLowError",
+    "TransactionRefusedError",
+    "UnknownAccountError",
+    "UnknownLogsBlockError",
+    "UnknownSubscriptionError",
+]
+
+
+class ChainError(RefusalError):
+    """A refusal of the chain."""
+
+
+@dataclass(eq=False)
+class HeaderNotFoundError(ChainError):
+    """A block parameter names no block of this chain, or one whose state is not kept."""
+
+    code = "header_not_found"
+    remedy = "ask for a block that exists; `latest` always does"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return "header not found"
+
+
+@dataclass(eq=False)
+class UnknownLogsBlockError(ChainError):
+    """The `blockHash` of a log query is not a block of this chain."""
+
+    code = "unknown_block"
+    remedy = "ask for a block that exists"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return "unknown block"
+
+
+@dataclass(eq=False)
+class FutureBlockError(ChainError):
+    """`eth_feeHistory` was asked for a block that does not exist yet."""
+
+    requested: int
+    head: int
+
+    code = "future_block"
+    remedy = "ask for a block that exists; `latest` always does"
+
+    def __str__(self) -> str:
+        return f"request beyond head block: requested {self.requested}, head {self.head}"
+
+
+@dataclass(eq=False)
+class ExecutionRevertedError(ChainError):
+    """The called contract reverted (JSON-RPC code 3, the revert data in `error.data`)."""
+
+    data: bytes
+
+    code = "execution_reverted"
+    remedy = "decode the data with the contract's ABI; it says what the contract refused"
+    rpc_code = 3
+
+    @property
+    def rpc_data(self) -> object | None:
+        return encode_data(self.data)
+
+    def __str__(self) -> str:
+        reason = revert_reason(self.data)
+        return "execution reverted" if reason is None else f"execution reverted: {reason}"
+
+
+@dataclass(eq=False)
+class ExecutionHaltedError(ChainError):
+    """The EVM stopped the call: out of gas, an invalid opcode, …"""
+
+    cause: str
+
+    code = "execution_halted"
+    remedy = "give the call more gas, or look at the code that it runs"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class CallRefusedError(ChainError):
+    """A call that could not begin, for the reasons that a transaction could not either."""
+
+    cause: str
+
+    code = "call_refused"
+    remedy = "change what the message names: funds, nonce, gas or fees"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class GasRequiredError(ChainError):
+    """No gas limit that the caller can pay or the block can hold lets the call succeed."""
+
+    allowance: int
+
+    code = "gas_required_exceeds_allowance"
+    remedy = "fund the sender, or ask without a gas price and a gas limit"
+
+    def __str__(self) -> str:
+        return f"gas required exceeds allowance ({self.allowance})"
+
+
+@dataclass(eq=False)
+class TransactionRefusedError(ChainError):
+    """The pool did not take a transaction."""
+
+    kind: str
+    cause: str
+
+    code = "transaction_refused"
+    remedy = "change what the message names and sign again"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class FilterNotFoundError(ChainError):
+    """No filter with this id: never made, uninstalled, or not polled for five minutes."""
+
+    code = "filter_not_found"
+    remedy = "make the filter again"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return "filter not found"
+
+
+@dataclass(eq=False)
+class UnknownSubscriptionError(ChainError):
+    """`eth_subscribe` for something that we do not push (JSON-RPC -32601)."""
+
+    name: str
+
+    code = "unknown_subscription"
+    remedy = "subscribe to newHeads, logs, newPendingTransactions or syncing"
+    rpc_code = -32601
+
+    def __str__(self) -> str:
+        return f'no "{self.name}" subscription in eth namespace'
+
+
+@dataclass(eq=False)
+class UnknownAccountError(ChainError):
+    """We hold no key for this address and do not impersonate it."""
+
+    address: Address
+
+    code = "unknown_account"
+    remedy = "sign in your wallet and send raw bytes, or call anvil_impersonateAccount first"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"unknown account {self.address}"
+
+
+@dataclass(eq=False)
+class TimestampTooLowError(ChainError):
+    """The next block may not be older than the newest one (JSON-RPC -32602)."""
+
+    timestamp: int
+    minimum: int
+
+    code = "timestamp_too_low"
+    remedy = "choose a later time"
+    rpc_code = -32602
+
+    def __str__(self) -> str:
+        return f"timestamp {self.timestamp} is lower than the earliest that the next block may have ({self.minimum})"
+
+
+@dataclass(eq=False)
+class StateDumpError(ChainError):
+    """Bytes that are no dump of a chain's state (JSON-RPC -32602)."""
+
+    cause: str
+
+    code = "state_dump_invalid"
+    remedy = "give what anvil_dumpState returned"
+    rpc_code = -32602
+
+    def __str__(self) -> str:
+        return f"not a dump of a state: {self.cause}"

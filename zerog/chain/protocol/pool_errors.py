@@ -1,0 +1,74 @@
+"""The words for a transaction or call that cannot run: geth's, because viem, ethers, web3.py and hardhat match them.
+
+Sources: ethereum/go-ethereum, core/error.go, core/txpool/errors.go, core/txpool/validation.go, core/state_transition.go.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from zerog._kernel import Rejection
+from zerog.chain.protocol.errors import CallRefusedError, TransactionRefusedError
+from zerog.primitives import encode_data
+
+__all__ = ["call_refusal", "pool_refusal"]
+
+POOL_TEXTS: Final[Mapping[str, str]] = {
+    "already_known": "already known",
+    "nonce_too_low": "nonce too low: next nonce {next_nonce}, tx nonce {tx_nonce}",
+    "nonce_too_high": "nonce too high: next nonce {next_nonce}, tx nonce {tx_nonce}",
+    "nonce_maximum": "nonce has max value",
+    "replacement_underpriced": "replacement transaction underpriced",
+    "underpriced": "transaction underpriced: gas tip cap {tip}, minimum needed {tip_needed}",
+    "insufficient_funds": "insufficient funds for gas * price + value: balance {balance}, tx cost {cost}, overshot {overshot}",
+    "intrinsic_gas": "intrinsic gas too low: gas {gas_limit}, minimum needed {needed}",
+    "floor_gas": "insufficient gas for floor data gas cost: gas {gas_limit}, minimum needed {needed}",
+    "exceeds_block_gas_limit": "exceeds block gas limit: gas {gas_limit}, limit {block_gas_limit}",
+    "exceeds_transaction_gas_limit": "transaction gas limit too high (cap: {maximum}, tx: {gas_limit})",
+    "fee_cap_below_base_fee": "max fee per gas less than block base fee: maxFeePerGas: {max_fee}, baseFee: {base_fee}",
+    "tip_above_fee_cap": "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {max_fee}",
+    "wrong_chain_id": "invalid sender: invalid chain id for signer: have {have} want {want}",
+    "unprotected": "only replay-protected (EIP-155) transactions allowed over RPC",
+    "unsupported_type": "transaction type not supported",
+    "bad_encoding": "{detail}",
+    "bad_signature": "invalid sender: invalid transaction v, r, s values",
+    "initcode_too_large": "max initcode size exceeded: code size {size}, limit {maximum}",
+    "sender_has_code": "sender not an eoa: address {sender}",
+    "empty_authorization_list": "set code tx must have at least one authorization tuple",
+    "authorization_creates": "EIP-7702 transaction cannot be used to create contract",
+    "pool_full": "txpool is full",
+    "account_limit": "account limit exceeded: pooled {limit} txs",
+    "oversized": "oversized data: transaction size {size}, limit {maximum}",
+    "gas_overflow": "gas uint64 overflow",
+    "other": "{detail}",
+}
+"""What the pool answers, by kind of rejection; the names in braces are the rejection's facts."""
+
+CALL_TEXTS: Final[Mapping[str, str]] = {
+    **POOL_TEXTS,
+    "insufficient_funds": "insufficient funds for gas * price + value: address {caller} have {balance} want {cost}",
+    "intrinsic_gas": "intrinsic gas too low: have {gas_limit}, want {needed}",
+    "floor_gas": "insufficient gas for floor data gas cost: have {gas_limit}, want {needed}",
+    "nonce_too_low": "nonce too low: address {caller}, tx: {tx_nonce} state: {next_nonce}",
+    "nonce_too_high": "nonce too high: address {caller}, tx: {tx_nonce} state: {next_nonce}",
+}
+"""What `eth_call` and `eth_estimateGas` answer; geth words some differently there."""
+
+
+def pool_refusal(rejection: Rejection) -> TransactionRefusedError:
+    """The error that answers a transaction which the pool refused."""
+    return TransactionRefusedError(rejection.kind, POOL_TEXTS[rejection.kind].format_map(_facts(rejection)))
+
+
+def call_refusal(rejection: Rejection, *, sender: bytes) -> CallRefusedError:
+    """The error that answers a call which could not begin."""
+    facts = _facts(rejection) | {"caller": encode_data(sender)}
+    return CallRefusedError("err: " + CALL_TEXTS[rejection.kind].format_map(facts))
+
+
+def _facts(rejection: Rejection) -> dict[str, str]:
+    """The facts as text, with what follows from them."""
+    facts = {name: encode_data(value) if isinstance(value, bytes) else str(value) for name, value in rejection.facts.items()}
+    match rejection.facts:
+        case {"balance": int(balance), "cost": int(cost)}:
+            facts["overshot"] = str(cost - balance)
+    return facts
