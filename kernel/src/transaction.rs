@@ -89,6 +89,11 @@ impl SignedTransaction {
         Ok(Self::assemble(raw, envelope, sender))
     }
 
+    /// Decode bytes whose sender is known already; nothing is recovered.
+    pub fn from_parts(raw: Bytes, sender: Address) -> Result<Self, TransactionError> {
+        Ok(Self { hash: keccak256(&raw), sender, envelope: decode_envelope(&raw)?, raw })
+    }
+
     /// Decode each on the threads of the current rayon pool; `trusted` as in `decode_trusted`.
     pub fn decode_many<T: AsRef<[u8]> + Sync>(raws: &[T], trusted: bool) -> Vec<Result<Self, TransactionError>> {
         let decode = |raw: &T| if trusted { Self::decode_trusted(raw.as_ref()) } else { Self::decode(raw.as_ref()) };
@@ -171,11 +176,15 @@ impl SignedTransaction {
         self.envelope.authorization_list().unwrap_or_default()
     }
 
+    /// Blob gas of type 3, else 0.
+    pub fn blob_gas_used(&self) -> u64 {
+        self.envelope.blob_gas_used().unwrap_or_default()
+    }
+
     /// What the sender must own at most: gas limit · fee cap (+ blobs) + value; `None` above 2^256.
     pub fn cost(&self) -> Option<U256> {
         let gas = U256::from(self.gas_limit()) * U256::from(self.max_fee_per_gas());
-        let blob_gas = U256::from(self.envelope.blob_gas_used().unwrap_or_default());
-        let blobs = blob_gas * U256::from(self.envelope.max_fee_per_blob_gas().unwrap_or_default());
+        let blobs = U256::from(self.blob_gas_used()) * U256::from(self.envelope.max_fee_per_blob_gas().unwrap_or_default());
         gas.checked_add(blobs)?.checked_add(self.value())
     }
 

@@ -1,0 +1,1 @@
+//! The pool: every rejection, and agreement with a naive model.
