@@ -9,8 +9,11 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 from uvicorn.server import Server
 
+from zerog.runtime.http.config import ServerConfig
 from zerog.runtime.http.limits import HttpLimits
-from zerog.runtime.http.protocol import HttpProtocol, ServerConfig, Sweeper, WebSocketProtocol
+from zerog.runtime.http.protocol import HttpProtocol
+from zerog.runtime.http.watch import Sweeper
+from zerog.runtime.http.websocket import WebSocketProtocol
 from zerog.runtime.ports import listen
 
 __all__ = ["event_loop_options", "serve"]

@@ -6,6 +6,7 @@ from zerog.primitives.errors import RefusalError
 
 __all__ = [
     "BodyTooLargeError",
+    "BrokenServerError",
     "HeadersTooLargeError",
     "HttpRefusalError",
     "MalformedRequestError",
@@ -33,6 +34,18 @@ class MalformedRequestError(HttpRefusalError):
 
     def __str__(self) -> str:
         return f"not an HTTP request: {self.detail}"
+
+
+class BrokenServerError(HttpRefusalError):
+    """A bug of ours; the log has the cause."""
+
+    code = "internal_error"
+    remedy = "look into the role's log, and report the entry"
+    http_status = 500
+    rpc_code = -32603
+
+    def __str__(self) -> str:
+        return "internal error"
 
 
 @dataclass(eq=False)

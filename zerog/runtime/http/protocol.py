@@ -1,60 +1,54 @@
-"""The connections of our server: uvicorn's, with bounds on size, number and time that it lacks.
+"""An HTTP connection of our server: uvicorn's, with bounds on size, number and time that it lacks, and a direct way to quick answers.
 
-uvicorn waits for ever for the rest of a request, and takes any number of headers. Here one `Sweeper` per server looks at all connections
-a few times a second and compares how far each has come with how far it was, so that a request itself pays for no timer.
+uvicorn waits for ever for the rest of a request, and takes any number of headers. Here what a client sends is counted, and the `Sweeper`
+compares now and then how far it has come. The direct way saves the task, the scope and the three messages that ASGI costs in each
+request: an application that has `answer_directly` is asked first, once the request is complete, and has the choice to decline.
 """
 
 import asyncio
-from collections.abc import Iterable
+import logging
 from enum import Enum
 from typing import Any, Final, Protocol
 
-import anyio
 import httptools
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from zerog.primitives.errors import RefusalError
-from zerog.runtime.http.errors import BodyTooLargeError, HeadersTooLargeError, MalformedRequestError, RequestTimeoutError
-from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.config import ServerConfig
+from zerog.runtime.http.errors import BodyTooLargeError, BrokenServerError, HeadersTooLargeError, MalformedRequestError, RequestTimeoutError
+from zerog.runtime.http.guard import Headers
 from zerog.runtime.http.refusal import raw_response
+from zerog.runtime.http.watch import NO_LIMIT, Stage, Watch
 
-__all__ = ["HttpProtocol", "ServerConfig", "Sweeper", "WebSocketProtocol"]
+__all__ = ["DirectApplication", "HttpProtocol"]
 
-UNREAD_PONGS_BYTES_MAX: Final = 1_000_000
-"""A client that sends pings and reads none of the answers is cut here."""
+log = logging.getLogger(__name__)
 
 FRAMING_FACTOR: Final = 2
 """A chunked body may cost this many times its limit on the wire before its framing alone is held against the client."""
 
-SWEEPS_PER_LIMIT: Final = 4
-SWEEP_S_MAX: Final = 1.0
-SWEEP_S_MIN: Final = 0.01
 
+class DirectApplication(Protocol):
+    """An ASGI application that can answer some requests at once."""
 
-class ServerConfig(Config):
-    """uvicorn's configuration with our limits in it, which is how they reach each connection."""
-
-    def __init__(self, app: Any, *, limits: HttpLimits, **options: Any) -> None:
-        super().__init__(app, **options)
-        self.limits: Final = limits
+    def answer_directly(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes | None:
+        """A complete HTTP/1.1 response that keeps the connection open; `None` sends the request the usual way."""
 
 
 class Phase(Enum):
     """What a connection is doing, as far as reading goes."""
 
-    CONNECTED = "nothing was sent yet"
+    CONNECTED = "connected"
     HEADERS = "headers"
     BODY = "body"
-    COMPLETE = "the request is complete"
-    LINGERING = "refused; what still comes is thrown away"
+    COMPLETE = "complete"
+    LINGERING = "lingering"
+    """Refused; what still comes is thrown away."""
 
 
-# Bound once, because these are read several times in every request.
+# Bound once, because they are read several times in every request.
 CONNECTED, HEADERS, BODY, COMPLETE, LINGERING = Phase
-NO_LIMIT: Final = float("inf")
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -67,14 +61,16 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.limits: Final = config.limits
+        self.answer_directly: Final = getattr(config.app, "answer_directly", None)
         self.phase = CONNECTED
         self.running: RequestResponseCycle | None = None
+        self.is_opened = False
         self.refusal: RefusalError | None = None
         self.request_count = 0
         self.chunk_bytes = 0
         self.later_bytes = 0
         self.body_bytes = 0
-        self.is_foreign_upgrade = False
+        self.early_body: list[bytes] = []
         self.drain_count = 0
         self.watch: Final = Watch()
 
@@ -89,7 +85,7 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
-            self.refuse(self.refusal or MalformedRequestError(str(error)))
+            self.refuse(self.refusal or self._blame(error))
         else:
             if self.phase is HEADERS or self.phase is BODY:
                 self._check_unfinished()
@@ -104,37 +100,89 @@ class HttpProtocol(HttpToolsProtocol):
         return False
 
     def resume_writing(self) -> None:
+        """Remember that the client has read something."""
         self.drain_count += 1
         super().resume_writing()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self.is_opened = False
         self.phase = HEADERS
         self.request_count += 1
         self.later_bytes = -self.chunk_bytes
         self.body_bytes = 0
+        self.early_body = []
 
     def on_headers_complete(self) -> None:
         limits = self.limits
         if len(self.headers) > limits.headers_max or self._headers_are_too_long():
             self._abort_parsing(HeadersTooLargeError(limits.headers_max, limits.headers_bytes_max))
-        if self.parser.should_upgrade() and not self._should_upgrade():
-            self.is_foreign_upgrade = True
-            return
-        super().on_headers_complete()
         self.phase = BODY
 
     def on_body(self, body: bytes) -> None:
         self.body_bytes += len(body)
         if self.body_bytes > self.limits.body_bytes_max:
             self._abort_parsing(BodyTooLargeError(self.limits.body_bytes_max))
-        super().on_body(body)
+        if self.is_opened:
+            super().on_body(body)
+        else:
+            self.early_body.append(body)
 
     def on_message_complete(self) -> None:
-        if self.is_foreign_upgrade:
-            return
+        if self.parser.should_upgrade():
+            return  # `_upgrade` goes on with it.
+        if not self.is_opened:
+            if self._answer_at_once():
+                return
+            self._open()
         super().on_message_complete()
         self.phase = COMPLETE
+
+    def _answer_at_once(self) -> bool:
+        """The direct way: nothing is under way, nothing is unread, the connection stays open, and the application agrees."""
+        if self.answer_directly is None or self.flow.write_paused or not self.parser.should_keep_alive():
+            return False
+        if self.running is not None and not self.running.response_complete:
+            return False
+        body = self.early_body[0] if len(self.early_body) == 1 else b"".join(self.early_body)
+        response = self.answer_directly(self.parser.get_method(), self.url, self.headers, body)
+        if response is None:
+            return False
+        self.transport.write(response)
+        self.server_state.total_requests += 1
+        self.phase = COMPLETE
+        return True
+
+    def _open(self) -> None:
+        """Start the application on this request, the usual way."""
+        headers, url, expects = self.headers, self.url, self.expect_100_continue
+        super().on_message_begin()
+        self.scope["headers"] = self.headers = headers
+        self.url, self.expect_100_continue = url, expects
+        self.is_opened = True
+        super().on_headers_complete()
+        for part in self.early_body:
+            super().on_body(part)
+
+    def _upgrade(self, rest: bytes) -> None:
+        if self._should_upgrade():
+            self._open()
+            self.handle_websocket_upgrade()
+        elif self.parser.get_method() == b"CONNECT":
+            self.refuse(MalformedRequestError("this is no proxy"))
+        else:
+            # An offer to speak another protocol (HTTP/2 in clear text, as Java's client makes it) may be ignored, but the parser
+            # takes it as accepted; so the request is read again without the offer. Source: RFC 9110, section 7.8.
+            head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+            for name, value in self.headers:
+                if name not in (b"upgrade", b"connection", b"http2-settings"):
+                    head += [name, b": ", value, b"\r\n"]
+            self.parser = httptools.HttpRequestParser(self)
+            self.data_received(b"".join([*head, b"\r\n", rest]))
+
+    # What it costs.
 
     def _headers_are_too_long(self) -> bool:
         if self.later_bytes + 2 * self.chunk_bytes <= self.limits.headers_bytes_max:
@@ -143,41 +191,30 @@ class HttpProtocol(HttpToolsProtocol):
         return size > self.limits.headers_bytes_max
 
     def _check_unfinished(self) -> None:
-        """A request that goes on after this chunk: look at what it has cost and what it announces."""
+        """A request that goes on after this chunk: look at what it has cost and what it announces, then let the application begin."""
         limits = self.limits
         self.later_bytes += self.chunk_bytes
-        if self.phase is HEADERS:
-            if self.later_bytes > limits.headers_bytes_max or len(self.headers) > limits.headers_max:
-                self.refuse(HeadersTooLargeError(limits.headers_max, limits.headers_bytes_max))
-            return
-        announced = max((int(value) for name, value in self.headers if name == b"content-length" and value.isdigit()), default=0)
-        on_the_wire = FRAMING_FACTOR * limits.body_bytes_max + limits.headers_bytes_max
-        if announced > limits.body_bytes_max or self.later_bytes > on_the_wire:
-            self.refuse(BodyTooLargeError(limits.body_bytes_max))
-        elif len(self.headers) > limits.headers_max:  # Trailers count too.
+        if len(self.headers) > limits.headers_max or (self.phase is HEADERS and self.later_bytes > limits.headers_bytes_max):
             self.refuse(HeadersTooLargeError(limits.headers_max, limits.headers_bytes_max))
+        elif self.phase is BODY:
+            announced = max((int(value) for name, value in self.headers if name == b"content-length" and value.isdigit()), default=0)
+            on_the_wire = FRAMING_FACTOR * limits.body_bytes_max + limits.headers_bytes_max
+            if announced > limits.body_bytes_max or self.later_bytes > on_the_wire:
+                self.refuse(BodyTooLargeError(limits.body_bytes_max))
+            elif not self.is_opened:
+                self._open()
 
     def _abort_parsing(self, refusal: RefusalError) -> None:
         """Leave the parser from inside one of its callbacks; `data_received` then refuses."""
         self.refusal = refusal
         raise refusal
 
-    def _upgrade(self, rest: bytes) -> None:
-        if not self.is_foreign_upgrade:
-            self.handle_websocket_upgrade()
-            return
-        # Somebody offers another protocol (HTTP/2 in clear text, as Java's client does). A server may ignore that, but the parser
-        # takes it as accepted; so the request is read again without the offer.
-        self.is_foreign_upgrade = False
-        if self.scope["method"] == "CONNECT":
-            self.refuse(MalformedRequestError("this is no proxy"))
-            return
-        head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
-        for name, value in self.headers:
-            if name not in (b"upgrade", b"connection", b"http2-settings"):
-                head += [name, b": ", value, b"\r\n"]
-        self.parser = httptools.HttpRequestParser(self)
-        self.data_received(b"".join([*head, b"\r\n", rest]))
+    def _blame(self, error: httptools.HttpParserError) -> RefusalError:
+        """The client's fault, unless one of our own callbacks failed for another reason than the request's text."""
+        if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(error.__context__, httptools.HttpParserError):
+            log.error("a connection's callback failed", exc_info=error)
+            return BrokenServerError()
+        return MalformedRequestError(str(error.__context__ or error))
 
     # What is answered.
 
@@ -196,12 +233,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def refuse(self, error: RefusalError) -> None:
         """Answer an error, stop sending, and read on for a moment, so that the answer is not lost in a reset connection."""
-        is_midway = self.phase is BODY
+        is_begun = self.phase is BODY and self.is_opened
         self.phase = LINGERING
         running = self.running
         if running is not None and not running.response_complete:
             self.pipeline.clear()
-            if running is not self.cycle or not is_midway or running.response_started:
+            if running is not self.cycle or not is_begun or running.response_started:
                 running.keep_alive = False  # An earlier request still gets its answer; then the connection closes.
                 return
             running.disconnected = True
@@ -215,23 +252,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def check(self, now_s: float) -> None:
         """Called by the sweeper: act if this connection has been where it is for too long."""
-        limits = self.limits
         is_answered = self.running is None or self.running.response_complete or self.running.disconnected
-        if self.phase is LINGERING:
-            stage, limit_s = ("lingering", 0, 0), limits.linger_s if is_answered else NO_LIMIT
-        elif (unread_bytes := self.transport.get_write_buffer_size()) > 0:
-            stage, limit_s = ("unread", self.drain_count, self.watch.lowest(unread_bytes)), limits.unread_s
-        elif self.phase is COMPLETE:
-            stage, limit_s = ("idle", self.request_count, 0), limits.idle_s if is_answered else NO_LIMIT
-        elif self.flow.read_paused:
-            stage, limit_s = ("paused", self.request_count, 0), NO_LIMIT
-        else:
-            stage, limit_s = (self.phase.value, self.request_count, 0), limits.body_s if self.phase is BODY else limits.headers_s
-        if self.watch.is_overdue(stage, limit_s, now_s):
-            self._end(stage[0], is_answered=is_answered)
-
-    def _end(self, stage: str, *, is_answered: bool) -> None:
-        if stage in ("lingering", "unread"):
+        stage, limit_s = self._stage(is_answered=is_answered)
+        if not self.watch.is_overdue(stage, limit_s, now_s):
+            return
+        if stage[0] in ("lingering", "unread"):
             self.transport.abort()
         elif self.phase is BODY and not is_answered:
             self.refuse(RequestTimeoutError("body", self.limits.body_s))
@@ -240,89 +265,16 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """One client on a WebSocket."""
-
-    config: ServerConfig
-
-    def __init__(
-        self, config: ServerConfig, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.drain_count = 0
-        self.watch: Final = Watch()
-
-    def resume_writing(self) -> None:
-        self.drain_count += 1
-        super().resume_writing()
-
-    def handle_ping(self) -> None:
-        if self.transport.get_write_buffer_size() > UNREAD_PONGS_BYTES_MAX:
-            self.transport.abort()
-        else:
-            super().handle_ping()
-
-    def keepalive_timeout(self) -> None:
-        """While we ourselves do not read (a method takes long), a missing pong says nothing about the client."""
-        if self.read_paused:
-            self.pong_timer = None
-            self.pending_ping_payload = None
-            self.schedule_ping()
-        else:
-            super().keepalive_timeout()
-
-    def check(self, now_s: float) -> None:
-        """Called by the sweeper: cut a client that reads nothing."""
+    def _stage(self, *, is_answered: bool) -> tuple[Stage, float]:
+        """Where this connection is, and for how long it may be there."""
+        limits = self.limits
+        if self.phase is LINGERING:
+            return ("lingering", 0, 0), limits.linger_s if is_answered else NO_LIMIT
         unread_bytes = self.transport.get_write_buffer_size()
-        stage = ("unread", self.drain_count, self.watch.lowest(unread_bytes))
-        if self.watch.is_overdue(stage, self.config.limits.unread_s if unread_bytes else NO_LIMIT, now_s):
-            self.transport.abort()
-
-
-class Watch:
-    """Remembers for one connection where it was, and since when."""
-
-    __slots__ = ("_level", "_since_s", "_stage", "_step")
-
-    def __init__(self) -> None:
-        self._stage: tuple[object, ...] = ()
-        self._since_s = 0.0
-        self._level = 0
-        self._step = 0
-
-    def lowest(self, level: int) -> int:
-        """A number that changes whenever `level` has fallen since the last look: growth is no progress."""
-        if level < self._level:
-            self._step += 1
-        self._level = level
-        return self._step
-
-    def is_overdue(self, stage: tuple[object, ...], limit_s: float, now_s: float) -> bool:
-        """Whether the connection has been in this stage for `limit_s`."""
-        if stage != self._stage:
-            self._stage, self._since_s = stage, now_s
-        return now_s - self._since_s >= limit_s
-
-
-class Watched(Protocol):
-    """A connection that can be checked."""
-
-    def check(self, now_s: float) -> None: ...
-
-
-class Sweeper:
-    """Looks at all connections of a server again and again."""
-
-    def __init__(self, state: ServerState, limits: HttpLimits) -> None:
-        self._state: Final = state
-        shortest_s = min(limits.headers_s, limits.body_s, limits.idle_s, limits.unread_s, limits.linger_s)
-        self._interval_s: Final = max(SWEEP_S_MIN, min(SWEEP_S_MAX, shortest_s / SWEEPS_PER_LIMIT))
-
-    async def run(self) -> None:
-        """Sweep until cancelled."""
-        while True:
-            await anyio.sleep(self._interval_s)
-            connections: Iterable[Any] = tuple(self._state.connections)
-            for connection in connections:
-                connection.check(anyio.current_time())
+        if unread_bytes > 0:
+            return ("unread", self.drain_count, self.watch.falls(unread_bytes)), limits.unread_s
+        if self.phase is COMPLETE:
+            return ("idle", self.request_count, 0), limits.idle_s if is_answered else NO_LIMIT
+        if self.flow.read_paused:
+            return ("paused", self.request_count, 0), NO_LIMIT
+        return (self.phase.value, self.request_count, 0), limits.body_s if self.phase is BODY else limits.headers_s
