@@ -45,8 +45,8 @@ async def run_as_process(role: str, command: list[str], *, ready_s_max: float, t
     async with process:
         try:
             async with anyio.create_task_group() as readers:
-                assert process.stdout is not None
-                assert process.stderr is not None
+                if process.stdout is None or process.stderr is None:
+                    raise RuntimeError("the process was opened with pipes")
                 readers.start_soon(_capture, role, process.stderr, last_lines, name=f"{role}.stderr")
                 url = await _first_event(role, process.stdout, ready_s_max)
                 if url is not None:
@@ -107,5 +107,5 @@ def _manner_of_death(code: int) -> str:
 
 def role_command(words: tuple[str, ...], working_folder: Path, flags: list[str], *, ephemeral: bool) -> list[str]:
     """The command line of a supervised role: this Python, this package, nothing from the working folder."""
-    command = [sys.executable, "-P", "-m", "zerog", *words, "--dir", os.fspath(working_folder), "--supervised", *flags]
+    command = [sys.executable, "-P", "-m", *words, "--dir", os.fspath(working_folder), "--supervised", *flags]
     return [*command, "--ephemeral"] if ephemeral else command

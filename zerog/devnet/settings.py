@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["DEFAULT_PORT_BASE", "DevnetSettings", "RoleName"]
+from zerog.primitives.errors import RefusalError
+
+__all__ = ["DEFAULT_PORT_BASE", "DevnetSettings", "RoleName", "SettingsInvalidError"]
 
 RoleName = Literal["chain"]
 """Subsystems that `zerog up` starts."""
@@ -13,9 +15,22 @@ PORT_BASE_MAX: Final = 22000
 """So that every default port plus the distance from 8000 is a port."""
 
 
+@dataclass(eq=False)
+class SettingsInvalidError(RefusalError):
+    """A setting of the network is out of its range."""
+
+    cause: str
+
+    code = "settings_invalid"
+    remedy = "change the setting that the message names"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
 @dataclass(frozen=True, kw_only=True)
 class DevnetSettings:
-    """What `zerog up` takes."""
+    """What `zerog up` takes. Raises `SettingsInvalidError`."""
 
     only: tuple[RoleName, ...] = ()
     """Start these alone; all if none is given."""
@@ -35,6 +50,6 @@ class DevnetSettings:
     def __post_init__(self) -> None:
         base = self.port_base
         if base not in (None, 0) and not DEFAULT_PORT_BASE <= base <= PORT_BASE_MAX:
-            raise ValueError(f"must be 0 or between {DEFAULT_PORT_BASE} and {PORT_BASE_MAX}, not {base}")
+            raise SettingsInvalidError(f"the port base is 0 or between {DEFAULT_PORT_BASE} and {PORT_BASE_MAX}, not {base}")
         if self.block_time_s is not None and self.block_time_s <= 0:
-            raise ValueError("must be positive")
+            raise SettingsInvalidError(f"the block time is more than 0 seconds, not {self.block_time_s}")

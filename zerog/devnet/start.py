@@ -86,7 +86,7 @@ def _become_supervisor(folder: NetworkFolder, settings: DevnetSettings, events: 
                 folder.prepare()
                 _leave_terminal(folder.logs / "supervisor.stderr")
                 code = _supervise(folder, settings, lock, herald)
-        except Exception as error:  # There is no caller to raise to, only the one who waits on the pipe.
+        except Exception as error:  # noqa: BLE001 - there is no caller to raise to, only the one who waits on the pipe.
             herald.failed(report_of(error))
     finally:
         os._exit(code)

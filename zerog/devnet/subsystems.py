@@ -19,7 +19,7 @@ class Subsystem:
     name: RoleName
     default_port: int
     command: tuple[str, ...]
-    """Words of the command that is its program."""
+    """Its program: a module and its first arguments."""
     flags: Callable[[DevnetSettings, int], list[str]]
     """Flags of that command, for the network's settings and the role's port."""
     make: Callable[[Sequence[str], Path, bool], Role]
@@ -55,6 +55,6 @@ def _make_chain(flags: Sequence[str], state_folder: Path, ephemeral: bool) -> Ro
 
 
 SUBSYSTEMS: Final[tuple[Subsystem, ...]] = (
-    Subsystem(name="chain", default_port=8545, command=("chain", "run"), flags=_chain_flags, make=_make_chain),
+    Subsystem(name="chain", default_port=8545, command=("zerog", "chain", "run"), flags=_chain_flags, make=_make_chain),
 )
 """In the order in which they start; they stop in the opposite one."""

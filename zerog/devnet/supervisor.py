@@ -1,7 +1,7 @@
 """The supervisor of `zerog up`: starts the roles in order, proves each ready, brings back what ends, and stops them in reverse."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -67,10 +67,13 @@ class Supervisor:
 
     name = "supervisor"
 
-    def __init__(self, settings: DevnetSettings, folder: NetworkFolder, network: NetworkParams) -> None:
+    def __init__(
+        self, settings: DevnetSettings, folder: NetworkFolder, network: NetworkParams, subsystems: Sequence[Subsystem] = SUBSYSTEMS
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._network = network
+        self._subsystems = subsystems
         self._slots: list[_Slot] = []
         self.endpoints: Endpoints | None = None
 
@@ -93,7 +96,9 @@ class Supervisor:
 
     def status(self) -> Mapping[str, object]:
         """Each role's URL and restarts, as the supervisor knows them."""
-        roles = {slot.subsystem.name: {"url": slot.url, "restarts": slot.restarts, "proof": slot.proof} for slot in self._slots}
+        roles: dict[str, object] = {
+            slot.subsystem.name: {"url": slot.url, "restarts": slot.restarts, "proof": slot.proof} for slot in self._slots
+        }
         return {"network": self._network.name, "data_dir": str(self._folder.path), "roles": roles}
 
     async def quiesce(self, block: int) -> None:
@@ -129,7 +134,7 @@ class Supervisor:
                     task_status.started(self.endpoints.chain.http if self.endpoints and self.endpoints.chain else "")
 
     def _wanted(self) -> list[Subsystem]:
-        return [subsystem for subsystem in SUBSYSTEMS if not self._settings.only or subsystem.name in self._settings.only]
+        return [subsystem for subsystem in self._subsystems if not self._settings.only or subsystem.name in self._settings.only]
 
     async def _start(self, subsystem: Subsystem, record: NetworkRecord | None, parts: anyio.abc.TaskGroup) -> None:
         await self._outlast_orphan(subsystem.name)
@@ -204,7 +209,7 @@ class Supervisor:
         except BaseExceptionGroup as group:
             raise expected_error(group) or group from None
 
-    def _runner(self, slot: _Slot) -> Callable[..., object]:
+    def _runner(self, slot: _Slot) -> Callable[..., Coroutine[object, object, None]]:
         """The function that runs the role, here or in a process."""
         subsystem, settings = slot.subsystem, self._settings
         flags = subsystem.flags(settings, slot.port)
@@ -244,8 +249,7 @@ class Supervisor:
 
     def _genesis_hash(self, kept: NetworkRecord) -> str | None:
         """The chain's genesis, held against the one that the network began with. Raises `ForeignNetworkError`."""
-        proofs = {slot.subsystem.name: slot.proof for slot in self._slots}
-        found = proofs.get("chain", {}).get("genesis_hash")
+        found = next((slot.proof.get("genesis_hash") for slot in self._slots if slot.subsystem.name == "chain"), None)
         if found is None:
             return kept.genesis_hash
         if kept.genesis_hash not in (None, found):

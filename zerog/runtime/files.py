@@ -65,6 +65,21 @@ class FileLock:
         os.pwrite(descriptor, msgspec.json.encode(LockHolder(pid=os.getpid(), command=command)), 0)
         return cls(path, descriptor)
 
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Whether somebody holds the lock on `path` right now."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def release(self) -> None:
         """Let the next one in. The file stays: removing it could split the lock in two."""
         if self._descriptor >= 0:

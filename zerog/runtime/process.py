@@ -136,9 +136,9 @@ async def serve_role(
     make_private_folder(run_folder)
     with lock or FileLock.acquire(run_folder / f"{role.name}.lock", command=f"zerog {role.name}"):
         async with anyio.create_task_group() as parts:
-            url: str = await parts.start(_run_named, role, name=f"{role.name}.run")
             serve = partial(serve_control, role, run_folder / f"{role.name}.sock", stop=stop.set)
-            await parts.start(serve, name=f"{role.name}.control")
+            await parts.start(serve, name=f"{role.name}.control")  # First, so that a role that takes long to start can be stopped.
+            url: str = await parts.start(_run_named, role, name=f"{role.name}.run")
             announce(url)
             await stop.wait()
             parts.cancel_scope.cancel()

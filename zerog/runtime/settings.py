@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 import cyclopts
 from cyclopts.config import Env, Toml
 
-__all__ = ["ENVIRONMENT_PREFIX", "SETTINGS_FILE", "as_flags", "fill", "flag_name", "sources"]
+__all__ = ["ENVIRONMENT_PREFIX", "SETTINGS_FILE", "as_flags", "fill", "flag_name", "parameter_rules", "sources"]
 
 ENVIRONMENT_PREFIX: Final = "ZEROG_"
 SETTINGS_FILE: Final = "zerog.toml"
@@ -25,9 +25,14 @@ def flag_name(field: str) -> str:
     return cyclopts.default_name_transform(field).removesuffix("-s")
 
 
+def parameter_rules() -> cyclopts.Parameter:
+    """How every command names its flags; a list has no flag that empties it."""
+    return cyclopts.Parameter(name_transform=flag_name, negative_iterable="")
+
+
 def sources(state_folder: Path) -> tuple[Env, Toml]:
     """Where values come from that are not given as flags, the more important first. `state_folder` is the network's `.zerog`."""
-    return Env(ENVIRONMENT_PREFIX, command=True), Toml(state_folder / SETTINGS_FILE, allow_unknown=False)
+    return Env(ENVIRONMENT_PREFIX, command=True, show=False), Toml(state_folder / SETTINGS_FILE, allow_unknown=False)
 
 
 def fill(kind: type[S], flags: Sequence[str], *, command: Sequence[str], state_folder: Path) -> S:
@@ -42,7 +47,7 @@ def fill(kind: type[S], flags: Sequence[str], *, command: Sequence[str], state_f
 
     take.__annotations__["settings"] = Annotated[kind, cyclopts.Parameter(name="*")]
     take.__defaults__ = (kind(),)
-    app = cyclopts.App(name="zerog", config=sources(state_folder), name_transform=flag_name, help_flags=(), version_flags=())
+    app = cyclopts.App(name="zerog", config=sources(state_folder), default_parameter=parameter_rules(), help_flags=(), version_flags=())
     group = app
     for word in command[:-1]:
         parent, group = group, cyclopts.App(name=word)

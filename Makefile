@@ -1,0 +1,89 @@
+# Every command of this project. `make` alone lists them.
+PYTHON3 ?= python3
+PYTHON := .venv/bin/python
+STAMPS := .stamps
+export CARGO_BUILD_JOBS ?= 2
+
+RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml Cargo.toml Cargo.lock
+NODE_FOLDERS := contracts tests/interop benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test test-long lint format bench contracts docs wheel requirements clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: $(STAMPS)/package $(STAMPS)/kernel  ## make .venv and build the kernel, each only when something changed
+
+up: setup  ## start a network in this folder: make up [ARGS='--wait --port-base 0']
+	@exec .venv/bin/zerog up $(ARGS)
+
+test: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/node/%)  ## run every test, the fast ones first
+	cargo test --locked --workspace
+	$(PYTHON) -m pytest $(ARGS)
+
+test-long: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/node/%)  ## run the tests that sample with their full counts
+	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger $(ARGS)
+
+lint: setup  ## check style, types, layers and tidiness
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(PYTHON) -m mypy.stubtest zerog._kernel
+	$(PYTHON) -m pytest -q tests/test_tidy.py
+
+format: setup  ## put every file into its form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	cargo fmt
+
+bench: setup $(STAMPS)/node/benchmarks  ## print the figures beside those of the peer
+	$(PYTHON) -m benchmarks $(ARGS)
+
+contracts: $(STAMPS)/node/contracts  ## compile the Solidity sources to the committed artefacts
+	cd contracts && node build.mjs
+
+docs: setup  ## check the links and run the snippets of the documentation
+	$(PYTHON) -m pytest -q tests/docs
+
+wheel: setup  ## build the wheel into dist/
+	$(PYTHON) -m maturin build --release --locked --out dist
+
+requirements:  ## renew the hashed requirement files from the *.in files (needs uv)
+	for name in core dev eels; do \
+	    uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
+	        --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
+
+clean:  ## remove everything that make has made (not the state in .zerog)
+	rm -rf .venv .venv-eels $(STAMPS) target dist zerog/_kernel*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(NODE_FOLDERS:%=%/node_modules)
+
+# What the commands stand on. A stamp is younger than everything it was made from.
+
+$(STAMPS)/python: requirements/dev.txt
+	$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zerog needs Python 3.11 or newer")'
+	test -x $(PYTHON) || $(PYTHON3) -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/package: $(STAMPS)/python scripts/link_package.py
+	$(PYTHON) scripts/link_package.py
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/kernel: $(RUST_SOURCES) scripts/install_kernel.sh
+	cargo build --release --locked -p zerog-kernel
+	scripts/install_kernel.sh
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/eels: requirements/eels.txt
+	test -x .venv-eels/bin/python || $(PYTHON3) -m venv .venv-eels
+	.venv-eels/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/eels.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/node/%: %/package.json %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@mkdir -p $(@D) && touch $@

@@ -1,0 +1,82 @@
+"""All commands in one application, and what happens when one fails."""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cyclopts
+
+from zerog import __version__
+from zerog.cli import network
+from zerog.cli.output import AsJson, print_json, tell_error
+from zerog.devnet.folder import NetworkFolder
+from zerog.runtime.settings import ENVIRONMENT_PREFIX, parameter_rules, sources
+
+__all__ = ["make_app", "run"]
+
+EXIT_USAGE: Final = 2
+"""The command line cannot be understood."""
+EXIT_INTERRUPTED: Final = 130
+"""Ended by Ctrl-C. Source: bash(1), 128 plus the signal's number."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Perform a command line. Returns the exit code; nothing that is expected shows a traceback."""
+    from zerog.primitives.errors import ZerogError
+
+    app = make_app(network_folder(arguments))
+    try:
+        result = app(list(arguments), result_action="return_value", exit_on_error=False)
+    except cyclopts.CycloptsError:
+        return EXIT_USAGE  # Told already, in words, by the parser.
+    except ZerogError as error:
+        tell_error(error)
+        return 1
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Whoever read our output has enough.
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def make_app(folder: NetworkFolder) -> cyclopts.App:
+    """The application for one network's folder, whose settings file it reads."""
+    app = cyclopts.App(
+        name="zerog",
+        help="The 0G stack on your machine. `zerog up` starts a network in this folder.",
+        help_format="markdown",
+        version=__version__,
+        config=sources(folder.path),
+        default_parameter=parameter_rules(),
+    )
+    for command in (network.up, network.down, network.reset, network.status, network.logs, version):
+        app.command(command)
+    chain = cyclopts.App(name="chain", help="The chain node by itself.")
+    chain.command("zerog.cli.chain:run", name="run", help="Run a chain node in the foreground.")
+    app.command(chain)
+    return app
+
+
+def version(*, json: AsJson = False) -> None:
+    """Print the version of zerog and of what it runs on."""
+    facts = {"zerog": __version__, "python": platform.python_version(), "system": platform.system(), "machine": platform.machine()}
+    if json:
+        print_json(facts)
+    else:
+        print(f"zerog {__version__} (Python {facts['python']}, {facts['system']} {facts['machine']})")
+
+
+def network_folder(arguments: Sequence[str]) -> NetworkFolder:
+    """The folder that `--dir` names. It is looked for before the parser works, since the settings file lies in it."""
+    for index, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == "--dir" and index + 1 < len(arguments):
+            return NetworkFolder.of(Path(arguments[index + 1]))
+        if argument.startswith("--dir="):
+            return NetworkFolder.of(Path(argument.removeprefix("--dir=")))
+    return NetworkFolder.of(Path(os.environ.get(f"{ENVIRONMENT_PREFIX}DIR", ".")))

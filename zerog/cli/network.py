@@ -1,0 +1,98 @@
+"""`zerog up`, `down`, `reset`, `status` and `logs`: the network of one folder."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+
+from zerog.cli.output import AsJson, WorkingFolder, print_json, say, tell_report
+from zerog.devnet.folder import NetworkFolder
+from zerog.devnet.settings import DevnetSettings
+
+__all__ = ["down", "logs", "reset", "status", "up"]
+
+Flag = cyclopts.Parameter(negative="")
+
+
+def up(
+    *,
+    settings: Annotated[DevnetSettings, cyclopts.Parameter(name="*")] = DevnetSettings(),  # noqa: B008 - it is frozen.
+    wait: Annotated[bool, Flag] = False,
+    directory: WorkingFolder = Path(),
+    json: AsJson = False,
+) -> int:
+    """Start the network of this folder and keep it running; its state stays for the next start.
+
+    Parameters
+    ----------
+    wait
+        Run it in the background and return once every role is proven ready.
+    """
+    from zerog.cli.summary import show_network
+    from zerog.devnet.endpoints import Endpoints
+    from zerog.devnet.start import run_network, start_in_background, working_folder
+
+    folder = NetworkFolder.of(working_folder(directory, settings))
+    show = partial(show_network, as_json=json, background=wait)
+    if not wait:
+        return run_network(folder, settings, show=show, show_error=tell_report)
+    outcome = start_in_background(folder, settings)
+    if isinstance(outcome, Endpoints):
+        show(outcome)
+        return 0
+    tell_report(outcome)
+    return 1
+
+
+def down(*, directory: WorkingFolder = Path()) -> None:
+    """Stop the network of this folder. Without one there is nothing to do."""
+    from zerog.devnet.stop import stop_network
+
+    stopped = stop_network(NetworkFolder.of(directory))
+    say("stopped" if stopped else "nothing runs here")
+
+
+def reset(*, directory: WorkingFolder = Path()) -> None:
+    """Remove the state of this folder's network; its settings (zerog.toml) stay."""
+    folder = NetworkFolder.of(directory)
+    gone = folder.reset()
+    say(f"removed from {folder.path}: {', '.join(gone)}" if gone else "there is nothing to remove")
+
+
+def status(*, directory: WorkingFolder = Path(), json: AsJson = False) -> int:
+    """Show what runs in this folder. The exit code is 3 if nothing does."""
+    from zerog.cli.summary import show_status
+    from zerog.devnet.inspect import network_status
+
+    found = network_status(NetworkFolder.of(directory))
+    if json:
+        print_json(found)
+    else:
+        show_status(found)
+    return 0 if found.running else 3
+
+
+def logs(
+    role: str | None = None,
+    /,
+    *,
+    lines: Annotated[int, cyclopts.Parameter(name=["--lines", "-n"])] = 20,
+    follow: Annotated[bool, cyclopts.Parameter(name=["--follow", "-f"], negative="")] = False,
+    directory: WorkingFolder = Path(),
+    json: AsJson = False,
+) -> None:
+    """Print the last lines of the logs.
+
+    Parameters
+    ----------
+    role
+        One role alone, say chain; all if none is given.
+    lines
+        How many lines of each log.
+    follow
+        Go on printing as they grow.
+    """
+    from zerog.cli.reading import LogPrinter
+
+    LogPrinter(NetworkFolder.of(directory).logs, role, as_json=json).run(lines, follow=follow)

@@ -1,0 +1,51 @@
+"""What a person sees of a network: where it is, one account to use, three commands to copy."""
+
+import shlex
+from pathlib import Path
+
+from zerog import __version__
+from zerog.cli.output import print_json
+from zerog.devnet.endpoints import Endpoints
+from zerog.devnet.inspect import NetworkStatus
+
+__all__ = ["show_network", "show_status"]
+
+
+def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> None:
+    """At most twelve lines, or the endpoints as they are."""
+    if as_json:
+        print_json(endpoints)
+        return
+    where = "" if _is_here(endpoints) else f" --dir {shlex.quote(str(Path(endpoints.data_dir).parent))}"
+    lines = [f"zerog {__version__}: network {endpoints.network}, chain id {endpoints.chain_id}"]
+    if endpoints.chain is not None:
+        lines.append(f"  RPC      {endpoints.chain.http}  (WebSocket on the same port)")
+    if endpoints.accounts:
+        lines += [f"  account  {endpoints.accounts[0].address}", f"  key      {endpoints.accounts[0].private_key}"]
+    lines += [f"  state    {endpoints.data_dir}", "", *_commands(endpoints, where), ""]
+    lines.append(f"It runs in the background; stop it with: zerog down{where}" if background else "Stop it with Ctrl-C; its state stays.")
+    print("\n".join(lines), flush=True)
+
+
+def show_status(status: NetworkStatus) -> None:
+    """A few lines a role."""
+    if not status.running:
+        print(f"nothing runs in {status.data_dir}")
+        return
+    print(f"network {status.network} in {status.data_dir} (pid {status.pid})")
+    for name, role in status.roles.items():
+        facts = ", ".join(f"{key} {value}" for key, value in role.items() if value is not None and not isinstance(value, dict))
+        print(f"  {name}: {facts}")
+
+
+def _commands(endpoints: Endpoints, where: str) -> list[str]:
+    """Three commands that work as they stand."""
+    commands = [f"  zerog status{where}", f"  zerog logs --follow{where}"]
+    if endpoints.chain is not None:
+        request = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}'
+        commands.insert(0, f"  curl -s {endpoints.chain.http} -H content-type:application/json -d '{request}'")
+    return commands
+
+
+def _is_here(endpoints: Endpoints) -> bool:
+    return Path(endpoints.data_dir).parent == Path.cwd()
