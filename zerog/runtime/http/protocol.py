@@ -2,13 +2,14 @@
 
 uvicorn waits for ever for the rest of a request, and takes any number of headers. Here what a client sends is counted, and the `Sweeper`
 compares now and then how far it has come. The direct way saves the task, the scope and the three messages that ASGI costs in each
-request: an application that has `answer_directly` is asked first, once the request is complete, and has the choice to decline.
+request: an application that has `answer_directly` is asked first, where a request is complete at once, and has the choice to decline.
 """
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -32,8 +33,23 @@ FRAMING_FACTOR: Final = 2
 class DirectApplication(Protocol):
     """An ASGI application that can answer some requests at once."""
 
-    def answer_directly(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes | None:
-        """A complete HTTP/1.1 response that keeps the connection open; `None` sends the request the usual way."""
+    def answer_directly(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes | Awaitable[bytes] | None:
+        """A complete HTTP/1.1 response that keeps the connection open, or one to wait for; `None` sends the request the usual way."""
+
+
+class DirectCycle:
+    """A request whose direct answer is awaited, in the shape that uvicorn expects of what is under way."""
+
+    __slots__ = ("disconnected", "keep_alive", "response_complete", "response_started")
+
+    message_event = asyncio.Event()
+    """Nobody waits for more of a request that is complete."""
+
+    def __init__(self) -> None:
+        self.disconnected = False
+        self.keep_alive = True
+        self.response_started = False
+        self.response_complete = False
 
 
 class Phase(Enum):
@@ -63,7 +79,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.limits: Final = config.limits
         self.answer_directly: Final = getattr(config.app, "answer_directly", None)
         self.phase = CONNECTED
-        self.running: RequestResponseCycle | None = None
+        self.running: RequestResponseCycle | DirectCycle | None = None
         self.is_opened = False
         self.refusal: RefusalError | None = None
         self.request_count = 0
@@ -150,10 +166,36 @@ class HttpProtocol(HttpToolsProtocol):
         response = self.answer_directly(self.parser.get_method(), self.url, self.headers, body)
         if response is None:
             return False
-        self.transport.write(response)
-        self.server_state.total_requests += 1
         self.phase = COMPLETE
+        if isinstance(response, bytes):
+            self.transport.write(response)
+            self.server_state.total_requests += 1
+        else:
+            self._await_answer(response)
         return True
+
+    def _await_answer(self, response: Awaitable[bytes]) -> None:
+        """The task belongs to the server, which waits for it or cancels it when it stops, as with uvicorn's own."""
+        cycle = DirectCycle()
+        self.cycle = cast("RequestResponseCycle", cycle)
+        self.running = cycle
+        task = self.loop.create_task(self._answer_later(cycle, response))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _answer_later(self, cycle: DirectCycle, response: Awaitable[bytes]) -> None:
+        try:
+            answer = await response
+        except Exception as error:
+            log.error("an answer failed", exc_info=error)
+            answer, cycle.keep_alive = raw_response(BrokenServerError()), False
+        cycle.response_complete = True
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        self.transport.write(answer)
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _open(self) -> None:
         """Start the application on this request, the usual way."""

@@ -24,8 +24,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON: Final = (b"content-type", b"application/json")
 DIRECT_START: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
-DIRECT_BODY_BYTES_MAX: Final = 65_536
-"""Longer requests are no quick ones, and are not parsed twice to find that out."""
 POST_ONLY: Final = "POST, OPTIONS"
 GET_ONLY: Final = "GET, HEAD, OPTIONS"
 PREFLIGHT: Final = (
@@ -64,17 +62,15 @@ class JsonRpcApplication:
         else:
             raise NotImplementedError(f"ASGI scope {scope['type']!r}")
 
-    def answer_directly(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes | None:
-        """What our server asks before it takes the way through ASGI: most reads end here."""
+    def answer_directly(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes | Awaitable[bytes] | None:
+        """What our server asks before it takes the way through ASGI: most calls of programs end here."""
         if method != b"POST" or target != b"/":
             return None
         verdict = self._guard.verdict(headers)
-        if verdict.refusal is not None or verdict.cors_headers or len(body) > DIRECT_BODY_BYTES_MAX:
+        if verdict.refusal is not None or verdict.cors_headers:
             return None
-        answer = self._dispatcher.answer_at_once(body)
-        if answer is None:
-            return None
-        return b"".join((DIRECT_START, b"%d\r\n\r\n" % len(answer), answer))
+        answer = self._dispatcher.answer(body, self._callers[self._guard.may_use_dev(headers)])
+        return _direct_response(answer) if isinstance(answer, bytes) else _later(answer)
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
@@ -129,6 +125,14 @@ class JsonRpcApplication:
         await serve_websocket(
             self._dispatcher, receive, send, may_use_dev=self._guard.may_use_dev(scope["headers"]), limits=self._connection_limits
         )
+
+
+def _direct_response(answer: bytes) -> bytes:
+    return b"".join((DIRECT_START, b"%d\r\n\r\n" % len(answer), answer))
+
+
+async def _later(answer: Awaitable[bytes]) -> bytes:
+    return _direct_response(await answer)
 
 
 async def _respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes], kind: str = "http.response") -> None:

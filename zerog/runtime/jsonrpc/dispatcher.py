@@ -120,18 +120,6 @@ class Dispatcher:
                 return self._answer_plain(method, entry)
         return self._answer_entry(entry, caller)
 
-    def answer_at_once(self, body: bytes) -> bytes | None:
-        """The answer to a single call of a method that neither waits nor is restricted; `None` for everything else, undone."""
-        try:
-            entry = parse_body(body, calls_max=self._limits.batch_calls_max)
-        except JsonRpcError:
-            return None
-        if type(entry) is Request:
-            method = self._methods.get(entry.method)
-            if method is not None and method.is_plain:
-                return self._answer_plain(method, entry)
-        return None
-
     def _answer_plain(self, method: BoundMethod, request: Request) -> bytes:
         """The quick way. Nothing here waits."""
         started = time.perf_counter()
