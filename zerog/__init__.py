@@ -3,17 +3,17 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zerog.sdk import connect
+    from zerog.sdk import connect, connect_async
 
-__all__ = ["__version__", "connect"]
+__all__ = ["__version__", "connect", "connect_async"]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
     """Load the client library on first use, so that the command line starts quickly."""
-    if name == "connect":
-        from zerog.sdk import connect
+    if name in ("connect", "connect_async"):
+        from zerog import sdk
 
-        return connect
+        return getattr(sdk, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

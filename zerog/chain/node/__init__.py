@@ -1,6 +1,3 @@
-"""The chain node: one role that makes blocks and answers the Ethereum JSON-RPC."""
+"""The chain node: one role that makes blocks and answers the Ethereum JSON-RPC. Start it with `service.ChainNode`."""
 
-from zerog.chain.node.service import ChainNode
-from zerog.chain.node.settings import ChainNodeSettings
-
-__all__ = ["ChainNode", "ChainNodeSettings"]
+__all__: list[str] = []

@@ -1,0 +1,7 @@
+"""How everybody else talks to a chain: over its JSON-RPC, waiting or blocking."""
+
+from zerog.chain.client.asynchronous import AsyncChainClient
+from zerog.chain.client.blocking import ChainClient
+from zerog.chain.client.errors import AnswerError, NodeUnreachableError, ReceiptTimeoutError, RpcError
+
+__all__ = ["AnswerError", "AsyncChainClient", "ChainClient", "NodeUnreachableError", "ReceiptTimeoutError", "RpcError"]

@@ -1,0 +1,124 @@
+"""The same client for programs without an event loop."""
+
+import threading
+from collections.abc import Sequence
+from typing import Self, TypeVar
+
+import httpx
+
+from zerog.chain.client import requests
+from zerog.chain.client.draft import sign_transaction
+from zerog.chain.client.errors import NodeUnreachableError, ReceiptTimeoutError
+from zerog.chain.client.requests import BlockName, Request, encode, read_answer
+from zerog.chain.protocol.logs import LogCriteria
+from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
+from zerog.primitives import Account, Hash32
+
+__all__ = ["ChainClient"]
+
+T = TypeVar("T")
+
+REQUEST_TIMEOUT_S = 30.0
+RECEIPT_POLL_S = 0.05
+"""Between two looks for a receipt; a local chain has it at the first."""
+JSON = {"content-type": "application/json"}
+
+
+class ChainClient:
+    """Talks to one node. Every method raises `NodeUnreachableError`, `AnswerError` or `RpcError` when it fails."""
+
+    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        """`transport` replaces the network, for a node in the same process."""
+        self.url = url
+        self._http = httpx.Client(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def request(self, method: str, *params: object) -> object:
+        """Call any method of the node, with JSON values in and out."""
+        return self._run(requests.anything(method, params))
+
+    def client_version(self) -> str:
+        """Name and version of the node."""
+        return self._run(requests.client_version())
+
+    def chain_id(self) -> int:
+        """The chain id that signatures carry."""
+        return self._run(requests.chain_id())
+
+    def block_number(self) -> int:
+        """Height of the newest block."""
+        return self._run(requests.block_number())
+
+    def block(self, name: BlockName = "latest") -> BlockAnswer | None:
+        """A block, or `None` when there is none."""
+        return self._run(requests.block(name))
+
+    def balance(self, address: bytes, name: BlockName = "latest") -> int:
+        """Wei that an account holds."""
+        return self._run(requests.balance(address, name))
+
+    def nonce(self, address: bytes, name: BlockName = "pending") -> int:
+        """The nonce of an account's next transaction."""
+        return self._run(requests.nonce(address, name))
+
+    def code(self, address: bytes, name: BlockName = "latest") -> bytes:
+        """Code of a contract."""
+        return self._run(requests.code(address, name))
+
+    def call(self, to: bytes, data: bytes, name: BlockName = "latest") -> bytes:
+        """What a message call returns."""
+        return self._run(requests.call(to, data, name))
+
+    def receipt(self, transaction_hash: bytes) -> ReceiptAnswer | None:
+        """What a transaction did, or `None` while it is in no block."""
+        return self._run(requests.receipt(transaction_hash))
+
+    def send_raw(self, transaction: bytes) -> Hash32:
+        """Send a signed transaction; returns its hash."""
+        return self._run(requests.send_raw(transaction))
+
+    def logs(self, criteria: LogCriteria, first: BlockName = "earliest", last: BlockName = "latest") -> Sequence[LogAnswer]:
+        """The logs of a range of blocks that match."""
+        return self._run(requests.logs(criteria, first, last))
+
+    def send(self, account: Account, to: bytes | None, *, value_wei: int = 0, data: bytes = b"") -> Hash32:
+        """Sign a transaction with the account's key and send it; returns its hash. Without `to` it creates a contract."""
+        head = self.block("latest")
+        raw = sign_transaction(
+            account,
+            chain_id=self.chain_id(),
+            nonce=self.nonce(account.address),
+            gas_limit=int(self._run(requests.estimate(account.address, to, value_wei, data))),
+            base_fee_wei=0 if head is None else head.base_fee_per_gas,
+            tip_wei=int(self._run(requests.tip())),
+            to=to,
+            value_wei=value_wei,
+            data=data,
+        )
+        return self.send_raw(raw)
+
+    def wait_for_receipt(self, transaction_hash: Hash32, *, timeout_s: float = 30.0) -> ReceiptAnswer:
+        """The receipt, once the transaction is in a block. Raises `ReceiptTimeoutError`."""
+        pause = threading.Event()  # Nobody sets it: a wait that ends by its time-out.
+        for _ in range(max(int(timeout_s / RECEIPT_POLL_S), 1)):
+            receipt = self.receipt(transaction_hash)
+            if receipt is not None:
+                return receipt
+            pause.wait(RECEIPT_POLL_S)
+        raise ReceiptTimeoutError(transaction_hash, timeout_s)
+
+    def _run(self, request: Request[T]) -> T:
+        try:
+            answer = self._http.post(self.url, content=encode(request))
+        except httpx.HTTPError as error:
+            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
+        return read_answer(request, answer.content, self.url)

@@ -1,0 +1,138 @@
+"""The calls of a client, without I/O: what is sent, and how the answer is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from zerog.chain.client.errors import AnswerError, RpcError
+from zerog.chain.protocol.logs import LogCriteria
+from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
+from zerog.primitives import Data, Hash32, Quantity, decode_hook, encode_data, encode_quantity
+
+__all__ = ["BlockName", "Request", "encode", "read_answer"]
+
+T = TypeVar("T")
+
+BlockName: TypeAlias = int | str
+"""A height, or a tag: `latest`, `safe`, `finalized`, `pending`, `earliest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One call whose answer has type `T`."""
+
+    method: str
+    params: tuple[object, ...]
+    decoder: "msgspec.json.Decoder[T]"
+
+
+class _ErrorBody(msgspec.Struct):
+    code: int
+    message: str
+    data: object = None
+
+
+class _Answer(msgspec.Struct):
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: _ErrorBody | None = None
+
+
+def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(kind, dec_hook=decode_hook)
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+_ANYTHING: Final = _decoder(object)
+_BLOCK: Final = _decoder(BlockAnswer | None)
+_BYTES: Final = _decoder(Data)
+_HASH: Final = _decoder(Hash32)
+_LOGS: Final = _decoder(list[LogAnswer])
+_NUMBER: Final = _decoder(Quantity)
+_RECEIPT: Final = _decoder(ReceiptAnswer | None)
+_TEXT: Final = _decoder(str)
+
+
+def encode(request: Request[T]) -> bytes:
+    """The body to post."""
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": request.method, "params": request.params})
+
+
+def read_answer(request: Request[T], body: bytes, url: str) -> T:
+    """The answer's value. Raises `RpcError` when the node refused, `AnswerError` when the body is not what a node says."""
+    try:
+        answer = _ANSWER.decode(body)
+        if answer.error is not None:
+            raise RpcError(request.method, answer.error.code, answer.error.message, answer.error.data)
+        return request.decoder.decode(answer.result)
+    except msgspec.DecodeError as error:
+        raise AnswerError(url, str(error)) from None
+
+
+def _name(block: BlockName) -> str:
+    return encode_quantity(block) if isinstance(block, int) else block
+
+
+def anything(method: str, params: Sequence[object]) -> Request[object]:
+    """Any method, with JSON in and out."""
+    return Request(method, tuple(params), _ANYTHING)
+
+
+def client_version() -> Request[str]:
+    return Request("web3_clientVersion", (), _TEXT)
+
+
+def chain_id() -> Request[Quantity]:
+    return Request("eth_chainId", (), _NUMBER)
+
+
+def block_number() -> Request[Quantity]:
+    return Request("eth_blockNumber", (), _NUMBER)
+
+
+def block(name: BlockName) -> Request[BlockAnswer | None]:
+    return Request("eth_getBlockByNumber", (_name(name), False), _BLOCK)
+
+
+def balance(address: bytes, name: BlockName) -> Request[Quantity]:
+    return Request("eth_getBalance", (encode_data(address), _name(name)), _NUMBER)
+
+
+def nonce(address: bytes, name: BlockName) -> Request[Quantity]:
+    return Request("eth_getTransactionCount", (encode_data(address), _name(name)), _NUMBER)
+
+
+def code(address: bytes, name: BlockName) -> Request[Data]:
+    return Request("eth_getCode", (encode_data(address), _name(name)), _BYTES)
+
+
+def call(to: bytes, data: bytes, name: BlockName) -> Request[Data]:
+    return Request("eth_call", ({"to": encode_data(to), "input": encode_data(data)}, _name(name)), _BYTES)
+
+
+def estimate(sender: bytes, to: bytes | None, value_wei: int, data: bytes) -> Request[Quantity]:
+    message = {"from": encode_data(sender), "value": encode_quantity(value_wei), "input": encode_data(data)}
+    return Request("eth_estimateGas", (message | ({} if to is None else {"to": encode_data(to)}),), _NUMBER)
+
+
+def tip() -> Request[Quantity]:
+    return Request("eth_maxPriorityFeePerGas", (), _NUMBER)
+
+
+def send_raw(transaction: bytes) -> Request[Hash32]:
+    return Request("eth_sendRawTransaction", (encode_data(transaction),), _HASH)
+
+
+def receipt(transaction_hash: bytes) -> Request[ReceiptAnswer | None]:
+    return Request("eth_getTransactionReceipt", (encode_data(transaction_hash),), _RECEIPT)
+
+
+def logs(criteria: LogCriteria, first: BlockName, last: BlockName) -> Request[list[LogAnswer]]:
+    query = {
+        "fromBlock": _name(first),
+        "toBlock": _name(last),
+        "address": [encode_data(address) for address in criteria.addresses],
+        "topics": [[encode_data(topic) for topic in position] or None for position in criteria.topics],
+    }
+    return Request("eth_getLogs", (query,), _LOGS)
