@@ -93,13 +93,15 @@ class AsyncChainClient:
     async def send(self, account: Account, to: bytes | None, *, value_wei: int = 0, data: bytes = b"") -> Hash32:
         """Sign a transaction with the account's key and send it; returns its hash. Without `to` it creates a contract."""
         head = await self.block("latest")
+        gas_limit = await self._run(requests.estimate(account.address, to, value_wei, data))
+        tip_wei = await self._run(requests.tip())
         raw = sign_transaction(
             account,
             chain_id=await self.chain_id(),
             nonce=await self.nonce(account.address),
-            gas_limit=int(await self._run(requests.estimate(account.address, to, value_wei, data))),
+            gas_limit=gas_limit,
             base_fee_wei=0 if head is None else head.base_fee_per_gas,
-            tip_wei=int(await self._run(requests.tip())),
+            tip_wei=tip_wei,
             to=to,
             value_wei=value_wei,
             data=data,
