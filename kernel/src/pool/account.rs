@@ -26,8 +26,28 @@ pub struct Account {
     entries: BTreeMap<u64, Arc<Entry>>,
     /// First nonce from `nonce` on that no entry has.
     executable_end: u64,
-    /// Cost of the entries from `nonce` to `executable_end`.
-    executable_cost: U512,
+    /// Sums over the entries from `nonce` to `executable_end`.
+    executable: Sums,
+}
+
+/// What several transactions take together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    pub cost: U512,
+    /// Gas limits.
+    pub gas: u128,
+}
+
+impl Sums {
+    fn add(&mut self, entry: &Entry) {
+        self.cost += U512::from(entry.cost);
+        self.gas += u128::from(entry.transaction.gas_limit());
+    }
+
+    fn subtract(&mut self, entry: &Entry) {
+        self.cost -= U512::from(entry.cost);
+        self.gas -= u128::from(entry.transaction.gas_limit());
+    }
 }
 
 impl Account {
@@ -56,8 +76,8 @@ impl Account {
         (self.executable_end - self.nonce) as usize
     }
 
-    pub fn executable_cost(&self) -> U512 {
-        self.executable_cost
+    pub fn executable_sums(&self) -> Sums {
+        self.executable
     }
 
     pub fn is_executable(&self, nonce: u64) -> bool {
@@ -77,17 +97,19 @@ impl Account {
         self.entries.values()
     }
 
-    pub fn executable(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    pub fn executable_entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.range(self.nonce..self.executable_end).map(|(_, entry)| entry)
     }
 
     /// Put an entry in, in place of one with the same nonce, which is returned. Its nonce is not below the account's.
     pub fn insert(&mut self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
         let nonce = entry.transaction.nonce();
-        let cost = U512::from(entry.cost);
-        let replaced = self.entries.insert(nonce, entry);
+        let replaced = self.entries.insert(nonce, entry.clone());
         match &replaced {
-            Some(old) if self.is_executable(nonce) => self.executable_cost = self.executable_cost - U512::from(old.cost) + cost,
+            Some(old) if self.is_executable(nonce) => {
+                self.executable.subtract(old);
+                self.executable.add(&entry);
+            }
             _ => self.extend(),
         }
         replaced
@@ -97,8 +119,8 @@ impl Account {
     pub fn remove(&mut self, nonce: u64) -> Option<Arc<Entry>> {
         let removed = self.entries.remove(&nonce)?;
         if self.is_executable(nonce) {
-            let after: U512 = self.entries.range(nonce..self.executable_end).map(|(_, entry)| U512::from(entry.cost)).sum();
-            self.executable_cost -= after + U512::from(removed.cost);
+            self.executable.subtract(&removed);
+            self.entries.range(nonce..self.executable_end).for_each(|(_, entry)| self.executable.subtract(entry));
             self.executable_end = nonce;
         }
         Some(removed)
@@ -109,33 +131,25 @@ impl Account {
         if nonce < self.nonce {
             self.nonce = nonce;
             self.executable_end = nonce;
-            self.executable_cost = U512::ZERO;
-            self.extend();
+            self.executable = Sums::default();
         }
         let mut passed = Vec::new();
-        while self.nonce < nonce {
-            match self.entries.first_entry() {
-                Some(first) if *first.key() < nonce => {
-                    let first = first.remove();
-                    if self.is_executable(first.transaction.nonce()) {
-                        self.executable_cost -= U512::from(first.cost);
-                        self.nonce = first.transaction.nonce() + 1;
-                    }
-                    passed.push(first);
-                }
-                _ => self.nonce = nonce,
+        while let Some(first) = self.entries.first_entry().filter(|first| *first.key() < nonce) {
+            let first = first.remove();
+            if first.transaction.nonce() < self.executable_end {
+                self.executable.subtract(&first);
             }
+            passed.push(first);
         }
-        if self.executable_end < nonce {
-            self.executable_end = nonce;
-            self.extend();
-        }
+        self.nonce = nonce;
+        self.executable_end = self.executable_end.max(nonce);
+        self.extend();
         passed
     }
 
     fn extend(&mut self) {
         while let Some(entry) = self.entries.get(&self.executable_end) {
-            self.executable_cost += U512::from(entry.cost);
+            self.executable.add(entry);
             self.executable_end += 1;
         }
     }

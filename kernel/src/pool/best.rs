@@ -143,6 +143,7 @@ fn chain_to(state: &State, hash: &B256, base_fee: u64) -> Option<VecDeque<Arc<En
     if !account.is_executable(wanted.nonce()) {
         return None;
     }
-    let chain: VecDeque<_> = account.executable().take_while(|entry| entry.transaction.nonce() <= wanted.nonce()).cloned().collect();
+    let chain: VecDeque<_> =
+        account.executable_entries().take_while(|entry| entry.transaction.nonce() <= wanted.nonce()).cloned().collect();
     chain.iter().all(|entry| entry.transaction.effective_tip(base_fee).is_some()).then_some(chain)
 }

@@ -124,7 +124,7 @@ pub fn check_stateful(transaction: &SignedTransaction, facts: &AccountFacts, wai
     let Some(waiting) = waiting else {
         return Ok(cost);
     };
-    let mut queued = waiting.executable_cost();
+    let mut queued = waiting.executable_sums().cost;
     if let Some(old) = waiting.get(tx_nonce).filter(|_| waiting.is_executable(tx_nonce)) {
         queued -= U512::from(old.cost);
     }

@@ -203,6 +203,11 @@ impl Pool {
         (executable, self.state.count() - executable)
     }
 
+    /// Sum of the gas limits of the executable transactions.
+    pub fn pending_gas(&self) -> u128 {
+        self.state.executable_gas()
+    }
+
     /// Executable transactions in the order in which a block with this base fee takes them: by tip, arrival and nonce.
     ///
     /// `first`, with the earlier ones of its sender, goes before all others if it can run.

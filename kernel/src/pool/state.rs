@@ -54,8 +54,21 @@ pub struct State {
     by_price: BTreeSet<PriceKey>,
     heads: Heads,
     executable: usize,
+    executable_gas: u128,
     size_bytes: usize,
     arrivals: u64,
+}
+
+/// What one account has executable.
+struct Executable {
+    count: usize,
+    gas: u128,
+}
+
+impl Executable {
+    fn of(account: &Account) -> Self {
+        Self { count: account.executable_count(), gas: account.executable_sums().gas }
+    }
 }
 
 fn price_key(entry: &Entry) -> PriceKey {
@@ -69,6 +82,11 @@ impl State {
 
     pub fn executable_count(&self) -> usize {
         self.executable
+    }
+
+    /// Sum of the gas limits of executable transactions.
+    pub fn executable_gas(&self) -> u128 {
+        self.executable_gas
     }
 
     /// Sum of the encodings.
@@ -98,7 +116,7 @@ impl State {
 
     /// Executable entries in the order of arrival.
     pub fn executable_entries(&self) -> Vec<Arc<Entry>> {
-        let mut entries: Vec<Arc<Entry>> = self.accounts.values().flat_map(Account::executable).cloned().collect();
+        let mut entries: Vec<Arc<Entry>> = self.accounts.values().flat_map(Account::executable_entries).cloned().collect();
         entries.sort_unstable_by_key(|entry| entry.arrival);
         entries
     }
@@ -143,13 +161,14 @@ impl State {
     /// Change one account, unlink what it let go, and keep the indexes in step.
     fn change(&mut self, sender: Address, chain_nonce: u64, change: impl FnOnce(&mut Account) -> Vec<Arc<Entry>>) {
         let account = self.accounts.entry(sender).or_insert_with(|| Account::new(chain_nonce));
-        let (old_head, old_executable) = (account.head().cloned(), account.executable_count());
+        let (old_head, old_executable) = (account.head().cloned(), Executable::of(account));
         let gone = change(account);
-        let (new_head, new_executable) = (account.head().cloned(), account.executable_count());
+        let (new_head, new_executable) = (account.head().cloned(), Executable::of(account));
         if account.is_empty() {
             self.accounts.remove(&sender);
         }
-        self.executable = self.executable - old_executable + new_executable;
+        self.executable = self.executable - old_executable.count + new_executable.count;
+        self.executable_gas = self.executable_gas - old_executable.gas + new_executable.gas;
         if old_head.as_ref().map(|entry| entry.arrival) != new_head.as_ref().map(|entry| entry.arrival) {
             self.heads.change(old_head, new_head);
         }
