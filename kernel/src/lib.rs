@@ -4,5 +4,6 @@ pub mod crypto;
 pub mod hash;
 pub mod json;
 pub mod ledger;
+pub mod pool;
 pub mod python;
 pub mod transaction;

@@ -52,7 +52,7 @@ impl Best {
     }
 
     /// Leave out the later transactions of this sender: the one just given out did not go into the block.
-    pub fn skip(&mut self, sender: Address) {
+    pub fn skip_sender(&mut self, sender: Address) {
         self.skipped.insert(sender);
     }
 

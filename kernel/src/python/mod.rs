@@ -1,9 +1,12 @@
 //! The one place that knows PyO3: it converts arguments and results, and nothing else. The typed face is `zerog/_kernel.pyi`.
 
 mod basics;
+mod call;
 mod convert;
 mod errors;
 mod ledger;
+mod pool;
+mod rejection;
 mod transaction;
 
 use pyo3::prelude::*;
@@ -13,6 +16,8 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     basics::register(module)?;
     transaction::register(module)?;
+    pool::register(module)?;
+    call::register(module)?;
     ledger::register(module)?;
     Ok(())
 }

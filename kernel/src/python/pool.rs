@@ -78,7 +78,7 @@ impl PyPool {
         let added = py.detach(|| -> PyResult<_> {
             let decoded = SignedTransaction::decode_many(&transactions, impersonated);
             let mut pool = self.inner.lock();
-            Ok(pool.add(&ledger.view()?, decoded)?)
+            Ok(pool.add(&*ledger.open_ledger()?, decoded)?)
         })?;
         let converted = added.into_iter().map(|outcome| match outcome {
             Ok(hash) => Ok(bytes_of(py, hash).into_any()),
@@ -92,7 +92,7 @@ impl PyPool {
         let ledger = ledger.get();
         py.detach(|| {
             let pool = self.inner.lock();
-            Ok(pool.next_nonce(&ledger.view()?, address.into())?)
+            Ok(pool.next_nonce(&*ledger.open_ledger()?, address.into())?)
         })
     }
 
@@ -140,7 +140,7 @@ impl PyPool {
         let ledger = ledger.get();
         py.detach(|| {
             let mut pool = self.inner.lock();
-            Ok(pool.refresh(&ledger.view()?)?)
+            Ok(pool.refresh(&*ledger.open_ledger()?)?)
         })
     }
 

@@ -1,0 +1,66 @@
+//! An account as the flat state keeps it, and what a block did to accounts.
+use alloy_consensus::constants::KECCAK_EMPTY;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use revm::state::AccountInfo;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub nonce: u64,
+    pub balance: U256,
+    pub code_hash: B256,
+    pub storage_root: B256,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self { nonce: 0, balance: U256::ZERO, code_hash: KECCAK_EMPTY, storage_root: EMPTY_ROOT_HASH }
+    }
+}
+
+impl Account {
+    pub fn info(&self) -> AccountInfo {
+        AccountInfo { balance: self.balance, nonce: self.nonce, code_hash: self.code_hash, code: None, ..Default::default() }
+    }
+
+    pub fn has_code(&self) -> bool {
+        self.code_hash != KECCAK_EMPTY
+    }
+
+    /// The leaf of the account trie.
+    pub fn leaf(&self) -> Vec<u8> {
+        alloy_rlp::encode(TrieAccount {
+            nonce: self.nonce,
+            balance: self.balance,
+            storage_root: self.storage_root,
+            code_hash: self.code_hash,
+            ..Default::default()
+        })
+    }
+}
+
+/// A value before and after a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delta<T> {
+    pub before: T,
+    pub after: T,
+}
+
+/// Everything a block did to the state, forwards and backwards, in the order of addresses and slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockChanges {
+    pub accounts: BTreeMap<Address, Delta<Option<Account>>>,
+    pub slots: BTreeMap<Address, BTreeMap<U256, Delta<U256>>>,
+    pub code: BTreeMap<B256, Bytes>,
+}
+
+/// A developer's change of the state outside any transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Edit {
+    Balance(Address, U256),
+    Nonce(Address, u64),
+    Code(Address, Bytes),
+    Slot(Address, U256, U256),
+}

@@ -1,0 +1,114 @@
+//! The EVM as the ledger runs it: revm with 0G's gas floor. Nothing else imports revm's handler.
+use super::rules::Rules;
+use alloy_primitives::{Address, Bytes};
+use revm::{
+    Context, Database, Inspector, Journal,
+    context::{
+        BlockEnv, Cfg, CfgEnv, ContextSetters, ContextTr, Evm, FrameStack, JournalTr, Transaction, TxEnv,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    },
+    handler::{
+        EthFrame, EthPrecompiles, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, SystemCallTx, instructions::EthInstructions,
+        post_execution,
+    },
+    inspector::{InspectorEvmTr, InspectorHandler},
+    interpreter::{interpreter::EthInterpreter, interpreter_action::FrameInit},
+    primitives::hardfork::SpecId,
+    state::EvmState,
+};
+use std::marker::PhantomData;
+
+pub type EvmContext<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
+pub type LedgerEvm<DB, I = ()> =
+    Evm<EvmContext<DB>, I, EthInstructions<EthInterpreter, EvmContext<DB>>, EthPrecompiles, EthFrame<EthInterpreter>>;
+pub type EvmFailure<DB> = EVMError<<DB as Database>::Error, InvalidTransaction>;
+
+struct LedgerHandler<E, R> {
+    min_gas_used_percent: u8,
+    marker: PhantomData<(E, R)>,
+}
+
+impl<E, R> Handler for LedgerHandler<E, R>
+where
+    E: EvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
+            Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>,
+        >,
+    R: EvmTrError<E>,
+{
+    type Evm = E;
+    type Error = R;
+    type HaltReason = HaltReason;
+
+    /// 0G's floor: at least a share of the gas limit is charged. It stands here because the reported gas is built right after this step.
+    /// Source: 0gfoundation/revm, crates/handler/src/post_execution.rs.
+    fn refund(&self, evm: &mut E, result: &mut FrameResult, eip7702_refund: i64) -> Result<(), R> {
+        post_execution::refund(evm.ctx().cfg().gas_params(), result.gas_mut(), eip7702_refund);
+        if self.min_gas_used_percent > 0 {
+            let limit = u128::from(evm.ctx().tx().gas_limit());
+            let floor = (limit * u128::from(self.min_gas_used_percent) / 100) as u64;
+            let gas = result.gas_mut();
+            if gas.total_gas_spent().saturating_sub(gas.refunded() as u64) < floor {
+                gas.set_spent(floor);
+                gas.set_refund(0);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<E, R> InspectorHandler for LedgerHandler<E, R>
+where
+    E: InspectorEvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
+            Frame = EthFrame<EthInterpreter>,
+            Inspector: Inspector<<E as EvmTr>::Context, EthInterpreter>,
+        >,
+    R: EvmTrError<E>,
+{
+    type IT = EthInterpreter;
+}
+
+/// An EVM over `database` for blocks of `fork`; `inspector` sees what `inspect` runs.
+pub fn build<DB: Database, I>(database: DB, rules: &Rules, fork: SpecId, block: BlockEnv, inspector: I) -> LedgerEvm<DB, I> {
+    let params = rules.blob_params(fork, block.timestamp.saturating_to());
+    let mut ctx: EvmContext<DB> = Context::new(database, fork);
+    ctx.block = block;
+    ctx.cfg.set_spec_and_mainnet_gas_params(fork);
+    ctx.cfg.chain_id = rules.chain_id;
+    ctx.cfg.max_blobs_per_tx = Some(params.max_blobs_per_tx);
+    ctx.cfg.blob_base_fee_update_fraction = Some(params.update_fraction as u64);
+    Evm {
+        ctx,
+        inspector,
+        instruction: EthInstructions::new_mainnet_with_spec(fork),
+        precompiles: EthPrecompiles::new(fork),
+        frame_stack: FrameStack::new_prealloc(8),
+    }
+}
+
+/// Run one transaction; its changes stay in the journal until they are finalised.
+pub fn run<DB: Database, I>(evm: &mut LedgerEvm<DB, I>, transaction: TxEnv, rules: &Rules) -> Result<ExecutionResult, EvmFailure<DB>> {
+    evm.ctx.tx = transaction;
+    handler(rules).run(evm)
+}
+
+/// The same under the inspector.
+pub fn inspect<DB, I>(evm: &mut LedgerEvm<DB, I>, transaction: TxEnv, rules: &Rules) -> Result<ExecutionResult, EvmFailure<DB>>
+where
+    DB: Database,
+    I: Inspector<EvmContext<DB>, EthInterpreter>,
+{
+    evm.ctx.tx = transaction;
+    handler(rules).inspect_run(evm)
+}
+
+/// Call a system contract: no fee, no nonce, and outside the block's gas.
+pub fn system_call<DB: Database>(evm: &mut LedgerEvm<DB>, contract: Address, input: Bytes) -> Result<ExecutionResult, EvmFailure<DB>> {
+    evm.ctx.set_tx(TxEnv::new_system_tx(contract, input));
+    LedgerHandler::<_, EvmFailure<DB>> { min_gas_used_percent: 0, marker: PhantomData }.run_system_call(evm)
+}
+
+fn handler<E, R>(rules: &Rules) -> LedgerHandler<E, R> {
+    LedgerHandler { min_gas_used_percent: rules.zero_gravity.min_gas_used_percent, marker: PhantomData }
+}

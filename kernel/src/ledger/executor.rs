@@ -1,0 +1,492 @@
+//! Executing a block: transactions, system calls and roots on top of a state, with nothing written.
+use super::{
+    account::{Account, BlockChanges, Delta},
+    block::{Block, StoredLog, StoredReceipt, receipts_root, transactions_root},
+    error::{LedgerError, Result},
+    evm::{self, LedgerEvm},
+    rules::Rules,
+    trie::Trie,
+    view::{EditLayer, View},
+};
+use crate::{pool::Rejection, transaction::SignedTransaction};
+use alloy_consensus::{
+    Header,
+    constants::{EMPTY_OMMER_ROOT_HASH, KECCAK_EMPTY},
+};
+use alloy_eips::{
+    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip4895::Withdrawal, eip6110::DEPOSIT_REQUEST_TYPE,
+    eip7002, eip7251, eip7685::Requests,
+};
+use alloy_primitives::{
+    Address, B256, Bytes, U256, b256,
+    map::{AddressMap, B256Map, HashMap},
+};
+use revm::{
+    Database, DatabaseCommit,
+    bytecode::Bytecode,
+    context::{
+        BlockEnv,
+        result::{EVMError, ExecutionResult, InvalidTransaction},
+    },
+    context_interface::block::BlobExcessGasAndPrice,
+    primitives::hardfork::SpecId,
+    state::{AccountInfo, EvmState},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What the producer decides about a block. Source: the execution payload attributes of the Engine API.
+#[derive(Clone, Debug, Default)]
+pub struct BlockPlan {
+    /// Seconds since 1970.
+    pub timestamp: u64,
+    pub gas_limit: u64,
+    pub base_fee_per_gas: u64,
+    pub beneficiary: Address,
+    pub prev_randao: B256,
+    pub extra_data: Bytes,
+    pub parent_beacon_block_root: B256,
+    pub excess_blob_gas: u64,
+    pub withdrawals: Vec<Withdrawal>,
+}
+
+/// A block that was executed on top of its parent but is not part of the chain.
+#[derive(Debug)]
+pub struct Executed {
+    pub block: Arc<Block>,
+    pub changes: BlockChanges,
+    pub accounts: Trie,
+    pub storages: AddressMap<Trie>,
+    pub dropped: Vec<(B256, Rejection)>,
+    /// State of the ledger that this was executed on: commits, unwinds and edits so far.
+    pub generation: u64,
+}
+
+/// The environment of the EVM for a block with this header.
+pub fn block_env(header: &Header, rules: &Rules, fork: SpecId) -> BlockEnv {
+    let fraction = rules.blob_params(fork, header.timestamp).update_fraction as u64;
+    BlockEnv {
+        number: U256::from(header.number),
+        beneficiary: header.beneficiary,
+        timestamp: U256::from(header.timestamp),
+        gas_limit: header.gas_limit,
+        basefee: header.base_fee_per_gas.unwrap_or_default(),
+        difficulty: header.difficulty,
+        prevrandao: fork.is_enabled_in(SpecId::MERGE).then_some(header.mix_hash),
+        blob_excess_gas_and_price: header.excess_blob_gas.map(|excess| BlobExcessGasAndPrice::new(excess, fraction)),
+        ..Default::default()
+    }
+}
+
+// ---- state of a block under way --------------------------------------------------------------------------------------
+
+#[derive(Default)]
+struct Changed {
+    /// `None`: the account is gone.
+    info: Option<AccountInfo>,
+    /// The storage it had before the block is void.
+    wiped: bool,
+    slots: HashMap<U256, U256>,
+}
+
+/// Reads through to a view, and collects what transactions change.
+///
+/// The journal is finalised and committed into this after **every** transaction: a later load resets a slot's original value, so one
+/// finalisation a block would lose writes.
+pub struct BlockState<'a> {
+    view: &'a View,
+    loaded: AddressMap<Option<Account>>,
+    loaded_slots: HashMap<(Address, U256), U256>,
+    changed: AddressMap<Changed>,
+    code: B256Map<Bytes>,
+    bytecode: B256Map<Bytecode>,
+    /// EIP-161: an empty account that is touched goes away.
+    clears_empty: bool,
+}
+
+impl<'a> BlockState<'a> {
+    pub fn new(view: &'a View, fork: SpecId) -> Self {
+        Self {
+            view,
+            loaded: Default::default(),
+            loaded_slots: Default::default(),
+            changed: Default::default(),
+            code: Default::default(),
+            bytecode: Default::default(),
+            clears_empty: fork.is_enabled_in(SpecId::SPURIOUS_DRAGON),
+        }
+    }
+
+    /// Start from developer edits.
+    fn with_edits(mut self, edits: &EditLayer) -> Self {
+        for (address, account) in &edits.accounts {
+            self.changed.entry(*address).or_default().info = Some(account.info());
+        }
+        for (address, slots) in &edits.slots {
+            self.changed.entry(*address).or_default().slots.extend(slots);
+        }
+        self.code.extend(edits.code.iter().map(|(hash, code)| (*hash, code.clone())));
+        self
+    }
+
+    /// The account below the block.
+    fn base(&mut self, address: &Address) -> Result<Option<Account>> {
+        if let Some(account) = self.loaded.get(address) {
+            return Ok(*account);
+        }
+        let account = self.view.account(address)?;
+        self.loaded.insert(*address, account);
+        Ok(account)
+    }
+
+    fn base_slot(&mut self, address: &Address, slot: &U256) -> Result<U256> {
+        if let Some(value) = self.loaded_slots.get(&(*address, *slot)) {
+            return Ok(*value);
+        }
+        let value = self.view.slot(address, slot)?;
+        self.loaded_slots.insert((*address, *slot), value);
+        Ok(value)
+    }
+
+    fn add_balance(&mut self, address: Address, amount: U256) -> Result<()> {
+        let mut info = self.basic(address)?.unwrap_or_default();
+        info.balance = info.balance.saturating_add(amount);
+        info.code = None;
+        self.changed.entry(address).or_default().info = Some(info);
+        Ok(())
+    }
+
+    /// The block's changes, sorted, with the values before it; storage roots are still the old ones.
+    fn into_changes(mut self) -> Result<BlockChanges> {
+        let mut changes = BlockChanges { code: self.code.drain().collect(), ..Default::default() };
+        let changed: BTreeMap<Address, Changed> = self.changed.drain().collect();
+        for (address, changed) in changed {
+            let before = self.base(&address)?;
+            let mut slots = BTreeMap::new();
+            if changed.wiped && before.is_some() {
+                for (slot, value) in self.view.slots_of(&address)? {
+                    slots.insert(slot, Delta { before: value, after: U256::ZERO });
+                }
+            }
+            for (slot, after) in changed.slots {
+                let before = self.base_slot(&address, &slot)?;
+                slots.insert(slot, Delta { before, after });
+            }
+            slots.retain(|_, delta| delta.before != delta.after);
+            let storage_root = before.unwrap_or_default().storage_root;
+            let after = changed.info.map(|info| Account {
+                nonce: info.nonce,
+                balance: info.balance,
+                code_hash: info.code_hash,
+                storage_root,
+            });
+            if before != after || !slots.is_empty() {
+                changes.accounts.insert(address, Delta { before, after });
+            }
+            if !slots.is_empty() {
+                changes.slots.insert(address, slots);
+            }
+        }
+        Ok(changes)
+    }
+}
+
+impl Database for BlockState<'_> {
+    type Error = LedgerError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>> {
+        match self.changed.get(&address) {
+            Some(changed) => Ok(changed.info.clone()),
+            None => Ok(self.base(&address)?.map(|account| account.info())),
+        }
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode> {
+        if let Some(code) = self.bytecode.get(&hash) {
+            return Ok(code.clone());
+        }
+        let code = match self.code.get(&hash) {
+            Some(code) => Bytecode::new_raw(code.clone()),
+            None => self.view.bytecode(hash)?,
+        };
+        self.bytecode.insert(hash, code.clone());
+        Ok(code)
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256> {
+        if let Some(changed) = self.changed.get(&address) {
+            if let Some(value) = changed.slots.get(&slot) {
+                return Ok(*value);
+            }
+            if changed.wiped {
+                return Ok(U256::ZERO);
+            }
+        }
+        self.base_slot(&address, &slot)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256> {
+        self.view.block_hash(number)
+    }
+}
+
+impl DatabaseCommit for BlockState<'_> {
+    fn commit(&mut self, changes: EvmState) {
+        for (address, account) in changes {
+            if !account.is_touched() {
+                continue;
+            }
+            let changed = self.changed.entry(address).or_default();
+            if account.is_selfdestructed() || (self.clears_empty && account.is_empty()) {
+                *changed = Changed { info: None, wiped: true, slots: Default::default() };
+                continue;
+            }
+            if account.is_created() {
+                changed.wiped = true;
+                changed.slots.clear();
+            }
+            let original_code = account.original_info().code_hash;
+            let mut info = account.info;
+            if let Some(code) = info.code.take()
+                && info.code_hash != KECCAK_EMPTY
+                && original_code != info.code_hash
+            {
+                self.code.entry(info.code_hash).or_insert_with(|| code.original_bytes());
+            }
+            changed.info = Some(info);
+            changed.slots.extend(account.storage.iter().filter(|(_, slot)| slot.is_changed()).map(|(key, slot)| (*key, slot.present_value)));
+        }
+    }
+}
+
+// ---- execution -------------------------------------------------------------------------------------------------------
+
+/// Everything that a block is executed on.
+pub struct Parent<'a> {
+    pub block: &'a Block,
+    pub view: &'a View,
+    pub edits: &'a EditLayer,
+    pub rules: &'a Rules,
+}
+
+/// A block whose transactions ran, before its state root is known.
+pub struct Ran {
+    pub header: Header,
+    pub transactions: Vec<SignedTransaction>,
+    pub receipts: Vec<StoredReceipt>,
+    pub withdrawals: Option<Vec<Withdrawal>>,
+    pub changes: BlockChanges,
+    pub dropped: Vec<(B256, Rejection)>,
+}
+
+/// Run `candidates` in order; those that cannot run are dropped with the reason.
+pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: Vec<SignedTransaction>) -> Result<Ran> {
+    let rules = parent.rules;
+    let fork = rules.fork(parent.block.header.number + 1, plan.timestamp);
+    let mut header = header_template(parent.block, plan, fork);
+    let state = BlockState::new(parent.view, fork).with_edits(parent.edits);
+    let mut evm = evm::build(state, rules, fork, block_env(&header, rules, fork), ());
+    call_before(&mut evm, &header, fork)?;
+
+    let blob_gas_max = rules.blob_params(fork, plan.timestamp).max_blob_gas_per_block();
+    let mut body = Body { header: &mut header, blob_gas_max, transactions: vec![], receipts: vec![], dropped: vec![] };
+    for transaction in candidates {
+        body.run(&mut evm, transaction, rules)?;
+    }
+    let Body { transactions, receipts, dropped, .. } = body;
+
+    let requests = call_after(&mut evm, rules, fork, &receipts)?;
+    let mut state = evm.ctx.journaled_state.database;
+    for withdrawal in plan.withdrawals.iter().filter(|withdrawal| withdrawal.amount > 0) {
+        state.add_balance(withdrawal.address, withdrawal.amount_wei())?;
+    }
+    let withdrawals = fork.is_enabled_in(SpecId::SHANGHAI).then(|| plan.withdrawals.clone());
+    header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
+    header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
+    header.transactions_root = transactions_root(&transactions);
+    (header.receipts_root, header.logs_bloom) = receipts_root(&transactions, &receipts);
+    Ok(Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped })
+}
+
+fn header_template(parent: &Block, plan: &BlockPlan, fork: SpecId) -> Header {
+    let cancun = fork.is_enabled_in(SpecId::CANCUN);
+    Header {
+        parent_hash: parent.hash,
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        beneficiary: plan.beneficiary,
+        number: parent.header.number + 1,
+        gas_limit: plan.gas_limit,
+        timestamp: plan.timestamp,
+        extra_data: plan.extra_data.clone(),
+        mix_hash: plan.prev_randao,
+        base_fee_per_gas: fork.is_enabled_in(SpecId::LONDON).then_some(plan.base_fee_per_gas),
+        blob_gas_used: cancun.then_some(0),
+        excess_blob_gas: cancun.then_some(plan.excess_blob_gas),
+        parent_beacon_block_root: cancun.then_some(plan.parent_beacon_block_root),
+        ..Default::default()
+    }
+}
+
+/// The part of a block that grows with each transaction.
+struct Body<'a> {
+    header: &'a mut Header,
+    blob_gas_max: u64,
+    transactions: Vec<SignedTransaction>,
+    receipts: Vec<StoredReceipt>,
+    dropped: Vec<(B256, Rejection)>,
+}
+
+impl Body<'_> {
+    fn run(&mut self, evm: &mut LedgerEvm<BlockState<'_>>, transaction: SignedTransaction, rules: &Rules) -> Result<()> {
+        let gas_left = self.header.gas_limit - self.header.gas_used;
+        let blob_gas = transaction.blob_gas_used();
+        let blob_gas_used = self.header.blob_gas_used.unwrap_or_default();
+        if transaction.gas_limit() > gas_left || blob_gas_used + blob_gas > self.blob_gas_max {
+            let rejection = Rejection::ExceedsBlockGasLimit { gas_limit: transaction.gas_limit(), block_gas_limit: gas_left };
+            self.dropped.push((transaction.hash, rejection));
+            return Ok(());
+        }
+        // An impersonated contract may send (EIP-3607 protects against keys that collide with one).
+        evm.ctx.cfg.disable_eip3607 = transaction.is_impersonated();
+        let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
+        match evm::run(evm, transaction.tx_env(), rules) {
+            Ok(result) => {
+                let changes = evm.ctx.journaled_state.finalize();
+                evm.ctx.journaled_state.database.commit(changes);
+                self.header.gas_used += result.tx_gas_used();
+                self.header.blob_gas_used = self.header.blob_gas_used.map(|used| used + blob_gas);
+                self.receipts.push(receipt(&transaction, result, self.header.gas_used, base_fee));
+                self.transactions.push(transaction);
+            }
+            Err(EVMError::Transaction(invalid)) => {
+                let rejection = rejection(&invalid, &transaction, evm.ctx.block.gas_limit, base_fee, rules.chain_id);
+                self.dropped.push((transaction.hash, rejection));
+            }
+            Err(EVMError::Database(error)) => return Err(error),
+            Err(error) => return Err(LedgerError::Decode(format!("the EVM failed: {error}"))),
+        }
+        Ok(())
+    }
+}
+
+fn receipt(transaction: &SignedTransaction, result: ExecutionResult, cumulative_gas_used: u64, base_fee: u64) -> StoredReceipt {
+    let succeeded = result.is_success();
+    StoredReceipt {
+        succeeded,
+        gas_used: result.tx_gas_used(),
+        cumulative_gas_used,
+        effective_gas_price: transaction.effective_gas_price(base_fee),
+        // Also a creation that failed names the address that it would have had.
+        contract_address: transaction.to().is_none().then(|| transaction.sender.create(transaction.nonce())),
+        logs: if succeeded { result.into_logs().into_iter().map(StoredLog::from).collect() } else { vec![] },
+    }
+}
+
+// ---- system calls ----------------------------------------------------------------------------------------------------
+
+/// Call a system contract; `None` where there is no code.
+fn call_system(evm: &mut LedgerEvm<BlockState<'_>>, contract: Address, input: Bytes) -> Result<Option<Bytes>> {
+    let info = evm.ctx.journaled_state.database.basic(contract)?;
+    if info.is_none_or(|info| info.code_hash == KECCAK_EMPTY) {
+        return Ok(None);
+    }
+    let result = evm::system_call(evm, contract, input).map_err(|error| match error {
+        EVMError::Database(error) => error,
+        error => LedgerError::Decode(format!("the system call to {contract} failed: {error}")),
+    })?;
+    let changes = evm.ctx.journaled_state.finalize();
+    if !result.is_success() {
+        return Err(LedgerError::Decode(format!("the system call to {contract} did not succeed: {result:?}")));
+    }
+    evm.ctx.journaled_state.database.commit(changes);
+    Ok(result.into_output())
+}
+
+fn call_before(evm: &mut LedgerEvm<BlockState<'_>>, header: &Header, fork: SpecId) -> Result<()> {
+    if fork.is_enabled_in(SpecId::PRAGUE) {
+        call_system(evm, HISTORY_STORAGE_ADDRESS, header.parent_hash.into())?;
+    }
+    if let Some(root) = header.parent_beacon_block_root {
+        call_system(evm, BEACON_ROOTS_ADDRESS, root.into())?;
+    }
+    Ok(())
+}
+
+/// Requests of the execution layer at the end of a block (EIP-7685): deposits, withdrawals, consolidations.
+fn call_after(evm: &mut LedgerEvm<BlockState<'_>>, rules: &Rules, fork: SpecId, receipts: &[StoredReceipt]) -> Result<Requests> {
+    let mut requests = Requests::default();
+    if !fork.is_enabled_in(SpecId::PRAGUE) {
+        return Ok(requests);
+    }
+    requests.push_request_with_type(DEPOSIT_REQUEST_TYPE, deposits(rules.deposit_contract, receipts)?);
+    for (contract, kind) in [
+        (eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, eip7002::WITHDRAWAL_REQUEST_TYPE),
+        (eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, eip7251::CONSOLIDATION_REQUEST_TYPE),
+    ] {
+        if let Some(output) = call_system(evm, contract, Bytes::new())? {
+            requests.push_request_with_type(kind, output);
+        }
+    }
+    Ok(requests)
+}
+
+/// `DepositEvent(bytes,bytes,bytes,bytes,bytes)` of the deposit contract (EIP-6110).
+const DEPOSIT_TOPIC: B256 = b256!("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5");
+/// The event's data: five byte strings at fixed places.
+const DEPOSIT_LOG_BYTES: usize = 576;
+const DEPOSIT_FIELDS: [std::ops::Range<usize>; 5] = [192..240, 288..320, 352..360, 416..512, 544..552];
+
+fn deposits(contract: Option<Address>, receipts: &[StoredReceipt]) -> Result<Vec<u8>> {
+    let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
+    let mut bytes = Vec::new();
+    for log in logs.filter(|log| Some(log.address) == contract && log.topics.first() == Some(&DEPOSIT_TOPIC)) {
+        if log.data.len() != DEPOSIT_LOG_BYTES {
+            return Err(LedgerError::Decode("the deposit contract emitted a log in another layout than EIP-6110's".into()));
+        }
+        DEPOSIT_FIELDS.into_iter().for_each(|field| bytes.extend_from_slice(&log.data[field]));
+    }
+    Ok(bytes)
+}
+
+// ---- rejections ------------------------------------------------------------------------------------------------------
+
+/// Why revm refuses a transaction, in the words of the pool.
+pub fn rejection(
+    invalid: &InvalidTransaction,
+    transaction: &SignedTransaction,
+    block_gas_limit: u64,
+    base_fee: u64,
+    chain_id: u64,
+) -> Rejection {
+    let max_fee = transaction.max_fee_per_gas();
+    match invalid {
+        InvalidTransaction::NonceTooLow { tx, state } => Rejection::NonceTooLow { next_nonce: *state, tx_nonce: *tx },
+        InvalidTransaction::NonceTooHigh { tx, state } => Rejection::NonceTooHigh { next_nonce: *state, tx_nonce: *tx },
+        InvalidTransaction::NonceOverflowInTransaction => Rejection::NonceMaximum,
+        InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
+            Rejection::InsufficientFunds { balance: **balance, cost: **fee, queued_cost: U256::ZERO }
+        }
+        InvalidTransaction::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
+            Rejection::IntrinsicGas { gas_limit: *gas_limit, needed: *initial_gas }
+        }
+        InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
+            Rejection::FloorGas { gas_limit: *gas_limit, needed: *gas_floor }
+        }
+        InvalidTransaction::CallerGasLimitMoreThanBlock => {
+            Rejection::ExceedsBlockGasLimit { gas_limit: transaction.gas_limit(), block_gas_limit }
+        }
+        InvalidTransaction::TxGasLimitGreaterThanCap { gas_limit, cap } => {
+            Rejection::ExceedsTransactionGasLimit { gas_limit: *gas_limit, maximum: *cap }
+        }
+        InvalidTransaction::GasPriceLessThanBasefee => Rejection::FeeCapBelowBaseFee { max_fee, base_fee: base_fee.into() },
+        InvalidTransaction::PriorityFeeGreaterThanMaxFee => Rejection::TipAboveFeeCap { tip: transaction.tip_cap(), max_fee },
+        InvalidTransaction::RejectCallerWithCode => Rejection::SenderHasCode { sender: transaction.sender },
+        InvalidTransaction::InvalidChainId => Rejection::WrongChainId { have: transaction.chain_id().unwrap_or_default(), want: chain_id },
+        InvalidTransaction::EmptyAuthorizationList => Rejection::EmptyAuthorizationList,
+        InvalidTransaction::OverflowPaymentInTransaction => Rejection::GasOverflow,
+        InvalidTransaction::Eip2930NotSupported
+        | InvalidTransaction::Eip1559NotSupported
+        | InvalidTransaction::Eip4844NotSupported
+        | InvalidTransaction::Eip7702NotSupported => Rejection::UnsupportedType { kind: transaction.kind() },
+        invalid => Rejection::Other { detail: invalid.to_string() },
+    }
+}

@@ -1,0 +1,530 @@
+//! The ledger: one writer, any number of readers, and what makes it last through crashes.
+use super::{
+    account::{BlockChanges, Edit},
+    block::{self, Block, decode_block, decode_changes, decode_configuration, encode_block},
+    error::{LedgerError, Result},
+    executor::{BlockPlan, Executed, Parent, run_block},
+    genesis::{self, GenesisState},
+    head::{self, Head},
+    log::{BlockLog, Position, Record, RecordKind},
+    rules::Rules,
+    store::{Store, read_block},
+    tables::{BlockPlace, Checkpoint, Deletions, Tables},
+    trie::Trie,
+    view::{Above, EditLayer, View},
+};
+use crate::transaction::SignedTransaction;
+use alloy_primitives::{B256, Bytes, keccak256};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use revm::primitives::hardfork::SpecId;
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Entries in the overlay after which a checkpoint is due, whatever the number of blocks.
+const OVERLAY_ENTRIES_MAX: usize = 400_000;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Blocks after which a checkpoint is due.
+    pub checkpoint_blocks: u64,
+    pub checkpoint_interval: Duration,
+    /// How many blocks back state can be read; all of them if unset.
+    pub history_blocks: Option<u64>,
+    /// Threads for recovery and hashing; 0 takes one a core.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { checkpoint_blocks: 1024, checkpoint_interval: Duration::from_secs(30), history_blocks: None, threads: 0 }
+    }
+}
+
+/// Which state to read.
+#[derive(Clone, Debug)]
+pub enum At {
+    Newest,
+    Number(u64),
+    Executed(Arc<Executed>),
+}
+
+/// What only the writer touches.
+struct Writer {
+    /// Why nothing may be written any more.
+    stopped: Option<String>,
+    last_checkpoint: Instant,
+    checkpoints: u64,
+}
+
+pub struct Ledger {
+    pub rules: Rules,
+    pub genesis_hash: B256,
+    pub(super) store: Arc<RwLock<Store>>,
+    pub(super) head: RwLock<Head>,
+    unwinds: Arc<AtomicU64>,
+    writer: Mutex<Writer>,
+    log: Arc<BlockLog>,
+    threads: rayon::ThreadPool,
+    options: Options,
+    /// Held for as long as the ledger is open.
+    _lock: Option<File>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Statistics {
+    pub blocks: u64,
+    pub checkpoints: u64,
+    pub log_bytes: u64,
+    pub log_syncs: u64,
+    pub table_bytes: u64,
+    pub overlay_accounts: u64,
+    pub overlay_slots: u64,
+}
+
+impl Ledger {
+    /// Open the ledger in `directory`, or one in memory.
+    pub fn open(directory: Option<&Path>, genesis_json: &[u8], options: Options) -> Result<Self> {
+        let genesis = genesis::read(genesis_json)?;
+        let lock = directory.map(lock_directory).transpose()?;
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(options.threads).thread_name(|index| format!("ledger-{index}"));
+        let threads = threads.build().map_err(|error| LedgerError::Tables(error.to_string()))?;
+        let tables = open_tables(directory)?;
+        let checkpoint = tables.checkpoint()?;
+        let from = checkpoint.as_ref().map_or(Position { segment: 0, offset: 0 }, |checkpoint| checkpoint.position);
+        let log = match directory {
+            Some(directory) => BlockLog::open(directory, from)?,
+            None => BlockLog::in_memory(),
+        };
+        settle_genesis(&log, &genesis)?;
+        let log = Arc::new(log);
+        let store = Arc::new(RwLock::new(Store::new(tables, log.clone(), checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.head))));
+        let head = starting_head(&store, &checkpoint, &genesis)?;
+        let writer = Writer { stopped: None, last_checkpoint: Instant::now(), checkpoints: 0 };
+        let ledger = Self {
+            genesis_hash: genesis.block.hash,
+            rules: genesis.rules,
+            store,
+            head: RwLock::new(head),
+            unwinds: Arc::default(),
+            writer: Mutex::new(writer),
+            log,
+            threads,
+            options,
+            _lock: lock,
+        };
+        ledger.threads.install(|| ledger.replay(from))?;
+        Ok(ledger)
+    }
+
+    /// Bring the state from the last checkpoint to the end of the log.
+    fn replay(&self, mut position: Position) -> Result<()> {
+        let mut deletions = Deletions::default();
+        let mut head = self.head.write();
+        let (mut replayed, mut crossed) = (0, false);
+        while let Some((record, next)) = self.log.read(position)? {
+            match record.kind {
+                RecordKind::Block => self.replay_block(&mut head, &record, position)?,
+                RecordKind::Unwind => {
+                    let (number, edits): (u64, Vec<Edit>) = block::decode(record.section(0)?)?;
+                    crossed |= number < self.store.read().checkpoint;
+                    self.unwind_to(&mut head, number, edits, &mut deletions)?;
+                }
+                RecordKind::Edit => self.push_edit(&mut head, block::decode(record.section(0)?)?)?,
+            }
+            replayed += 1;
+            position = next;
+        }
+        drop(head);
+        if crossed || replayed > self.options.checkpoint_blocks {
+            self.write_checkpoint(&mut self.writer.lock(), deletions)?;
+        }
+        Ok(())
+    }
+
+    fn replay_block(&self, head: &mut Head, record: &Record, position: Position) -> Result<()> {
+        let block = Arc::new(decode_block(record)?);
+        let (changes, _) = decode_changes(record)?;
+        let genesis = block.header.number == 0;
+        if !genesis && (block.header.parent_hash, block.header.number) != (head.block.hash, head.block.header.number + 1) {
+            return Err(LedgerError::Corrupt(format!("block {} of the log does not follow on its predecessor", block.header.number)));
+        }
+        head::replay(&self.store, head, block.clone(), &changes)?;
+        let place = BlockPlace { hash: block.hash, position };
+        self.store.write().apply(block, &changes, place);
+        head.edits = Arc::default();
+        Ok(())
+    }
+
+    // ---- views -----------------------------------------------------------------------------------------------
+
+    pub fn newest(&self) -> Arc<Block> {
+        self.head.read().block.clone()
+    }
+
+    pub fn edit_count(&self) -> usize {
+        self.head.read().edits.list.len()
+    }
+
+    /// The state at a moment, and the block in whose environment calls on it run.
+    pub fn view(&self, at: &At) -> Result<(View, Arc<Block>)> {
+        let head = self.head.read();
+        let newest = head.block.header.number;
+        let view = |block: u64, above: Above| View {
+            store: self.store.clone(),
+            block,
+            above,
+            unwinds: self.unwinds.clone(),
+            unwinds_seen: self.unwinds.load(Ordering::Acquire),
+        };
+        match at {
+            At::Executed(executed) => {
+                let block = executed.block.clone();
+                Ok((view(block.header.number - 1, Above::Block(executed.clone())), block))
+            }
+            At::Number(number) if *number > newest => Err(LedgerError::UnknownBlock(number.to_string())),
+            At::Number(number) if *number < newest => {
+                let oldest = self.options.history_blocks.map_or(0, |history| newest.saturating_sub(history));
+                let oldest = oldest.max(self.store.read().oldest_state);
+                if *number < oldest {
+                    return Err(LedgerError::StateNotKept { block: *number, oldest });
+                }
+                drop(head);
+                let block = read_block(&self.store, *number)?.ok_or_else(|| LedgerError::UnknownBlock(number.to_string()))?;
+                Ok((view(*number, Above::Nothing), block))
+            }
+            At::Number(_) | At::Newest => {
+                let above = if head.edits.list.is_empty() { Above::Nothing } else { Above::Edits(head.edits.clone()) };
+                Ok((view(newest, above), head.block.clone()))
+            }
+        }
+    }
+
+    // ---- blocks ----------------------------------------------------------------------------------------------
+
+    /// Execute a block on top of the newest one with those of `candidates` that can run, in this order. Nothing is written.
+    pub fn execute(&self, plan: &BlockPlan, candidates: &[SignedTransaction]) -> Result<Executed> {
+        // A commit, an unwind or an edit from another thread makes the attempt void, so it starts again on what is newest then.
+        const ATTEMPTS: usize = 8;
+        for _ in 1..ATTEMPTS {
+            match self.threads.install(|| self.try_execute(plan, candidates.to_vec())) {
+                Err(LedgerError::Stale) => {}
+                result => return result,
+            }
+        }
+        self.threads.install(|| self.try_execute(plan, candidates.to_vec()))
+    }
+
+    fn try_execute(&self, plan: &BlockPlan, candidates: Vec<SignedTransaction>) -> Result<Executed> {
+        let (block, edits, generation, view) = {
+            let head = self.head.read();
+            let view = View {
+                store: self.store.clone(),
+                block: head.block.header.number,
+                above: Above::Nothing,
+                unwinds: self.unwinds.clone(),
+                unwinds_seen: self.unwinds.load(Ordering::Acquire),
+            };
+            (head.block.clone(), head.edits.clone(), head.generation, view)
+        };
+        self.check_plan(plan, &block)?;
+        let fork = self.rules.fork(block.header.number + 1, plan.timestamp);
+        let parent = Parent { block: &block, view: &view, edits: &edits, rules: &self.rules };
+        let ran = run_block(&parent, plan, candidates)?;
+        head::seal(&self.store, &self.head, generation, ran, fork.is_enabled_in(SpecId::SPURIOUS_DRAGON))
+    }
+
+    fn check_plan(&self, plan: &BlockPlan, parent: &Block) -> Result<()> {
+        let earliest = parent.header.timestamp + u64::from(!self.rules.zero_gravity.equal_timestamps);
+        if plan.timestamp < earliest {
+            return Err(LedgerError::Decode(format!("timestamp {} is below {earliest}, the earliest for this block", plan.timestamp)));
+        }
+        if plan.extra_data.len() > 32 {
+            return Err(LedgerError::Decode(format!("extra data of {} bytes is above the limit of 32", plan.extra_data.len())));
+        }
+        Ok(())
+    }
+
+    /// Decode on all threads; `trusted` accepts impersonated senders.
+    pub fn decode_transactions<T: AsRef<[u8]> + Sync>(
+        &self,
+        raws: &[T],
+        trusted: bool,
+    ) -> Vec<std::result::Result<SignedTransaction, crate::transaction::TransactionError>> {
+        self.threads.install(|| SignedTransaction::decode_many(raws, trusted))
+    }
+
+    /// Make an executed block the newest, durably; `Stale` when the chain has moved on since.
+    pub fn commit(&self, executed: &Executed) -> Result<()> {
+        let mut writer = self.writing()?;
+        let edits = {
+            let head = self.head.read();
+            if head.generation != executed.generation {
+                return Err(LedgerError::Stale);
+            }
+            head.edits.clone()
+        };
+        let sections = encode_block(&executed.block, &executed.changes, &edits.list, None)?;
+        let position = self.append(&mut writer, RecordKind::Block, &sections)?;
+        {
+            let mut head = self.head.write();
+            head.block = executed.block.clone();
+            head.accounts = executed.accounts.clone();
+            head.storages.extend(executed.storages.iter().map(|(address, trie)| (*address, trie.clone())));
+            head.edits = Arc::default();
+            head.generation += 1;
+            let place = BlockPlace { hash: executed.block.hash, position };
+            self.store.write().apply(executed.block.clone(), &executed.changes, place);
+        }
+        if self.checkpoint_is_due(&writer) {
+            self.write_checkpoint(&mut writer, Deletions::default())?;
+        }
+        Ok(())
+    }
+
+    /// Go back to block `number` with the first `edit_count` edits made on top of it; returns the transactions taken back, in order.
+    pub fn unwind(&self, number: u64, edit_count: usize) -> Result<Vec<Bytes>> {
+        let mut writer = self.writing()?;
+        let mut head = self.head.write();
+        let newest = head.block.header.number;
+        let mut edits = match number {
+            _ if number > newest => return Err(LedgerError::UnknownBlock(number.to_string())),
+            _ if number == newest => head.edits.list.clone(),
+            _ => self.changes_of(number + 1)?.1,
+        };
+        if edit_count > edits.len() {
+            return Err(LedgerError::Decode(format!("block {number} has {} edits, not {edit_count}", edits.len())));
+        }
+        edits.truncate(edit_count);
+        if number == newest && edits.len() == head.edits.list.len() {
+            return Ok(vec![]);
+        }
+        self.append(&mut writer, RecordKind::Unwind, &[block::encode(&(number, &edits))?])?;
+        let crossed = number < self.store.read().checkpoint;
+        let mut deletions = Deletions::default();
+        let taken_back = self.unwind_to(&mut head, number, edits, &mut deletions);
+        drop(head);
+        let taken_back = self.stop_on_failure(&mut writer, taken_back)?;
+        if crossed {
+            self.write_checkpoint(&mut writer, deletions)?;
+        }
+        Ok(taken_back)
+    }
+
+    /// Undo blocks in memory, newest first, and set the edits.
+    fn unwind_to(&self, head: &mut Head, number: u64, edits: Vec<Edit>, deletions: &mut Deletions) -> Result<Vec<Bytes>> {
+        self.unwinds.fetch_add(1, Ordering::AcqRel);
+        head.generation += 1;
+        let mut taken_back = Vec::new();
+        while head.block.header.number > number {
+            let block = head.block.clone();
+            let (changes, _) = self.changes_of(block.header.number)?;
+            let parent = read_block(&self.store, block.header.number - 1)?;
+            let parent = parent.ok_or_else(|| LedgerError::Corrupt(format!("the parent of block {} is missing", block.header.number)))?;
+            head::unwind(&self.store, head, parent, &changes)?;
+            self.store.write().revert(&block, &changes, deletions);
+            taken_back.splice(0..0, block.transactions.iter().map(|transaction| transaction.raw.clone()));
+        }
+        head.edits = Arc::default();
+        for edit in edits {
+            self.push_edit(head, edit)?;
+        }
+        Ok(taken_back)
+    }
+
+    fn changes_of(&self, number: u64) -> Result<(BlockChanges, Vec<Edit>)> {
+        let place = self.store.read().place(number)?.ok_or_else(|| LedgerError::UnknownBlock(number.to_string()))?;
+        let (record, _) = self.log.read(place.position)?.ok_or_else(|| LedgerError::Corrupt(format!("block {number} is missing")))?;
+        decode_changes(&record)
+    }
+
+    // ---- edits -----------------------------------------------------------------------------------------------
+
+    /// Change the state outside any transaction, durably; the next block's root includes it.
+    pub fn edit(&self, edit: Edit) -> Result<()> {
+        let mut writer = self.writing()?;
+        self.append(&mut writer, RecordKind::Edit, &[block::encode(&edit)?])?;
+        let mut head = self.head.write();
+        let pushed = self.push_edit(&mut head, edit);
+        drop(head);
+        self.stop_on_failure(&mut writer, pushed)
+    }
+
+    fn push_edit(&self, head: &mut Head, edit: Edit) -> Result<()> {
+        let number = head.block.header.number;
+        head.generation += 1;
+        Arc::make_mut(&mut head.edits).push(edit, |address| self.store.read().account(address, number))
+    }
+
+    // ---- durability ------------------------------------------------------------------------------------------
+
+    fn writing(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer.lock();
+        match &writer.stopped {
+            Some(reason) => Err(LedgerError::Stopped(reason.clone())),
+            None => Ok(writer),
+        }
+    }
+
+    fn append(&self, writer: &mut Writer, kind: RecordKind, sections: &[Vec<u8>]) -> Result<Position> {
+        let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
+        let appended = self.log.append(kind, &sections);
+        self.stop_on_failure(writer, appended)
+    }
+
+    /// After a failed write nobody knows what is on disk: nothing more is written until the ledger is opened again.
+    fn stop_on_failure<T>(&self, writer: &mut Writer, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            writer.stopped = Some(error.to_string());
+        }
+        result
+    }
+
+    fn checkpoint_is_due(&self, writer: &Writer) -> bool {
+        let store = self.store.read();
+        let blocks = store.head.saturating_sub(store.checkpoint);
+        blocks >= self.options.checkpoint_blocks
+            || store.overlay.entries() >= OVERLAY_ENTRIES_MAX
+            || (blocks > 0 && writer.last_checkpoint.elapsed() >= self.options.checkpoint_interval)
+    }
+
+    /// Fold what the log holds beyond the last checkpoint into the tables.
+    pub fn checkpoint(&self) -> Result<()> {
+        let mut writer = self.writing()?;
+        self.write_checkpoint(&mut writer, Deletions::default())
+    }
+
+    /// Write a last checkpoint; nothing can be written afterwards.
+    pub fn close(&self) -> Result<()> {
+        let mut writer = self.writing()?;
+        self.write_checkpoint(&mut writer, Deletions::default())?;
+        writer.stopped = Some("it was closed".into());
+        Ok(())
+    }
+
+    fn write_checkpoint(&self, writer: &mut Writer, deletions: Deletions) -> Result<()> {
+        let written = self.try_checkpoint(deletions);
+        self.stop_on_failure(writer, written)?;
+        writer.last_checkpoint = Instant::now();
+        writer.checkpoints += 1;
+        Ok(())
+    }
+
+    fn try_checkpoint(&self, mut deletions: Deletions) -> Result<()> {
+        let oldest_state = self.prune_history(&mut deletions)?;
+        let (nodes, edits) = {
+            let head = self.head.read();
+            (head::take_unstored(&head), head.edits.list.clone())
+        };
+        {
+            // Readers go on; only the short switch below keeps them out.
+            let store = self.store.read();
+            let checkpoint = Checkpoint { position: self.log.end(), head: store.head, edits, oldest_state };
+            store.tables.write(&store.overlay, &deletions, &nodes, &checkpoint)?;
+        }
+        let mut head = self.head.write();
+        self.store.write().checkpointed(oldest_state)?;
+        head::forget_stored(&mut head);
+        Ok(())
+    }
+
+    /// Keys of history that is older than what is kept; returns the oldest block whose state is left.
+    fn prune_history(&self, deletions: &mut Deletions) -> Result<u64> {
+        let (from, newest) = {
+            let store = self.store.read();
+            (store.oldest_state, store.head)
+        };
+        let Some(history) = self.options.history_blocks else { return Ok(from) };
+        let oldest = newest.saturating_sub(history).max(from);
+        // The entry of block n tells the state before n, so the oldest state needs the entries after it.
+        for number in from + 1..=oldest {
+            let (changes, _) = self.changes_of(number)?;
+            deletions.account_history.extend(changes.accounts.keys().map(|address| (*address, number)));
+            let slots = changes.slots.iter().flat_map(|(address, slots)| slots.keys().map(|slot| (*address, *slot, number)));
+            deletions.slot_history.extend(slots);
+        }
+        Ok(oldest)
+    }
+
+    pub fn statistics(&self) -> Result<Statistics> {
+        // The writer comes first, as everywhere: writers take the store while they hold it.
+        let checkpoints = self.writer.lock().checkpoints;
+        let store = self.store.read();
+        Ok(Statistics {
+            blocks: store.head,
+            checkpoints,
+            log_bytes: self.log.bytes_written.load(Ordering::Relaxed),
+            log_syncs: self.log.syncs.load(Ordering::Relaxed),
+            table_bytes: store.tables.stored_bytes()?,
+            overlay_accounts: store.overlay.accounts.len() as u64,
+            overlay_slots: store.overlay.slots.len() as u64,
+        })
+    }
+}
+
+/// Create the folder, and hold it against every other process until the file is dropped.
+fn lock_directory(directory: &Path) -> Result<File> {
+    std::fs::create_dir_all(directory).map_err(LedgerError::write("making the ledger's folder"))?;
+    let file = File::create(directory.join("lock")).map_err(LedgerError::write("locking the ledger's folder"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::Busy(directory.to_path_buf())),
+        Err(TryLockError::Error(error)) => Err(LedgerError::write("locking the ledger's folder")(error)),
+    }
+}
+
+/// The tables are derived from the log: damaged ones are put aside and made anew.
+fn open_tables(directory: Option<&Path>) -> Result<Tables> {
+    let Some(directory) = directory else { return Tables::open(None) };
+    let path: PathBuf = directory.join("tables.redb");
+    match Tables::open(Some(&path)) {
+        Err(LedgerError::Tables(_)) if path.exists() => {
+            std::fs::rename(&path, directory.join("tables.damaged")).map_err(LedgerError::write("putting damaged tables aside"))?;
+            Tables::open(Some(&path))
+        }
+        opened => opened,
+    }
+}
+
+/// Begin the log with the genesis, or make sure that it began with this one.
+fn settle_genesis(log: &BlockLog, genesis: &GenesisState) -> Result<()> {
+    let start = Position { segment: 0, offset: 0 };
+    let Some((record, _)) = log.read(start)? else {
+        let sections = encode_block(&genesis.block, &genesis.changes, &[], Some(&genesis.configuration))?;
+        let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
+        return log.append(RecordKind::Block, &sections).map(drop);
+    };
+    let kept = keccak256([decode_block(&record)?.hash.as_slice(), decode_configuration(&record)?].concat());
+    if kept != genesis.identity {
+        return Err(LedgerError::GenesisMismatch { kept, given: genesis.identity });
+    }
+    Ok(())
+}
+
+/// The state at the last checkpoint, or nothing yet: then the replay begins with the genesis.
+fn starting_head(store: &Arc<RwLock<Store>>, checkpoint: &Option<Checkpoint>, genesis: &GenesisState) -> Result<Head> {
+    let Some(checkpoint) = checkpoint else {
+        return Ok(Head {
+            block: Arc::new(genesis.block.clone()),
+            accounts: Trie::default(),
+            storages: Default::default(),
+            edits: Arc::default(),
+            generation: 0,
+        });
+    };
+    store.write().oldest_state = checkpoint.oldest_state;
+    let block = read_block(store, checkpoint.head)?;
+    let block = block.ok_or_else(|| LedgerError::Corrupt(format!("block {} of the last checkpoint is missing", checkpoint.head)))?;
+    let mut edits = EditLayer::default();
+    for edit in &checkpoint.edits {
+        edits.push(edit.clone(), |address| store.read().account(address, checkpoint.head))?;
+    }
+    let accounts = Trie::stored(block.header.state_root);
+    Ok(Head { block, accounts, storages: Default::default(), edits: Arc::new(edits), generation: 0 })
+}

@@ -1,0 +1,35 @@
+//! The chain's state machine and store: execute blocks, keep them, read any state, go back.
+//!
+//! Durable is what the block log holds (`log`). Everything else is derived from it: newest values, history and indexes lie in an
+//! overlay in memory (`overlay`) that checkpoints fold into tables (`tables`); the tries (`trie`, `head`) give the roots.
+mod account;
+mod block;
+mod call;
+mod deadline;
+mod error;
+mod evm;
+mod executor;
+mod genesis;
+mod head;
+mod log;
+mod machine;
+mod overlay;
+mod packing;
+mod query;
+mod render;
+mod rules;
+mod store;
+mod tables;
+mod trie;
+mod view;
+
+pub use account::{Account, Edit};
+pub use block::{Block, StoredReceipt};
+pub use call::{AccountOverride, BlockOverride, Call, CallOutcome, CallStatus};
+pub use error::{LedgerError, Result};
+pub use executor::{BlockPlan, Executed};
+pub use machine::{At, Ledger, Options, Statistics};
+pub use packing::{pick, settle_pool};
+pub use query::{AccountDump, BlockFees, BlockId, LogQuery};
+pub use render::{block_json, header_json, receipt_json, receipts_json, transaction_json};
+pub use view::View;

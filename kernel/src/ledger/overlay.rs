@@ -1,0 +1,126 @@
+//! What the log holds beyond the last checkpoint, in memory.
+use super::{
+    account::{Account, BlockChanges},
+    block::Block,
+    tables::{BlockPlace, Deletions},
+};
+use alloy_primitives::{
+    Address, B256, Bytes, U256,
+    map::{AddressMap, B256Map, HashMap},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A value before a block, in the order of blocks.
+type Versions<T> = Vec<(u64, T)>;
+
+#[derive(Default)]
+pub struct Overlay {
+    pub accounts: AddressMap<Option<Account>>,
+    pub slots: HashMap<(Address, U256), U256>,
+    pub code: B256Map<Bytes>,
+    pub account_history: AddressMap<Versions<Option<Account>>>,
+    pub slot_history: HashMap<(Address, U256), Versions<U256>>,
+    pub blocks: BTreeMap<u64, BlockPlace>,
+    pub hashes: B256Map<u64>,
+    pub transactions: B256Map<(u64, u32)>,
+    pub log_addresses: BTreeSet<(Address, u64)>,
+    pub log_topics: BTreeSet<(B256, u64)>,
+}
+
+/// The first version after `block`: the value that held at the end of `block`.
+pub fn before_change<T: Copy>(versions: Option<&Versions<T>>, after: u64) -> Option<T> {
+    let versions = versions?;
+    let index = versions.partition_point(|(block, _)| *block <= after);
+    versions.get(index).map(|(_, before)| *before)
+}
+
+impl Overlay {
+    pub fn apply(&mut self, block: &Block, changes: &BlockChanges, place: BlockPlace) {
+        let number = block.header.number;
+        for (address, delta) in &changes.accounts {
+            self.accounts.insert(*address, delta.after);
+            self.account_history.entry(*address).or_default().push((number, delta.before));
+        }
+        for (address, slots) in &changes.slots {
+            for (slot, delta) in slots {
+                self.slots.insert((*address, *slot), delta.after);
+                self.slot_history.entry((*address, *slot)).or_default().push((number, delta.before));
+            }
+        }
+        for (hash, code) in &changes.code {
+            self.code.insert(*hash, code.clone());
+        }
+        self.blocks.insert(number, place);
+        self.hashes.insert(place.hash, number);
+        for (index, transaction) in (0u32..).zip(&block.transactions) {
+            self.transactions.insert(transaction.hash, (number, index));
+        }
+        for log in block.receipts.iter().flat_map(|receipt| &receipt.logs) {
+            self.log_addresses.insert((log.address, number));
+            for topic in &log.topics {
+                self.log_topics.insert((*topic, number));
+            }
+        }
+    }
+
+    /// Take the newest block back. What the tables hold of it is left to `deletions`.
+    pub fn revert(&mut self, block: &Block, changes: &BlockChanges, deletions: &mut Deletions) {
+        let number = block.header.number;
+        for (address, delta) in &changes.accounts {
+            self.accounts.insert(*address, delta.before);
+            if !drop_version(&mut self.account_history, address, number) {
+                deletions.account_history.push((*address, number));
+            }
+        }
+        for (address, slots) in &changes.slots {
+            for (slot, delta) in slots {
+                self.slots.insert((*address, *slot), delta.before);
+                if !drop_version(&mut self.slot_history, &(*address, *slot), number) {
+                    deletions.slot_history.push((*address, *slot, number));
+                }
+            }
+        }
+        if self.blocks.remove(&number).is_none() {
+            deletions.blocks.push(number);
+        }
+        if self.hashes.remove(&block.hash).is_none() {
+            deletions.hashes.push(block.hash);
+        }
+        for transaction in &block.transactions {
+            if self.transactions.remove(&transaction.hash).is_none() {
+                deletions.transactions.push(transaction.hash);
+            }
+        }
+        for log in block.receipts.iter().flat_map(|receipt| &receipt.logs) {
+            if !self.log_addresses.remove(&(log.address, number)) {
+                deletions.log_addresses.push((log.address, number));
+            }
+            for topic in &log.topics {
+                if !self.log_topics.remove(&(*topic, number)) {
+                    deletions.log_topics.push((*topic, number));
+                }
+            }
+        }
+    }
+
+    pub fn entries(&self) -> usize {
+        self.accounts.len() + self.slots.len() + self.transactions.len()
+    }
+}
+
+/// Whether the newest version of `key` was the one of `block`, and so was dropped.
+fn drop_version<K: std::hash::Hash + Eq, V, S: std::hash::BuildHasher>(
+    history: &mut std::collections::HashMap<K, Versions<V>, S>,
+    key: &K,
+    block: u64,
+) -> bool {
+    let Some(versions) = history.get_mut(key) else { return false };
+    let found = versions.last().is_some_and(|(last, _)| *last == block);
+    if found {
+        versions.pop();
+    }
+    if versions.is_empty() {
+        history.remove(key);
+    }
+    found
+}

@@ -1,0 +1,153 @@
+//! Blocks, receipts and logs in the JSON of the RPC. Source: ethereum/execution-apis, src/schemas.
+use super::block::{Block, StoredLog};
+use crate::{
+    json::{self, Object},
+    transaction::{MinedAt, write_transaction_json},
+};
+
+fn header_members(object: &mut Object<'_>, block: &Block) {
+    let header = &block.header;
+    object.quantity("number", header.number).data("hash", block.hash).data("parentHash", header.parent_hash);
+    object.data("nonce", header.nonce).data("sha3Uncles", header.ommers_hash).data("logsBloom", header.logs_bloom);
+    object.data("transactionsRoot", header.transactions_root).data("stateRoot", header.state_root);
+    object.data("receiptsRoot", header.receipts_root).data("miner", header.beneficiary);
+    object.quantity("difficulty", header.difficulty).data("extraData", &header.extra_data).quantity("gasLimit", header.gas_limit);
+    object.quantity("gasUsed", header.gas_used).quantity("timestamp", header.timestamp).data("mixHash", header.mix_hash);
+    if let Some(fee) = header.base_fee_per_gas {
+        object.quantity("baseFeePerGas", fee);
+    }
+    if let Some(root) = header.withdrawals_root {
+        object.data("withdrawalsRoot", root);
+    }
+    if let (Some(used), Some(excess)) = (header.blob_gas_used, header.excess_blob_gas) {
+        object.quantity("blobGasUsed", used).quantity("excessBlobGas", excess);
+    }
+    if let Some(root) = header.parent_beacon_block_root {
+        object.data("parentBeaconBlockRoot", root);
+    }
+    if let Some(hash) = header.requests_hash {
+        object.data("requestsHash", hash);
+    }
+}
+
+/// The header as `newHeads` pushes it.
+pub fn header_json(block: &Block) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1_500);
+    let mut object = Object::begin(&mut out);
+    header_members(&mut object, block);
+    object.end();
+    out
+}
+
+/// The block with whole transactions if `full`, else with their hashes.
+pub fn block_json(block: &Block, full: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2_000 + block.transactions.len() * if full { 900 } else { 70 });
+    let mut object = Object::begin(&mut out);
+    header_members(&mut object, block);
+    // Nodes before the merge summed difficulties up; tools of that time still read the member.
+    object.quantity("totalDifficulty", 0u8).quantity("size", block.size());
+    if full {
+        object.array("transactions", 0..block.transactions.len(), |out, index| write_transaction(out, block, index));
+    } else {
+        object.array("transactions", &block.transactions, |out, transaction| json::data(out, transaction.hash.as_slice()));
+    }
+    object.array("uncles", [0u8; 0], |_, _| {});
+    if let Some(withdrawals) = &block.withdrawals {
+        object.array("withdrawals", withdrawals, |out, withdrawal| {
+            let mut entry = Object::begin(out);
+            entry.quantity("index", withdrawal.index).quantity("validatorIndex", withdrawal.validator_index);
+            entry.data("address", withdrawal.address).quantity("amount", withdrawal.amount);
+            entry.end();
+        });
+    }
+    object.end();
+    out
+}
+
+fn write_transaction(out: &mut Vec<u8>, block: &Block, index: usize) {
+    let header = &block.header;
+    let mined = MinedAt {
+        block_hash: block.hash,
+        block_number: header.number,
+        index: index as u64,
+        base_fee: header.base_fee_per_gas.unwrap_or_default(),
+        timestamp: header.timestamp,
+    };
+    write_transaction_json(out, &block.transactions[index], Some(&mined));
+}
+
+/// Transaction `index` of the block.
+pub fn transaction_json(block: &Block, index: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1_000);
+    write_transaction(&mut out, block, index);
+    out
+}
+
+/// Where a log stands.
+struct LogPlace<'a> {
+    block: &'a Block,
+    transaction_index: usize,
+    log_index: usize,
+    removed: bool,
+}
+
+fn write_log(out: &mut Vec<u8>, log: &StoredLog, place: &LogPlace<'_>) {
+    let header = &place.block.header;
+    let mut object = Object::begin(out);
+    object.data("address", log.address).array("topics", &log.topics, |out, topic| json::data(out, topic.as_slice()));
+    object.data("data", &log.data).quantity("blockNumber", header.number).data("blockHash", place.block.hash);
+    object.quantity("blockTimestamp", header.timestamp).data("transactionHash", place.block.transactions[place.transaction_index].hash);
+    object.quantity("transactionIndex", place.transaction_index).quantity("logIndex", place.log_index).boolean("removed", place.removed);
+    object.end();
+}
+
+fn write_receipt(out: &mut Vec<u8>, block: &Block, index: usize, first_log_index: usize) {
+    let (transaction, receipt) = (&block.transactions[index], &block.receipts[index]);
+    let mut object = Object::begin(out);
+    object.quantity("status", u8::from(receipt.succeeded)).quantity("type", transaction.kind());
+    object.data("transactionHash", transaction.hash).quantity("transactionIndex", index);
+    object.data("blockHash", block.hash).quantity("blockNumber", block.header.number);
+    object.data("from", transaction.sender).data_or_null("to", transaction.to());
+    object.quantity("cumulativeGasUsed", receipt.cumulative_gas_used).quantity("gasUsed", receipt.gas_used);
+    object.quantity("effectiveGasPrice", receipt.effective_gas_price).data_or_null("contractAddress", receipt.contract_address);
+    object.data("logsBloom", receipt.with_bloom().logs_bloom);
+    object.array("logs", receipt.logs.iter().enumerate(), |out, (position, log)| {
+        let place = LogPlace { block, transaction_index: index, log_index: first_log_index + position, removed: false };
+        write_log(out, log, &place);
+    });
+    object.end();
+}
+
+/// Receipt of transaction `index` of the block.
+pub fn receipt_json(block: &Block, index: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1_200);
+    write_receipt(&mut out, block, index, block.first_log_index(index));
+    out
+}
+
+/// All receipts of the block.
+pub fn receipts_json(block: &Block) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2 + 1_200 * block.receipts.len());
+    let mut first_log_index = 0;
+    json::array(&mut out, 0..block.receipts.len(), |out, index| {
+        write_receipt(out, block, index, first_log_index);
+        first_log_index += block.receipts[index].logs.len();
+    });
+    out
+}
+
+/// Append the block's logs that `wanted` picks to an array under way.
+pub fn write_logs(out: &mut Vec<u8>, block: &Block, removed: bool, wanted: impl Fn(&StoredLog) -> bool) {
+    let mut log_index = 0;
+    for (transaction_index, receipt) in block.receipts.iter().enumerate() {
+        for log in &receipt.logs {
+            if wanted(log) {
+                if out.len() > 1 {
+                    out.push(b',');
+                }
+                write_log(out, log, &LogPlace { block, transaction_index, log_index, removed });
+            }
+            log_index += 1;
+        }
+    }
+}

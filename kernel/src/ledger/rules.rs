@@ -1,0 +1,82 @@
+//! Which rules hold at which block: forks and blob parameters, read from the genesis configuration.
+use super::error::{LedgerError, Result};
+use alloy_eips::{eip7840::BlobParams, eip7892::BlobScheduleBlobParams};
+use alloy_genesis::ChainConfig;
+use alloy_primitives::Address;
+use revm::primitives::hardfork::SpecId;
+use serde::Deserialize;
+
+/// Parameters of the executor that are not Ethereum's: all off unless the genesis says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ZeroGravityRules {
+    /// A transaction is charged at least this share of its gas limit. Source: 0gfoundation/revm, crates/handler/src/post_execution.rs.
+    pub min_gas_used_percent: u8,
+    /// A block may carry its parent's timestamp. Source: 0glabs/0g-geth, consensus/beacon/consensus.go.
+    pub equal_timestamps: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub chain_id: u64,
+    pub zero_gravity: ZeroGravityRules,
+    pub deposit_contract: Option<Address>,
+    config: ChainConfig,
+    blobs: BlobScheduleBlobParams,
+}
+
+impl Rules {
+    pub fn new(config: ChainConfig) -> Result<Self> {
+        let zero_gravity = match config.extra_fields.get_deserialized::<ZeroGravityRules>("zeroGravity") {
+            Some(Ok(rules)) if rules.min_gas_used_percent <= 100 => rules,
+            Some(Ok(rules)) => {
+                return Err(LedgerError::Decode(format!("zeroGravity.minGasUsedPercent is {}, above 100", rules.min_gas_used_percent)));
+            }
+            Some(Err(error)) => return Err(LedgerError::Decode(format!("zeroGravity in the genesis configuration: {error}"))),
+            None => ZeroGravityRules::default(),
+        };
+        Ok(Self {
+            chain_id: config.chain_id,
+            zero_gravity,
+            deposit_contract: config.deposit_contract_address,
+            blobs: config.blob_schedule_blob_params(),
+            config,
+        })
+    }
+
+    /// The fork that a block with this number and timestamp (seconds) follows.
+    pub fn fork(&self, number: u64, timestamp: u64) -> SpecId {
+        let config = &self.config;
+        let at_time = |time: Option<u64>| time.is_some_and(|time| timestamp >= time);
+        let at_block = |block: Option<u64>| block.is_some_and(|block| number >= block);
+        // A chain that begins after the merge says so by a terminal difficulty of zero or by its time-based forks.
+        let merged = config.terminal_total_difficulty_passed && config.terminal_total_difficulty.is_some_and(|total| total.is_zero())
+            || at_block(config.merge_netsplit_block);
+        let table = [
+            (SpecId::OSAKA, at_time(config.osaka_time)),
+            (SpecId::PRAGUE, at_time(config.prague_time)),
+            (SpecId::CANCUN, at_time(config.cancun_time)),
+            (SpecId::SHANGHAI, at_time(config.shanghai_time)),
+            (SpecId::MERGE, merged),
+            (SpecId::LONDON, at_block(config.london_block)),
+            (SpecId::BERLIN, at_block(config.berlin_block)),
+            (SpecId::ISTANBUL, at_block(config.istanbul_block)),
+            (SpecId::PETERSBURG, at_block(config.petersburg_block)),
+            (SpecId::BYZANTIUM, at_block(config.byzantium_block)),
+            (SpecId::SPURIOUS_DRAGON, at_block(config.eip158_block)),
+            (SpecId::TANGERINE, at_block(config.eip150_block)),
+            (SpecId::HOMESTEAD, at_block(config.homestead_block)),
+        ];
+        table.into_iter().find_map(|(fork, active)| active.then_some(fork)).unwrap_or(SpecId::FRONTIER)
+    }
+
+    /// Blob limits and fee parameters at a time, in seconds (EIP-7840, EIP-7892).
+    pub fn blob_params(&self, fork: SpecId, timestamp: u64) -> BlobParams {
+        match self.blobs.active_scheduled_params_at_timestamp(timestamp) {
+            Some(params) => *params,
+            None if fork.is_enabled_in(SpecId::OSAKA) => *self.blobs.osaka(),
+            None if fork.is_enabled_in(SpecId::PRAGUE) => *self.blobs.prague(),
+            None => *self.blobs.cancun(),
+        }
+    }
+}

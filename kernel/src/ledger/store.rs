@@ -1,0 +1,246 @@
+//! Everything the ledger knows, behind one lock that is held for single look-ups only: newest values, their history, blocks and indexes.
+use super::{
+    account::{Account, BlockChanges},
+    block::{Block, decode_block},
+    error::{LedgerError, Result},
+    log::BlockLog,
+    overlay::{Overlay, before_change},
+    tables::{BlockPlace, Deletions, Tables},
+};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use revm::bytecode::Bytecode;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+/// Decoded blocks kept in memory, newest first to be asked for.
+const RECENT_BLOCKS: usize = 256;
+const CACHED_CODES: usize = 1024;
+
+pub struct Store {
+    pub tables: Tables,
+    pub overlay: Overlay,
+    pub log: Arc<BlockLog>,
+    pub head: u64,
+    /// Newest block that the tables cover.
+    pub checkpoint: u64,
+    /// Blocks before this one have no state any more.
+    pub oldest_state: u64,
+    recent: VecDeque<Arc<Block>>,
+    code_cache: alloy_primitives::map::B256Map<Bytecode>,
+}
+
+impl Store {
+    pub fn new(tables: Tables, log: Arc<BlockLog>, head: u64) -> Self {
+        Self {
+            tables,
+            overlay: Overlay::default(),
+            log,
+            head,
+            checkpoint: head,
+            oldest_state: 0,
+            recent: VecDeque::new(),
+            code_cache: Default::default(),
+        }
+    }
+
+    // ---- state -----------------------------------------------------------------------------------------------
+
+    /// The account at the end of `block`.
+    pub fn account(&self, address: &Address, block: u64) -> Result<Option<Account>> {
+        if block < self.head {
+            if block < self.checkpoint
+                && let Some(before) = self.tables.account_before_change(address, block)?
+            {
+                return Ok(before);
+            }
+            if let Some(before) = before_change(self.overlay.account_history.get(address), block) {
+                return Ok(before);
+            }
+        }
+        match self.overlay.accounts.get(address) {
+            Some(account) => Ok(*account),
+            None => self.tables.account(address),
+        }
+    }
+
+    pub fn slot(&self, address: &Address, slot: &U256, block: u64) -> Result<U256> {
+        let key = (*address, *slot);
+        if block < self.head {
+            if block < self.checkpoint
+                && let Some(before) = self.tables.slot_before_change(address, slot, block)?
+            {
+                return Ok(before);
+            }
+            if let Some(before) = before_change(self.overlay.slot_history.get(&key), block) {
+                return Ok(before);
+            }
+        }
+        match self.overlay.slots.get(&key) {
+            Some(value) => Ok(*value),
+            None => self.tables.slot(address, slot),
+        }
+    }
+
+    /// All slots of an account that are not zero at the newest block, in order.
+    pub fn slots_of(&self, address: &Address) -> Result<BTreeMap<U256, U256>> {
+        let mut slots: BTreeMap<U256, U256> = self.tables.slots_of(address)?.into_iter().collect();
+        for ((owner, slot), value) in &self.overlay.slots {
+            if owner == address {
+                slots.insert(*slot, *value);
+            }
+        }
+        slots.retain(|_, value| !value.is_zero());
+        Ok(slots)
+    }
+
+    pub fn code(&self, hash: &B256) -> Result<Bytes> {
+        if let Some(code) = self.overlay.code.get(hash) {
+            return Ok(code.clone());
+        }
+        self.tables.code(hash)?.ok_or_else(|| LedgerError::Corrupt(format!("the code {hash} is missing")))
+    }
+
+    pub fn cached_bytecode(&self, hash: &B256) -> Option<Bytecode> {
+        self.code_cache.get(hash).cloned()
+    }
+
+    pub fn cache_bytecode(&mut self, hash: B256, code: Bytecode) {
+        if self.code_cache.len() >= CACHED_CODES {
+            self.code_cache.clear();
+        }
+        self.code_cache.insert(hash, code);
+    }
+
+    /// Up to `limit` accounts after `after` at the newest block, in the order of addresses.
+    pub fn accounts_after(&self, after: Option<&Address>, limit: usize) -> Result<Vec<(Address, Account)>> {
+        let changed: BTreeMap<Address, Option<Account>> = self
+            .overlay
+            .accounts
+            .iter()
+            .filter(|(address, _)| after.is_none_or(|after| *address > after))
+            .map(|(address, account)| (*address, *account))
+            .collect();
+        // Every removed account may hide one of the table's.
+        let mut accounts: BTreeMap<Address, Account> = self.tables.accounts_after(after, limit + changed.len())?.into_iter().collect();
+        for (address, account) in changed {
+            match account {
+                Some(account) => accounts.insert(address, account),
+                None => accounts.remove(&address),
+            };
+        }
+        Ok(accounts.into_iter().take(limit).collect())
+    }
+
+    // ---- blocks ----------------------------------------------------------------------------------------------
+
+    pub fn place(&self, number: u64) -> Result<Option<BlockPlace>> {
+        if number > self.head {
+            return Ok(None);
+        }
+        match self.overlay.blocks.get(&number) {
+            Some(place) => Ok(Some(*place)),
+            None => self.tables.block(number),
+        }
+    }
+
+    pub fn block_hash(&self, number: u64) -> Result<Option<B256>> {
+        Ok(self.place(number)?.map(|place| place.hash))
+    }
+
+    pub fn number_of(&self, hash: &B256) -> Result<Option<u64>> {
+        let number = match self.overlay.hashes.get(hash) {
+            Some(number) => Some(*number),
+            None => self.tables.number_of(hash)?,
+        };
+        // Reading is never ahead of the chain, also while an unwind is being written.
+        Ok(number.filter(|number| *number <= self.head))
+    }
+
+    pub fn transaction_place(&self, hash: &B256) -> Result<Option<(u64, u32)>> {
+        let place = match self.overlay.transactions.get(hash) {
+            Some(place) => Some(*place),
+            None => self.tables.transaction(hash)?,
+        };
+        Ok(place.filter(|(number, _)| *number <= self.head))
+    }
+
+    pub fn recent(&self, number: u64) -> Option<Arc<Block>> {
+        let oldest = self.recent.front()?.header.number;
+        self.recent.get(usize::try_from(number.checked_sub(oldest)?).ok()?).cloned()
+    }
+
+    /// Blocks from `first` to `last` that can hold a log of these addresses and topics, ascending; `None` when all of them can.
+    pub fn blocks_with_logs(&self, first: u64, last: u64, addresses: &[Address], topics: &[Vec<B256>]) -> Result<Option<BTreeSet<u64>>> {
+        let mut candidates: Option<BTreeSet<u64>> = None;
+        let mut narrow = |found: BTreeSet<u64>| match &mut candidates {
+            Some(candidates) => candidates.retain(|block| found.contains(block)),
+            None => candidates = Some(found),
+        };
+        if !addresses.is_empty() {
+            let mut found = BTreeSet::new();
+            for address in addresses {
+                found.extend(self.tables.blocks_with_log_address(address, first, last)?);
+                found.extend(self.overlay.log_addresses.range((*address, first)..=(*address, last)).map(|(_, block)| *block));
+            }
+            narrow(found);
+        }
+        for choices in topics.iter().filter(|choices| !choices.is_empty()) {
+            let mut found = BTreeSet::new();
+            for topic in choices {
+                found.extend(self.tables.blocks_with_log_topic(topic, first, last)?);
+                found.extend(self.overlay.log_topics.range((*topic, first)..=(*topic, last)).map(|(_, block)| *block));
+            }
+            narrow(found);
+        }
+        Ok(candidates)
+    }
+
+    // ---- change ----------------------------------------------------------------------------------------------
+
+    pub fn apply(&mut self, block: Arc<Block>, changes: &BlockChanges, place: BlockPlace) {
+        self.overlay.apply(&block, changes, place);
+        self.head = block.header.number;
+        if self.recent.len() >= RECENT_BLOCKS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(block);
+    }
+
+    /// The tables hold everything now: see them, and forget the overlay.
+    pub fn checkpointed(&mut self, oldest_state: u64) -> Result<()> {
+        self.tables.refresh()?;
+        self.overlay = Overlay::default();
+        self.checkpoint = self.head;
+        self.oldest_state = oldest_state;
+        Ok(())
+    }
+
+    pub fn revert(&mut self, block: &Block, changes: &BlockChanges, deletions: &mut Deletions) {
+        self.overlay.revert(block, changes, deletions);
+        self.head = block.header.number.saturating_sub(1);
+        if self.recent.back().is_some_and(|newest| newest.hash == block.hash) {
+            self.recent.pop_back();
+        }
+    }
+}
+
+/// Read a block, from memory or from the log; the lock is not held while the log is read.
+pub fn read_block(store: &parking_lot::RwLock<Store>, number: u64) -> Result<Option<Arc<Block>>> {
+    let (place, log) = {
+        let store = store.read();
+        if let Some(block) = store.recent(number) {
+            return Ok(Some(block));
+        }
+        let Some(place) = store.place(number)? else { return Ok(None) };
+        (place, store.log.clone())
+    };
+    let record = log.read(place.position)?;
+    let (record, _) = record.ok_or_else(|| LedgerError::Corrupt(format!("the log ends before block {number}")))?;
+    let block = decode_block(&record)?;
+    if block.hash != place.hash {
+        return Err(LedgerError::Corrupt(format!("the log holds block {} where block {number} should be", block.header.number)));
+    }
+    Ok(Some(Arc::new(block)))
+}

@@ -1,0 +1,445 @@
+"""The typed face of the Rust kernel: what Python may ask of it, held against the binary by `stubtest`.
+
+Addresses are 20 bytes, hashes 32 bytes, amounts wei, gas in units of gas. A call that can exceed a millisecond releases the GIL.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, Union, final
+
+__all__ = [
+    "BlockEnv",
+    "BlockSummary",
+    "CallOutcome",
+    "CallRequest",
+    "DecodeError",
+    "Executed",
+    "GenesisMismatchError",
+    "Ledger",
+    "LedgerBusyError",
+    "LedgerCorruptError",
+    "LedgerFailedError",
+    "Pool",
+    "PoolSnapshot",
+    "Rejection",
+    "SignatureError",
+    "StateNotKeptError",
+    "Transaction",
+    "UnknownBlockError",
+    "ZerogError",
+    "abi_decode",
+    "abi_encode",
+    "address_of",
+    "decode_transaction",
+    "keccak256",
+    "keccak256_many",
+    "public_key_of",
+    "secp256k1_recover",
+    "secp256k1_recover_many",
+    "secp256k1_sign",
+    "typed_data_hash",
+]
+
+At: TypeAlias = Union[int, "Executed", None]
+"""Which state to read: a block number, a block that was executed but not committed, or `None` for the newest.
+
+The newest state includes the developer edits that the next block will carry; so does the number of the newest block.
+"""
+
+class ZerogError(Exception):
+    """Root of every expected failure in zerog; anything else is a bug."""
+
+class DecodeError(ZerogError):
+    """Bytes or JSON that are not what they should be (RLP, a transaction, ABI data, typed data, a genesis)."""
+
+class SignatureError(ZerogError):
+    """A signature from which no key can be recovered, or one with a high `s` (EIP-2)."""
+
+class LedgerCorruptError(ZerogError):
+    """The files of the ledger were damaged in a way that a crash cannot explain."""
+
+class LedgerFailedError(ZerogError):
+    """A write to disk failed: the ledger accepts no more changes until it is opened again."""
+
+class LedgerBusyError(ZerogError):
+    """Another process has this ledger open."""
+
+class GenesisMismatchError(ZerogError):
+    """The ledger in this folder began from another genesis. `args` = (kept hash hex, given hash hex)."""
+
+class UnknownBlockError(ZerogError):
+    """No such block in this ledger."""
+
+class StateNotKeptError(ZerogError):
+    """The state of that block is older than the history that this ledger keeps."""
+
+# ---- hash, crypto, abi -------------------------------------------------------------------------------------------
+
+def keccak256(data: bytes) -> bytes:
+    """Keccak-256, as Ethereum uses it (not SHA3-256)."""
+
+def keccak256_many(items: Sequence[bytes]) -> list[bytes]:
+    """Keccak-256 of each item, on all threads."""
+
+def public_key_of(private_key: bytes) -> bytes:
+    """Uncompressed secp256k1 public key (64 bytes, without the leading 04). Raises `SignatureError`."""
+
+def address_of(private_key: bytes) -> bytes:
+    """Address of a secp256k1 private key (32 bytes). Raises `SignatureError`."""
+
+def secp256k1_sign(digest: bytes, private_key: bytes) -> bytes:
+    """Sign 32 bytes; r, s and the recovery id 0 or 1 (65 bytes), s low (EIP-2), deterministic (RFC 6979). Raises `SignatureError`."""
+
+def secp256k1_recover(digest: bytes, signature: bytes) -> bytes:
+    """Address that signed; `signature` is r, s and a recovery id 0, 1, 27 or 28 (65 bytes). Raises `SignatureError`."""
+
+def secp256k1_recover_many(items: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
+    """Address of each (digest, signature) on all threads; `None` where there is none."""
+
+AbiValue: TypeAlias = Union[bool, int, str, bytes, Sequence["AbiValue"]]
+
+def abi_encode(types: Sequence[str], values: Sequence[AbiValue]) -> bytes:
+    """Encode as a function's arguments. Addresses as 20 bytes or `0x…` text; tuples as sequences. Raises `DecodeError`."""
+
+def abi_decode(types: Sequence[str], data: bytes) -> tuple[AbiValue, ...]:
+    """Decode a function's arguments; addresses and byte strings as bytes, arrays as lists, tuples as tuples. Raises `DecodeError`."""
+
+def typed_data_hash(typed_data_json: bytes) -> bytes:
+    """EIP-712 digest of an `eth_signTypedData_v4` document. Raises `DecodeError`."""
+
+# ---- transactions ------------------------------------------------------------------------------------------------
+
+@final
+class Transaction:
+    """A transaction before it is signed (types 0, 1, 2 and 4)."""
+
+    def __new__(
+        cls,
+        *,
+        kind: int,
+        chain_id: int | None,
+        nonce: int,
+        gas_limit: int,
+        max_fee_per_gas: int,
+        max_priority_fee_per_gas: int | None = None,
+        to: bytes | None = None,
+        value: int = 0,
+        data: bytes = b"",
+        access_list: Sequence[tuple[bytes, Sequence[bytes]]] = (),
+        authorization_list: Sequence[tuple[int, bytes, int, int, int, int]] = (),
+    ) -> Transaction:
+        """`max_fee_per_gas` is the gas price of types 0 and 1. Authorizations are (chain id, address, nonce, y parity, r, s)."""
+
+    def signing_hash(self) -> bytes: ...
+    def sign(self, private_key: bytes) -> bytes:
+        """EIP-2718 bytes, signed."""
+
+    def impersonate(self, sender: bytes) -> bytes:
+        """EIP-2718 bytes that carry `sender` in place of a signature (r = sender, s = 1), for `Pool.add(impersonated=True)` only."""
+
+@final
+class DecodedTransaction:
+    """What a signed transaction says."""
+
+    hash: bytes
+    sender: bytes
+    kind: int
+    chain_id: int | None
+    nonce: int
+    gas_limit: int
+    max_fee_per_gas: int
+    max_priority_fee_per_gas: int | None
+    to: bytes | None
+    value: int
+    data: bytes
+
+def decode_transaction(raw: bytes) -> DecodedTransaction:
+    """Decode and recover the sender. Raises `DecodeError`, `SignatureError`."""
+
+def transaction_json(raw: bytes) -> bytes:
+    """The RPC object of a pending transaction. Raises `DecodeError`, `SignatureError`."""
+
+# ---- ledger ------------------------------------------------------------------------------------------------------
+
+@final
+class BlockSummary:
+    """The fields of a block's header that the node itself works with."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    gas_limit: int
+    gas_used: int
+    base_fee_per_gas: int
+    excess_blob_gas: int
+    blob_gas_used: int
+    state_root: bytes
+    beneficiary: bytes
+    transaction_count: int
+    logs_bloom: bytes
+
+@final
+class BlockEnv:
+    """What the producer decides about a block."""
+
+    def __new__(
+        cls,
+        *,
+        timestamp: int,
+        gas_limit: int,
+        base_fee_per_gas: int,
+        beneficiary: bytes,
+        prev_randao: bytes,
+        extra_data: bytes = b"",
+        parent_beacon_block_root: bytes = ...,
+        excess_blob_gas: int = 0,
+        withdrawals: Sequence[tuple[int, int, bytes, int]] = (),
+    ) -> BlockEnv:
+        """Withdrawals are (index, validator index, address, gwei)."""
+
+@final
+class Rejection:
+    """Why a transaction or call cannot run, with the facts that the message needs.
+
+    Kinds and facts:
+    `already_known` · `nonce_too_low` {next_nonce, tx_nonce} · `nonce_too_high` {next_nonce, tx_nonce} · `replacement_underpriced` ·
+    `underpriced` {tip_needed, tip} · `insufficient_funds` {balance, cost, queued_cost} · `intrinsic_gas` {gas_limit, needed} ·
+    `floor_gas` {gas_limit, needed} · `exceeds_block_gas_limit` {gas_limit, block_gas_limit} · `exceeds_transaction_gas_limit` {gas_limit, maximum} ·
+    `fee_cap_below_base_fee` {max_fee, base_fee} · `tip_above_fee_cap` {tip, max_fee} · `wrong_chain_id` {have, want} · `unprotected` ·
+    `unsupported_type` {kind} · `bad_encoding` {detail} · `bad_signature` {detail} · `initcode_too_large` {size, maximum} · `sender_has_code` {sender} ·
+    `empty_authorization_list` · `authorization_creates` · `nonce_maximum` · `pool_full` {capacity} · `account_limit` {limit} · `oversized` {size, maximum} · `gas_overflow` ·
+    `other` {detail}
+    """
+
+    kind: str
+    facts: dict[str, int | str | bytes]
+
+@final
+class CallRequest:
+    """One message call on top of a state; nothing it changes is kept."""
+
+    def __new__(
+        cls,
+        *,
+        sender: bytes = ...,
+        to: bytes | None = None,
+        gas_limit: int | None = None,
+        gas_price: int | None = None,
+        max_fee_per_gas: int | None = None,
+        max_priority_fee_per_gas: int | None = None,
+        value: int = 0,
+        data: bytes = b"",
+        nonce: int | None = None,
+        access_list: Sequence[tuple[bytes, Sequence[bytes]]] | None = None,
+        authorization_list: Sequence[tuple[int, bytes, int, int, int, int]] | None = None,
+        state_overrides: Sequence[AccountOverride] = (),
+        block_overrides: BlockOverride | None = None,
+        gas_cap: int = 50_000_000,
+        time_limit_s: float = 5.0,
+    ) -> CallRequest:
+        """`gas_limit` above `gas_cap` is lowered to it. Without any price the balance is not charged for gas and BASEFEE is 0, as in geth."""
+
+@final
+class AccountOverride:
+    """State that a call pretends (geth's state override set)."""
+
+    def __new__(
+        cls,
+        address: bytes,
+        *,
+        balance: int | None = None,
+        nonce: int | None = None,
+        code: bytes | None = None,
+        state: Sequence[tuple[bytes, bytes]] | None = None,
+        state_diff: Sequence[tuple[bytes, bytes]] | None = None,
+    ) -> AccountOverride:
+        """`state` replaces all storage of the account, `state_diff` single slots; both are (slot, value) of 32 bytes."""
+
+@final
+class BlockOverride:
+    """Block fields that a call pretends (geth's block overrides)."""
+
+    def __new__(
+        cls,
+        *,
+        number: int | None = None,
+        timestamp: int | None = None,
+        gas_limit: int | None = None,
+        beneficiary: bytes | None = None,
+        prev_randao: bytes | None = None,
+        base_fee_per_gas: int | None = None,
+        blob_base_fee: int | None = None,
+    ) -> BlockOverride: ...
+
+@final
+class CallOutcome:
+    """How a call ended."""
+
+    status: Literal["success", "revert", "halt"]
+    output: bytes
+    """Return data, or revert data."""
+    gas_used: int
+    """Gas used; for `estimate` the smallest sufficient gas limit."""
+    halt: str
+    """For `halt`: `out of gas`, `invalid opcode: …`, `stack underflow`, … in geth's words; else empty."""
+
+@final
+class Executed:
+    """A block that was executed on top of its parent but is not part of the chain (yet)."""
+
+    summary: BlockSummary
+    included: list[bytes]
+    """Hashes of the transactions in the block."""
+    dropped: list[tuple[bytes, Rejection]]
+    """Transactions that could not be included, with the reason."""
+
+    def block_json(self, full: bool) -> bytes: ...
+
+@final
+class Ledger:
+    """The chain's state machine and store: one writer, any number of readers."""
+
+    chain_id: int
+    genesis_hash: bytes
+
+    @staticmethod
+    def open(
+        path: str | None,
+        genesis_json: bytes,
+        *,
+        checkpoint_blocks: int = 1024,
+        checkpoint_seconds: float = 30.0,
+        history_blocks: int | None = None,
+        threads: int = 0,
+    ) -> Ledger:
+        """Open the ledger in folder `path`, or one in memory; `genesis_json` is in geth's form.
+
+        `history_blocks` bounds how far back state can be read (`None`: all); `threads` 0 takes one a core.
+        Raises `GenesisMismatchError`, `LedgerBusyError`, `LedgerCorruptError`, `LedgerFailedError`, `DecodeError`.
+        """
+
+    def close(self) -> None:
+        """Write a checkpoint and let go of the files; every later call raises `LedgerFailedError`."""
+
+    def checkpoint(self) -> None:
+        """Fold what the block log holds beyond the last checkpoint into the tables."""
+
+    # blocks
+    def head(self) -> BlockSummary: ...
+    def block(self, block: int | bytes) -> BlockSummary | None:
+        """Summary by number or hash."""
+
+    def block_json(self, block: int | bytes, full: bool) -> bytes | None:
+        """The RPC block object, with whole transactions if `full`, else their hashes."""
+
+    def header_json(self, block: int | bytes) -> bytes | None:
+        """The RPC block object without transactions and uncles, as `newHeads` pushes it."""
+
+    def transaction_json(self, transaction_hash: bytes) -> bytes | None: ...
+    def transaction_at_json(self, block: int | bytes, index: int) -> bytes | None: ...
+    def raw_transaction(self, transaction_hash: bytes) -> bytes | None: ...
+    def transaction_hashes(self, block: int | bytes) -> list[bytes] | None: ...
+    def receipt_json(self, transaction_hash: bytes) -> bytes | None: ...
+    def receipts_json(self, block: int | bytes) -> bytes | None: ...
+    def logs_json(
+        self,
+        first: int,
+        last: int,
+        addresses: Sequence[bytes] = (),
+        topics: Sequence[Sequence[bytes]] = (),
+        removed: bool = False,
+    ) -> bytes:
+        """JSON array of the logs in blocks `first` to `last`; an empty position in `topics` matches everything."""
+
+    def block_fees(self, block: int, percentiles: Sequence[float]) -> tuple[int, int, int, list[int]]:
+        """(base fee, gas used, gas limit, tips at these percentiles of gas used), for `eth_feeHistory`. Raises `UnknownBlockError`."""
+
+    # state
+    def balance(self, address: bytes, at: At = None) -> int:
+        """Wei. Raises `UnknownBlockError`, `StateNotKeptError`, as all readers of state."""
+
+    def nonce(self, address: bytes, at: At = None) -> int: ...
+    def code(self, address: bytes, at: At = None) -> bytes: ...
+    def storage(self, address: bytes, slot: bytes, at: At = None) -> bytes: ...
+    def call(self, request: CallRequest, at: At = None) -> CallOutcome | Rejection: ...
+    def estimate(self, request: CallRequest, at: At = None) -> CallOutcome | Rejection:
+        """Smallest gas limit with which the request succeeds (in `gas_used`), or how it fails."""
+
+    def accounts(self, after: bytes | None = None, limit: int = 1000) -> list[tuple[bytes, int, int, bytes, list[tuple[bytes, bytes]]]]:
+        """Newest accounts in order of address: (address, nonce, balance, code, [(slot, value)]); pass the last address for the next page."""
+
+    # change
+    def execute(self, env: BlockEnv, transactions: Sequence[bytes]) -> Executed:
+        """Execute a block on top of the newest one, with exactly these transactions where they are valid. Nothing is written."""
+
+    def build(self, env: BlockEnv, pool: Pool, first: bytes | None = None, limit: int | None = None) -> Executed:
+        """Fill a block from the pool, by tip and nonce, up to its gas limit; `first` names a transaction that must come first. Nothing is written."""
+
+    def commit(self, executed: Executed, pool: Pool | None = None) -> BlockSummary:
+        """Make an executed block the newest, durably, and take its transactions out of `pool`.
+
+        Block, receipts, nonces and logs become visible together. Raises `UnknownBlockError` when its parent is no longer the newest.
+        """
+
+    def unwind(self, number: int, edit_count: int = 0) -> list[bytes]:
+        """Go back to block `number` with the first `edit_count` edits made on top of it; returns the raw transactions taken back."""
+
+    edit_count: int
+    """Developer edits made on top of the newest block."""
+
+    def set_balance(self, address: bytes, balance: int) -> None: ...
+    def set_nonce(self, address: bytes, nonce: int) -> None: ...
+    def set_code(self, address: bytes, code: bytes) -> None: ...
+    def set_storage(self, address: bytes, slot: bytes, value: bytes) -> None: ...
+    def recompute_root(self) -> bytes:
+        """State root of the newest block from its flat state alone, for audits."""
+
+    def statistics(self) -> dict[str, int]:
+        """Counters: blocks, checkpoints, log_bytes, log_syncs, table_bytes, overlay_accounts, overlay_slots."""
+
+# ---- pool --------------------------------------------------------------------------------------------------------
+
+@final
+class Pool:
+    """Transactions that wait for a block: executable ones, and ones that wait for an earlier nonce."""
+
+    def __new__(
+        cls,
+        *,
+        capacity: int = 200_000,
+        per_account: int = 100_000,
+        minimum_tip: int = 0,
+        allow_unprotected: bool = False,
+        maximum_bytes: int = 131_072,
+    ) -> Pool: ...
+
+    minimum_tip: int
+    pending_gas: int
+    """Sum of the gas limits of the executable transactions."""
+
+    def add(self, ledger: Ledger, transactions: Sequence[bytes], impersonated: bool = False) -> list[bytes | Rejection]:
+        """Check and keep transactions, in order; the hash of each, or why it was refused. Senders are recovered on all threads."""
+
+    def next_nonce(self, ledger: Ledger, address: bytes) -> int:
+        """The nonce after the executable transactions of `address`."""
+
+    def transaction_json(self, transaction_hash: bytes) -> bytes | None: ...
+    def raw_transaction(self, transaction_hash: bytes) -> bytes | None: ...
+    def pending_hashes(self) -> list[bytes]:
+        """Executable transactions in the order of arrival."""
+
+    def counts(self) -> tuple[int, int]:
+        """(executable, waiting)."""
+
+    def is_executable(self, transaction_hash: bytes) -> bool: ...
+    def drop(self, transaction_hash: bytes) -> bool: ...
+    def clear(self) -> None: ...
+    def refresh(self, ledger: Ledger) -> None:
+        """Compare all transactions with the newest state again, after an unwind or an edit."""
+
+    def snapshot(self) -> PoolSnapshot: ...
+    def restore(self, snapshot: PoolSnapshot) -> None: ...
+
+@final
+class PoolSnapshot:
+    """What a pool held at one moment; costs nothing until the pool changes."""
