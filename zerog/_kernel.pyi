@@ -294,6 +294,7 @@ class Executed:
     """Transactions that could not be included, with the reason."""
 
     def block_json(self, full: bool) -> bytes: ...
+    def receipts_json(self) -> bytes: ...
 
 @final
 class Ledger:

@@ -122,7 +122,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// The sections of a block's record.
 pub fn encode_block(block: &Block, changes: &BlockChanges, edits: &[Edit], configuration: Option<&[u8]>) -> Result<Vec<Vec<u8>>> {
-    let transactions: Vec<(Address, &Bytes)> = block.transactions.iter().map(|transaction| (transaction.sender, &transaction.raw)).collect();
+    let transactions: Vec<(Address, &Bytes)> =
+        block.transactions.iter().map(|transaction| (transaction.sender, &transaction.raw)).collect();
     let mut sections = vec![
         alloy_rlp::encode(&block.header),
         encode(&transactions)?,

@@ -110,13 +110,8 @@ struct OverriddenState<'a> {
 
 impl<'a> OverriddenState<'a> {
     fn new(view: &'a View, overrides: &[AccountOverride]) -> Result<Self> {
-        let mut state = Self {
-            view,
-            accounts: Default::default(),
-            slots: Default::default(),
-            emptied: Default::default(),
-            code: Default::default(),
-        };
+        let mut state =
+            Self { view, accounts: Default::default(), slots: Default::default(), emptied: Default::default(), code: Default::default() };
         for account in overrides {
             let mut info = view.account(&account.address)?.unwrap_or_default().info();
             info.balance = account.balance.unwrap_or(info.balance);

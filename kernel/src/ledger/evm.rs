@@ -30,10 +30,7 @@ struct LedgerHandler<E, R> {
 
 impl<E, R> Handler for LedgerHandler<E, R>
 where
-    E: EvmTr<
-            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
-            Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>,
-        >,
+    E: EvmTr<Context: ContextTr<Journal: JournalTr<State = EvmState>>, Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>>,
     R: EvmTrError<E>,
 {
     type Evm = E;

@@ -14,8 +14,8 @@ use alloy_consensus::{
     constants::{EMPTY_OMMER_ROOT_HASH, KECCAK_EMPTY},
 };
 use alloy_eips::{
-    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip4895::Withdrawal, eip6110::DEPOSIT_REQUEST_TYPE,
-    eip7002, eip7251, eip7685::Requests,
+    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip4895::Withdrawal, eip6110::DEPOSIT_REQUEST_TYPE, eip7002, eip7251,
+    eip7685::Requests,
 };
 use alloy_primitives::{
     Address, B256, Bytes, U256, b256,
@@ -173,12 +173,8 @@ impl<'a> BlockState<'a> {
             }
             slots.retain(|_, delta| delta.before != delta.after);
             let storage_root = before.unwrap_or_default().storage_root;
-            let after = changed.info.map(|info| Account {
-                nonce: info.nonce,
-                balance: info.balance,
-                code_hash: info.code_hash,
-                storage_root,
-            });
+            let after =
+                changed.info.map(|info| Account { nonce: info.nonce, balance: info.balance, code_hash: info.code_hash, storage_root });
             if before != after || !slots.is_empty() {
                 changes.accounts.insert(address, Delta { before, after });
             }
@@ -253,7 +249,9 @@ impl DatabaseCommit for BlockState<'_> {
                 self.code.entry(info.code_hash).or_insert_with(|| code.original_bytes());
             }
             changed.info = Some(info);
-            changed.slots.extend(account.storage.iter().filter(|(_, slot)| slot.is_changed()).map(|(key, slot)| (*key, slot.present_value)));
+            changed
+                .slots
+                .extend(account.storage.iter().filter(|(_, slot)| slot.is_changed()).map(|(key, slot)| (*key, slot.present_value)));
         }
     }
 }

@@ -20,6 +20,8 @@ mod render;
 mod rules;
 mod store;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod trie;
 mod view;
 
@@ -29,7 +31,7 @@ pub use call::{AccountOverride, BlockOverride, Call, CallOutcome, CallStatus};
 pub use error::{LedgerError, Result};
 pub use executor::{BlockPlan, Executed};
 pub use machine::{At, Ledger, Options, Statistics};
-pub use packing::{pick, settle_pool};
+pub use packing::{may_run_later, pick, settle_pool};
 pub use query::{AccountDump, BlockFees, BlockId, LogQuery};
 pub use render::{block_json, header_json, receipt_json, receipts_json, transaction_json};
 pub use view::View;

@@ -77,7 +77,9 @@ impl Ledger {
         let Some((number, index)) = self.store.read().transaction_place(hash)? else { return Ok(None) };
         let block = read_block(&self.store, number)?;
         // An unwind may have replaced the block since.
-        Ok(block.map(|block| (block, index as usize)).filter(|(block, index)| block.transactions.get(*index).is_some_and(|found| found.hash == *hash)))
+        Ok(block
+            .map(|block| (block, index as usize))
+            .filter(|(block, index)| block.transactions.get(*index).is_some_and(|found| found.hash == *hash)))
     }
 
     /// JSON array of logs, in order of the chain.

@@ -339,9 +339,10 @@ fn write_state(write: &redb::WriteTransaction, overlay: &Overlay) -> Result<()> 
 
 fn write_history(write: &redb::WriteTransaction, overlay: &Overlay) -> Result<()> {
     let mut accounts = write.open_table(ACCOUNT_HISTORY).map_err(LedgerError::tables)?;
-    let entries = overlay.account_history.iter().flat_map(|(address, versions)| {
-        versions.iter().map(move |(block, before)| (at_block::<20, 28>(&address.0.0, *block), before))
-    });
+    let entries = overlay
+        .account_history
+        .iter()
+        .flat_map(|(address, versions)| versions.iter().map(move |(block, before)| (at_block::<20, 28>(&address.0.0, *block), before)));
     for (key, before) in sorted(entries) {
         accounts.insert(key, encode(before)?.as_slice()).map_err(LedgerError::tables)?;
     }

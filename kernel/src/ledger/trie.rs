@@ -376,3 +376,131 @@ fn forget_below(link: &mut Link, depth: usize) {
         Kind::Branch(children) => children.iter_mut().for_each(|child| forget_below(child, depth - 1)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloy_trie::HashBuilder;
+    use proptest::prelude::*;
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    /// Nodes by path, as the tables keep them: a newer node replaces the older one at its path.
+    #[derive(Default)]
+    struct Shelf(Mutex<BTreeMap<Nibbles, Vec<u8>>>);
+
+    impl Shelf {
+        fn keep(&self, trie: &Trie) {
+            self.0.lock().unwrap().extend(trie.take_unstored());
+        }
+    }
+
+    impl NodeSource for Shelf {
+        fn node(&self, path: &Nibbles) -> Result<Option<Vec<u8>>> {
+            Ok(self.0.lock().unwrap().get(path).cloned())
+        }
+    }
+
+    /// The root by an implementation of others, over all leaves.
+    fn expected_root(leaves: &BTreeMap<B256, Vec<u8>>) -> B256 {
+        let mut builder = HashBuilder::default();
+        for (key, value) in leaves {
+            builder.add_leaf(Nibbles::unpack(key), value);
+        }
+        builder.root()
+    }
+
+    /// Keys that share long prefixes, so that extensions and collapses occur.
+    fn key() -> impl Strategy<Value = B256> {
+        (0u8..3, 0u8..4, 0u8..40).prop_map(|(first, place, last)| {
+            let mut key = [0x11; 32];
+            key[0] = first;
+            key[[0, 1, 15, 31][place as usize]] = last;
+            B256::new(key)
+        })
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Set(B256, Vec<u8>),
+        Remove(B256),
+        Store,
+        Forget(usize),
+        Reopen,
+        /// Change a clone and throw it away.
+        Digress(B256, Vec<u8>),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        // Short values make nodes that are embedded in their parents.
+        let value = prop::collection::vec(1u8.., 1..40);
+        prop_oneof![
+            8 => (key(), value.clone()).prop_map(|(key, value)| Step::Set(key, value)),
+            6 => key().prop_map(Step::Remove),
+            1 => Just(Step::Store),
+            1 => (1usize..6).prop_map(Step::Forget),
+            1 => Just(Step::Reopen),
+            2 => (key(), value).prop_map(|(key, value)| Step::Digress(key, value)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_root_is_that_of_the_leaves_whatever_is_stored_forgotten_or_tried(steps in prop::collection::vec(step(), 1..120)) {
+            let (shelf, mut trie, mut leaves) = (Shelf::default(), Trie::default(), BTreeMap::new());
+            for step in steps {
+                match step {
+                    Step::Set(key, value) => {
+                        trie.set(key, Some(value.clone()), &shelf).unwrap();
+                        leaves.insert(key, value);
+                    }
+                    Step::Remove(key) => {
+                        trie.set(key, None, &shelf).unwrap();
+                        leaves.remove(&key);
+                    }
+                    Step::Store => shelf.keep(&trie),
+                    Step::Forget(depth) => {
+                        shelf.keep(&trie);
+                        trie.forget_below(depth);
+                    }
+                    Step::Reopen => {
+                        shelf.keep(&trie);
+                        trie = Trie::stored(trie.root(false));
+                    }
+                    Step::Digress(key, value) => {
+                        let mut other = trie.clone();
+                        other.set(key, Some(value), &shelf).unwrap();
+                        other.root(true);
+                    }
+                }
+                prop_assert_eq!(trie.root(false), expected_root(&leaves));
+            }
+        }
+    }
+
+    #[test]
+    fn the_root_of_nothing_is_the_known_one() {
+        assert_eq!(Trie::default().root(true), EMPTY_ROOT_HASH);
+    }
+
+    #[test]
+    fn a_damaged_node_is_not_taken_for_the_right_one() {
+        let (shelf, mut trie) = (Shelf::default(), Trie::default());
+        for index in 0u8..50 {
+            trie.set(keccak256([index]), Some(vec![index; 40]), &shelf).unwrap();
+        }
+        shelf.keep(&trie);
+        let root = trie.root(false);
+        shelf.0.lock().unwrap().values_mut().for_each(|rlp| rlp[3] ^= 1);
+        assert!(matches!(Trie::stored(root).set(keccak256([1]), None, &shelf), Err(LedgerError::Stale)));
+    }
+
+    #[test]
+    fn threads_do_not_change_the_root() {
+        let mut trie = Trie::default();
+        for index in 0u32..2_000 {
+            trie.set(keccak256(index.to_be_bytes()), Some(index.to_be_bytes().to_vec()), &NoNodes).unwrap();
+        }
+        assert_eq!(trie.clone().root(true), trie.root(false));
+    }
+}

@@ -16,10 +16,7 @@ use super::{
     pool::PyPool,
     rejection::PyRejection,
 };
-use crate::{
-    ledger::{self, At, Block, BlockId, BlockPlan, Edit, Executed, Ledger, LedgerError, LogQuery, Options},
-    transaction::SignedTransaction,
-};
+use crate::ledger::{self, At, Block, BlockId, BlockPlan, Edit, Executed, Ledger, LedgerError, LogQuery, Options};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyBlockSummary>()?;
@@ -204,8 +201,7 @@ impl PyExecuted {
     }
 }
 
-type AccountTuple<'py> =
-    (Bound<'py, PyBytes>, u64, Word, Bound<'py, PyBytes>, Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
+type AccountTuple<'py> = (Bound<'py, PyBytes>, u64, Word, Bound<'py, PyBytes>, Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
 
 // ---- the ledger ------------------------------------------------------------------------------------------------------
 
@@ -236,11 +232,6 @@ impl PyLedger {
         Ok(self.with(py, work)?.map(|bytes| PyBytes::new(py, &bytes)))
     }
 
-    fn execute_plan(&self, py: Python<'_>, plan: &BlockPlan, candidates: Vec<SignedTransaction>) -> PyResult<PyExecuted> {
-        let executed = self.with(py, |ledger| ledger.execute(plan, &candidates))?;
-        Ok(PyExecuted { inner: Arc::new(executed) })
-    }
-
     fn edit(&self, py: Python<'_>, edit: Edit) -> PyResult<()> {
         self.with(py, |ledger| ledger.edit(edit))
     }
@@ -259,7 +250,8 @@ impl PyLedger {
         history_blocks: Option<u64>,
         threads: usize,
     ) -> PyResult<Self> {
-        let checkpoint_interval = Duration::try_from_secs_f64(checkpoint_seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let checkpoint_interval =
+            Duration::try_from_secs_f64(checkpoint_seconds).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let options = Options { checkpoint_blocks, checkpoint_interval, history_blocks, threads };
         let ledger = py.detach(|| Ledger::open(path.as_deref(), &genesis_json, options))?;
         Ok(Self { chain_id: ledger.rules.chain_id, genesis_hash: ledger.genesis_hash, inner: RwLock::new(Some(Arc::new(ledger))) })
@@ -375,7 +367,13 @@ impl PyLedger {
     }
 
     #[pyo3(signature = (address, slot, at = None))]
-    fn storage<'py>(&self, py: Python<'py>, address: AddressBytes, slot: HashBytes, at: Option<AtArgument>) -> PyResult<Bound<'py, PyBytes>> {
+    fn storage<'py>(
+        &self,
+        py: Python<'py>,
+        address: AddressBytes,
+        slot: HashBytes,
+        at: Option<AtArgument>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let (address, at, slot) = (address.into(), at_of(at), U256::from_be_bytes(slot.0));
         let value = self.with(py, |ledger| ledger.slot(&address, &slot, &at))?;
         Ok(PyBytes::new(py, &value.to_be_bytes::<32>()))
@@ -413,18 +411,30 @@ impl PyLedger {
     fn execute(&self, py: Python<'_>, env: &PyBlockEnv, transactions: Vec<PyBackedBytes>) -> PyResult<PyExecuted> {
         let decoded = self.with(py, |ledger| Ok(ledger.decode_transactions(&transactions, true)))?;
         let candidates = decoded.into_iter().collect::<Result<Vec<_>, _>>()?;
-        self.execute_plan(py, &env.0, candidates)
+        let executed = self.with(py, |ledger| ledger.execute(&env.0, &candidates))?;
+        Ok(PyExecuted { inner: Arc::new(executed) })
     }
 
     #[pyo3(signature = (env, pool, first = None, limit = None))]
-    fn build(&self, py: Python<'_>, env: &PyBlockEnv, pool: &PyPool, first: Option<HashBytes>, limit: Option<usize>) -> PyResult<PyExecuted> {
+    fn build(
+        &self,
+        py: Python<'_>,
+        env: &PyBlockEnv,
+        pool: &PyPool,
+        first: Option<HashBytes>,
+        limit: Option<usize>,
+    ) -> PyResult<PyExecuted> {
         let first = first.map(B256::from);
         let plan = &env.0;
         let candidates = py.detach(|| {
             let best = pool.inner.lock().best(plan.base_fee_per_gas, first.as_ref());
             ledger::pick(best, plan.gas_limit, limit)
         });
-        self.execute_plan(py, plan, candidates)
+        let ledger = self.open_ledger()?;
+        let mut executed = py.detach(|| ledger.execute(plan, &candidates))?;
+        // What only has to wait stays in the pool without a word.
+        executed.dropped.retain(|(_, rejection)| !ledger::may_run_later(rejection));
+        Ok(PyExecuted { inner: Arc::new(executed) })
     }
 
     #[pyo3(signature = (executed, pool = None))]
