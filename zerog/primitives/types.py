@@ -98,9 +98,6 @@ class Quantity(int):
             raise ValueError(f"hex number > {cls.BITS} bits")
         return cls(number)
 
-    def __str__(self) -> str:
-        return f"{int(self):#x}"
-
 
 class Uint128(Quantity):
     """A quantity of at most 128 bits: what the kernel takes as a fee."""

@@ -41,7 +41,13 @@ def test_what_is_no_quantity_is_refused_in_geths_words(text: str, complaint: str
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "empty hex string"), ("abcd", "without 0x prefix"), ("0xabc", "odd length"), ("0xzz", "invalid hex string"), ("0xab cd ", "invalid")],
+    [
+        ("", "empty hex string"),
+        ("abcd", "without 0x prefix"),
+        ("0xabc", "odd length"),
+        ("0xzz", "invalid hex string"),
+        ("0xab cd ", "invalid"),
+    ],
 )
 def test_what_is_no_data_is_refused_in_geths_words(text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):

@@ -31,7 +31,7 @@ class Request(Generic[T]):
 class _ErrorBody(msgspec.Struct):
     code: int
     message: str
-    data: object = None
+    data: Any = None
 
 
 class _Answer(msgspec.Struct):
@@ -44,7 +44,7 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_ANYTHING: Final = _decoder(object)
+_ANYTHING: Final = _decoder(Any)
 _BLOCK: Final = _decoder(BlockAnswer | None)
 _BYTES: Final = _decoder(Data)
 _HASH: Final = _decoder(Hash32)

@@ -1,6 +1,5 @@
 """Block parameters: tags, numbers and the objects of EIP-1898."""
 
-from dataclasses import dataclass
 from typing import Final, Self
 
 from zerog.chain.protocol.tags import BlockByHash, BlockByNumber, BlockSelector, Tag
@@ -15,11 +14,13 @@ HASH_TEXT_LENGTH: Final = 66
 TAGS: Final = {tag.value: tag for tag in Tag}
 
 
-@dataclass(frozen=True, slots=True)
 class BlockNumber:
-    """A tag or a height."""
+    """A tag or a height. A plain class, because msgspec would read a dataclass field by field."""
 
-    selector: BlockSelector
+    __slots__ = ("selector",)
+
+    def __init__(self, selector: BlockSelector) -> None:
+        self.selector: Final = selector
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -27,11 +28,13 @@ class BlockNumber:
         return cls(_tag_or_number(value))
 
 
-@dataclass(frozen=True, slots=True)
 class BlockId:
     """A tag, a height or a block hash."""
 
-    selector: BlockSelector
+    __slots__ = ("selector",)
+
+    def __init__(self, selector: BlockSelector) -> None:
+        self.selector: Final = selector
 
     @classmethod
     def from_json(cls, value: object) -> Self:

@@ -1,7 +1,6 @@
 """Log queries as `eth_getLogs`, `eth_newFilter` and `eth_subscribe` take them. Source: ethereum/go-ethereum, eth/filters/api.go."""
 
-from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from zerog.chain.protocol.constants import LOG_CRITERIA_MAX, LOG_TOPIC_POSITIONS
 from zerog.chain.protocol.logs import LogCriteria, LogQuery
@@ -13,11 +12,13 @@ from zerog.primitives.types import wrong_kind
 __all__ = ["LogQueryObject"]
 
 
-@dataclass(frozen=True, slots=True)
 class LogQueryObject:
     """`{fromBlock, toBlock, address, topics}` or `{blockHash, address, topics}`."""
 
-    query: LogQuery
+    __slots__ = ("query",)
+
+    def __init__(self, query: LogQuery) -> None:
+        self.query: Final = query
 
     @classmethod
     def from_json(cls, value: object) -> Self:

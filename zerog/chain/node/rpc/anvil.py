@@ -5,7 +5,7 @@ Most exist under both prefixes and differ in their answer alone: anvil says `nul
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.rpc.evm import check_count
@@ -122,7 +122,7 @@ async def auto_impersonate_account(chain: Chain, enabled: bool) -> None:
 
 
 @both("reset")
-async def reset(chain: Chain, _forking: object = None) -> None:
+async def reset(chain: Chain, _forking: Any = None) -> None:
     """Go back to the first block. A fork of another chain is not offered, so its options change nothing."""
     await chain.reset()
 

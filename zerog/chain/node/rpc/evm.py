@@ -1,6 +1,5 @@
 """`evm_*`: time and snapshots, as ganache began them and every test framework uses them. Answers have anvil's shapes."""
 
-from dataclasses import dataclass
 from typing import Final, Self
 
 import msgspec
@@ -25,12 +24,14 @@ class _MineObject(msgspec.Struct, frozen=True):
     timestamp: LooseNumber | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class MineOptions:
     """How many blocks, and when the first one is."""
 
-    blocks: int = 1
-    timestamp: int | None = None
+    __slots__ = ("blocks", "timestamp")
+
+    def __init__(self, blocks: int = 1, timestamp: int | None = None) -> None:
+        self.blocks: Final = blocks
+        self.timestamp: Final = timestamp
 
     @classmethod
     def from_json(cls, value: object) -> Self:

@@ -1,6 +1,7 @@
 """`eth_*` of unlocked accounts: the node signs with the keys that it holds for developers."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -65,7 +66,7 @@ def sign(chain: Chain, address: Address, message: Data) -> Data:
 
 
 @eth.method("signTypedData_v4", dev=True)
-def sign_typed_data(chain: Chain, address: Address, document: object) -> Data:
+def sign_typed_data(chain: Chain, address: Address, document: Any) -> Data:
     """Sign a typed document, given as an object or as its JSON text. Source: EIP-712."""
     text = document.encode() if isinstance(document, str) else msgspec.json.encode(document if isinstance(document, Mapping) else {})
     return Data(chain.accounts.sign_digest(address, typed_data_hash(text)))

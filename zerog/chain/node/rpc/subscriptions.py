@@ -1,5 +1,7 @@
 """`eth_subscribe` and `eth_unsubscribe`: pushes over WebSocket."""
 
+from typing import Any
+
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.feed import HeadSubscription, LogSubscription, PendingSubscription
 from zerog.chain.protocol.errors import UnknownSubscriptionError
@@ -14,7 +16,7 @@ eth = Namespace("eth")
 
 
 @eth.method("subscribe", needs_connection=True)
-def subscribe(chain: Chain, connection: Connection, name: str, argument: object = None) -> str:
+def subscribe(chain: Chain, connection: Connection, name: str, argument: Any = None) -> str:
     """Push what happens from now on; returns the subscription's id."""
     match name:
         case "newHeads":
