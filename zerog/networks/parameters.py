@@ -38,6 +38,8 @@ class GenesisParams:
     """Seconds since 1970."""
     gas_limit: int
     base_fee_wei: Wei
+    equal_timestamps: bool
+    """Whether a block may carry its parent's timestamp. Source: 0glabs/0g-geth, consensus/beacon/consensus.go."""
     mnemonic: str
     """Phrase of the funded test accounts."""
     account_count: int

@@ -72,6 +72,13 @@ class ChainNode:
             raise NodeStoppedError
         return self._chain
 
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """The methods that the node answers. Raises `NodeStoppedError`."""
+        if self._dispatcher is None:
+            raise NodeStoppedError
+        return self._dispatcher
+
     async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole node."""
         chain = self._chain = await to_thread.run_sync(open_chain, self.settings, self.network, self.clock)

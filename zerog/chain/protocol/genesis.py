@@ -84,7 +84,7 @@ def genesis_document(
     alloc.update(_funded(params, accounts))
     return msgspec.json.encode(
         {
-            "config": _rules(network.chain_id, hardfork),
+            "config": _rules(network.chain_id, params, hardfork),
             "nonce": "0x0",
             "timestamp": encode_quantity(params.timestamp),
             "extraData": encode_data(EXTRA_DATA),
@@ -110,7 +110,7 @@ def _funded(params: GenesisParams, accounts: tuple[Account, ...]) -> dict[str, d
     }
 
 
-def _rules(chain_id: int, hardfork: Hardfork) -> dict[str, object]:
+def _rules(chain_id: int, params: GenesisParams, hardfork: Hardfork) -> dict[str, object]:
     times: dict[str, object] = {"shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0}
     if hardfork == "osaka":
         times["osakaTime"] = 0
@@ -122,4 +122,5 @@ def _rules(chain_id: int, hardfork: Hardfork) -> dict[str, object]:
         **times,
         "depositContractAddress": "0x" + "00" * 20,
         "blobSchedule": BLOB_SCHEDULE,
+        "zeroGravity": {"equalTimestamps": params.equal_timestamps},
     }

@@ -19,7 +19,7 @@ POOL_TEXTS: Final[Mapping[str, str]] = {
     "nonce_maximum": "nonce has max value",
     "replacement_underpriced": "replacement transaction underpriced",
     "underpriced": "transaction underpriced: gas tip cap {tip}, minimum needed {tip_needed}",
-    "insufficient_funds": "insufficient funds for gas * price + value: balance {balance}, tx cost {cost}, overshot {overshot}",
+    "insufficient_funds": "insufficient funds for gas * price + value: balance {balance}, {queued}tx cost {cost}, overshot {overshot}",
     "intrinsic_gas": "intrinsic gas too low: gas {gas_limit}, minimum needed {needed}",
     "floor_gas": "insufficient gas for floor data gas cost: gas {gas_limit}, minimum needed {needed}",
     "exceeds_block_gas_limit": "exceeds block gas limit: gas {gas_limit}, limit {block_gas_limit}",
@@ -69,6 +69,7 @@ def _facts(rejection: Rejection) -> dict[str, str]:
     """The facts as text, with what follows from them."""
     facts = {name: encode_data(value) if isinstance(value, bytes) else str(value) for name, value in rejection.facts.items()}
     match rejection.facts:
-        case {"balance": int(balance), "cost": int(cost)}:
-            facts["overshot"] = str(cost - balance)
+        case {"balance": int(balance), "cost": int(cost), "queued_cost": int(queued_cost)}:
+            facts["overshot"] = str(queued_cost + cost - balance)
+            facts["queued"] = f"queued cost {queued_cost}, " if queued_cost else ""
     return facts

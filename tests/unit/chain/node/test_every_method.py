@@ -1,0 +1,207 @@
+"""Every method once for the shape of its answer, and once for an error."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.chain.node.conftest import ACCOUNTS, LOCAL, Running, text
+
+Check = Callable[[Any], bool]
+
+FIRST, SECOND = text(ACCOUNTS[0].address), text(ACCOUNTS[1].address)
+HASH = "0x" + "ab" * 32
+
+
+def quantity(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"0x(0|[1-9a-f][0-9a-f]*)", value) is not None
+
+
+def data(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"0x([0-9a-f]{2})*", value) is not None
+
+
+def word(value: Any) -> bool:
+    return data(value) and len(value) == 66
+
+
+def signature(value: Any) -> bool:
+    return data(value) and len(value) == 132 and value[-2:] in ("1b", "1c")
+
+
+def null(value: Any) -> bool:
+    return value is None
+
+
+def true(value: Any) -> bool:
+    return value is True
+
+
+def false(value: Any) -> bool:
+    return value is False
+
+
+def address(value: Any) -> bool:
+    return data(value) and len(value) == 42
+
+
+def has(*names: str) -> Check:
+    return lambda value: isinstance(value, dict) and set(names) <= set(value)
+
+
+def list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(check(item) for item in value)
+
+
+BLOCK_FIELDS = (
+    "number hash parentHash nonce sha3Uncles logsBloom transactionsRoot stateRoot receiptsRoot miner difficulty totalDifficulty extraData "
+    "size gasLimit gasUsed timestamp transactions uncles mixHash baseFeePerGas withdrawalsRoot withdrawals blobGasUsed excessBlobGas "
+    "parentBeaconBlockRoot requestsHash"
+).split()
+BLOCK = has(*BLOCK_FIELDS)
+TYPED = {
+    "domain": {"name": "zerog"},
+    "primaryType": "Note",
+    "types": {"EIP712Domain": [{"name": "name", "type": "string"}], "Note": [{"name": "text", "type": "string"}]},
+    "message": {"text": "hello"},
+}
+NO_ARRAY = {"not": "an array"}
+"""Parameters that no method takes."""
+
+# method: (parameters, check of the answer, parameters that are refused, code of the refusal)
+METHODS: dict[str, tuple[list[Any], Check, Any, int]] = {
+    "web3_clientVersion": ([], lambda value: value.startswith("anvil/v1.7.1-compatible zerog/v"), NO_ARRAY, -32602),
+    "web3_sha3": (["0x"], lambda value: value.startswith("0xc5d2460186f7233c"), ["0x1"], -32602),
+    "net_version": ([], lambda value: value == str(LOCAL.chain_id), NO_ARRAY, -32602),
+    "net_listening": ([], true, NO_ARRAY, -32602),
+    "net_peerCount": ([], lambda value: value == "0x0", NO_ARRAY, -32602),
+    "eth_chainId": ([], lambda value: value == "0x7a69", NO_ARRAY, -32602),
+    "eth_syncing": ([], false, NO_ARRAY, -32602),
+    "eth_blockNumber": ([], quantity, NO_ARRAY, -32602),
+    "eth_getBlockByNumber": (["latest", False], BLOCK, ["newest", False], -32602),
+    "eth_getBlockByHash": ([HASH, False], null, ["0x12", False], -32602),
+    "eth_getBlockTransactionCountByNumber": (["latest"], quantity, [], -32602),
+    "eth_getBlockTransactionCountByHash": ([HASH], null, [], -32602),
+    "eth_getTransactionByHash": ([HASH], null, ["0xab"], -32602),
+    "eth_getTransactionByBlockHashAndIndex": ([HASH, "0x0"], null, [HASH], -32602),
+    "eth_getTransactionByBlockNumberAndIndex": (["latest", "0x99"], null, ["latest", "zero"], -32602),
+    "eth_getTransactionReceipt": ([HASH], null, [1], -32602),
+    "eth_getBlockReceipts": (["latest"], list_of(has("transactionHash")), [{}], -32602),
+    "eth_getBalance": ([FIRST, "latest"], quantity, [FIRST, "0xffffff"], -32000),
+    "eth_getTransactionCount": ([FIRST, "latest"], quantity, [FIRST, {"blockHash": HASH}], -32000),
+    "eth_getCode": ([FIRST, "latest"], data, ["0x00"], -32602),
+    "eth_getStorageAt": ([FIRST, "0x0", "latest"], word, [FIRST, "0x" + "1" * 65], -32602),
+    "eth_call": ([{"to": SECOND}, "latest"], data, [{"to": SECOND}, "0xffffff"], -32000),
+    "eth_estimateGas": ([{"from": FIRST, "to": SECOND, "value": "0x1"}], lambda value: value == "0x5208", [], -32602),
+    "eth_gasPrice": ([], quantity, NO_ARRAY, -32602),
+    "eth_maxPriorityFeePerGas": ([], quantity, NO_ARRAY, -32602),
+    "eth_blobBaseFee": ([], lambda value: value == "0x1", NO_ARRAY, -32602),
+    "eth_feeHistory": (["0x1", "latest", [50]], has("oldestBlock", "baseFeePerGas", "gasUsedRatio", "reward"), ["0x1", "0xffffff"], -32000),
+    "eth_sendRawTransaction": (["RAW"], word, ["0x"], -32000),
+    "eth_getLogs": ([{}], list_of(has("topics")), [{"fromBlock": "0x1", "toBlock": "0x0"}], -32602),
+    "eth_newFilter": ([{}], quantity, [{"topics": 5}], -32602),
+    "eth_newBlockFilter": ([], quantity, NO_ARRAY, -32602),
+    "eth_newPendingTransactionFilter": ([], quantity, ["yes"], -32602),
+    "eth_getFilterChanges": (["FILTER"], list_of(word), ["0x1"], -32000),
+    "eth_getFilterLogs": (["LOG_FILTER"], list_of(has("topics")), ["0x1"], -32000),
+    "eth_uninstallFilter": (["FILTER"], true, [], -32602),
+    "eth_accounts": ([], list_of(address), NO_ARRAY, -32602),
+    "eth_requestAccounts": ([], list_of(address), NO_ARRAY, -32602),
+    "eth_coinbase": ([], address, NO_ARRAY, -32602),
+    "eth_sendTransaction": ([{"from": FIRST, "to": SECOND}], word, [{"from": "0x" + "99" * 20, "to": SECOND}], -32000),
+    "eth_signTransaction": ([{"from": FIRST, "to": SECOND}], data, [{"from": FIRST, "to": SECOND, "chainId": "0x1"}], -32000),
+    "eth_sign": ([FIRST, "0x00"], signature, ["0x" + "99" * 20, "0x00"], -32000),
+    "eth_signTypedData_v4": ([FIRST, TYPED], signature, [FIRST, "{}"], -32000),
+    "personal_sign": (["0x00", FIRST], signature, ["0x00"], -32602),
+    "evm_snapshot": ([], quantity, NO_ARRAY, -32602),
+    "evm_revert": (["SNAPSHOT"], true, ["first"], -32602),
+    "evm_mine": ([], lambda value: value == "0x0", [1], -32602),
+    "evm_increaseTime": ([5], lambda value: value == 5, [-5], -32602),
+    "evm_setNextBlockTimestamp": (["0x7fffffff"], null, [1], -32602),
+    "evm_setAutomine": ([True], null, ["yes"], -32602),
+    "evm_setIntervalMining": ([0], null, [], -32602),
+    "evm_setBlockGasLimit": (["0x1c9c380"], true, ["0x10"], -32602),
+    "anvil_mine": (["0x2", "0x1"], null, ["0xf4241"], -32602),
+    "hardhat_mine": (["0x2", "0x1"], true, ["0xf4241"], -32602),
+    "anvil_setBalance": ([SECOND, "0x1"], null, [SECOND], -32602),
+    "hardhat_setBalance": ([SECOND, "0x1"], true, [SECOND, "0x" + "f" * 65], -32602),
+    "anvil_setNonce": ([SECOND, "0x99"], null, [SECOND, "0x1" + "0" * 16], -32602),
+    "hardhat_setNonce": ([SECOND, "0x99"], true, [SECOND], -32602),
+    "anvil_setCode": ([SECOND, "0x00"], null, [SECOND, "00"], -32602),
+    "hardhat_setCode": ([SECOND, "0x00"], true, [SECOND], -32602),
+    "anvil_setStorageAt": ([SECOND, "0x0", word_one := "0x" + "0" * 63 + "1"], true, [SECOND, "0x0"], -32602),
+    "hardhat_setStorageAt": ([SECOND, "0x0", word_one], true, [SECOND, "0x0"], -32602),
+    "anvil_setCoinbase": ([SECOND], null, [], -32602),
+    "hardhat_setCoinbase": ([SECOND], true, [], -32602),
+    "anvil_impersonateAccount": ([SECOND], null, [], -32602),
+    "hardhat_impersonateAccount": ([SECOND], true, [], -32602),
+    "anvil_stopImpersonatingAccount": ([SECOND], null, [], -32602),
+    "hardhat_stopImpersonatingAccount": (["0x" + "98" * 20], false, [], -32602),
+    "anvil_autoImpersonateAccount": ([False], null, [], -32602),
+    "anvil_dropTransaction": ([HASH], null, [], -32602),
+    "hardhat_dropTransaction": ([HASH], false, [], -32602),
+    "anvil_setNextBlockBaseFeePerGas": (["0x1"], null, [], -32602),
+    "hardhat_setNextBlockBaseFeePerGas": (["0x1"], true, [], -32602),
+    "anvil_setMinGasPrice": (["0x0"], null, [], -32602),
+    "hardhat_setMinGasPrice": (["0x0"], true, [], -32602),
+    "hardhat_setPrevRandao": (["0x1"], true, [], -32602),
+    "anvil_setBlockTimestampInterval": (["0x5"], null, [], -32602),
+    "anvil_removeBlockTimestampInterval": ([], false, NO_ARRAY, -32602),
+    "anvil_getAutomine": ([], true, NO_ARRAY, -32602),
+    "hardhat_getAutomine": ([], true, NO_ARRAY, -32602),
+    "anvil_dumpState": ([], data, NO_ARRAY, -32602),
+    "anvil_loadState": (["DUMP"], true, ["0x00"], -32602),
+    "anvil_metadata": ([], has("clientVersion", "chainId", "instanceId", "latestBlockNumber", "latestBlockHash"), NO_ARRAY, -32602),
+    "hardhat_metadata": ([], has("clientVersion", "chainId", "instanceId", "latestBlockNumber", "latestBlockHash"), NO_ARRAY, -32602),
+    "anvil_nodeInfo": ([], has("currentBlockNumber", "hardFork", "environment", "forkConfig"), NO_ARRAY, -32602),
+    "anvil_reset": ([], null, NO_ARRAY, -32602),
+    "hardhat_reset": ([], true, NO_ARRAY, -32602),
+}
+PUSHED = {"eth_subscribe", "eth_unsubscribe"}
+"""Tested over WebSocket in test_subscriptions.py."""
+RESETS = {"anvil_reset", "hardhat_reset"}
+"""They forget the snapshots by which tests undo what they did, so they run on a node of their own in test_developer.py."""
+
+
+def test_the_table_holds_every_method(chain: Running) -> None:
+    dispatcher = chain.node.dispatcher
+    assert set(dispatcher.method_names) == set(METHODS) | PUSHED
+
+
+def placeholder(chain: Running, parameter: Any) -> Any:
+    """Parameters that only exist once a node runs."""
+    match parameter:
+        case "RAW":
+            return chain.raw()
+        case "FILTER":
+            return chain.rpc("eth_newBlockFilter")
+        case "LOG_FILTER":
+            return chain.rpc("eth_newFilter", {})
+        case "SNAPSHOT":
+            return chain.rpc("evm_snapshot")
+        case "DUMP":
+            return chain.rpc("anvil_dumpState")
+        case _:
+            return parameter
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - RESETS))
+def test_the_answer_has_its_shape(chain: Running, method: str) -> None:
+    params, check, _, _ = METHODS[method]
+    answer = chain.rpc(method, *[placeholder(chain, parameter) for parameter in params])
+    assert check(answer), answer
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_bad_parameters_are_refused_with_the_right_code(chain: Running, method: str) -> None:
+    _, _, bad, code = METHODS[method]
+    answer = chain.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": bad})
+    assert answer["error"]["code"] == code, answer
+
+
+@pytest.mark.parametrize("method", ["eth_nonsense", "zgs_getStatus", "", "eth"])
+def test_an_unknown_method_is_named_in_geths_words(chain: Running, method: str) -> None:
+    refused = chain.refusal(method)
+    assert refused.code == -32601
+    assert refused.message == f"the method {method} does not exist/is not available"
