@@ -1,7 +1,7 @@
 //! Executing a block: transactions, system calls and roots on top of a state, with nothing written.
 use super::{
     account::{Account, BlockChanges, Delta},
-    block::{Block, StoredLog, StoredReceipt, receipts_root, transactions_root},
+    block::{Block, StoredLog, StoredReceipt},
     error::{LedgerError, Result},
     evm::{self, LedgerEvm},
     rules::Rules,
@@ -266,7 +266,7 @@ pub struct Parent<'a> {
     pub rules: &'a Rules,
 }
 
-/// A block whose transactions ran, before its state root is known.
+/// A block whose transactions ran, before its roots are known.
 pub struct Ran {
     pub header: Header,
     pub transactions: Vec<SignedTransaction>,
@@ -300,8 +300,6 @@ pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: Vec<SignedTr
     let withdrawals = fork.is_enabled_in(SpecId::SHANGHAI).then(|| plan.withdrawals.clone());
     header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
     header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
-    header.transactions_root = transactions_root(&transactions);
-    (header.receipts_root, header.logs_bloom) = receipts_root(&transactions, &receipts);
     Ok(Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped })
 }
 

@@ -1,7 +1,7 @@
 //! The newest block with its tries, and the root of what comes on top of it.
 use super::{
     account::{Account, BlockChanges},
-    block::Block,
+    block::{Block, receipts_root, transactions_root},
     error::{LedgerError, Result},
     executor::{Executed, Ran},
     store::Store,
@@ -84,10 +84,7 @@ fn change_tries(
     let encoded: Vec<(B256, Option<Vec<u8>>)> =
         if parallel { leaves.par_iter().map(encode).collect() } else { leaves.iter().map(encode).collect() };
     let mut trie = accounts;
-    let nodes = OwnedNodes { tables: store, owner: None };
-    for (key, leaf) in encoded {
-        trie.set(key, leaf, &nodes)?;
-    }
+    trie.set_many(encoded, &OwnedNodes { tables: store, owner: None })?;
     trie.root(parallel);
     Ok(NewTries { accounts: trie, storages })
 }
@@ -134,11 +131,18 @@ pub fn seal(store: &RwLock<Store>, head: &RwLock<Head>, generation: u64, ran: Ra
         }
         (head.accounts.clone(), storage_work(&head, &changes, Direction::Forward))
     };
-    let tries = change_tries(store, accounts, work, |roots| {
-        settle_accounts(&mut changes, roots, clears_empty);
-        changes.accounts.iter().map(|(address, delta)| (*address, delta.after)).collect()
-    })?;
+    let state_tries = || {
+        change_tries(store, accounts, work, |roots| {
+            settle_accounts(&mut changes, roots, clears_empty);
+            changes.accounts.iter().map(|(address, delta)| (*address, delta.after)).collect()
+        })
+    };
+    let body_roots = || (transactions_root(&transactions), receipts_root(&transactions, &receipts));
+    let (tries, (transactions_root, (receipts_root, logs_bloom))) = rayon::join(state_tries, body_roots);
+    let tries = tries?;
     header.state_root = tries.accounts.root(false);
+    header.transactions_root = transactions_root;
+    (header.receipts_root, header.logs_bloom) = (receipts_root, logs_bloom);
     let block = Block { hash: header.hash_slow(), header, transactions, receipts, withdrawals };
     Ok(Executed { block: Arc::new(block), changes, accounts: tries.accounts, storages: tries.storages, dropped, generation })
 }

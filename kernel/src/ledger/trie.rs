@@ -9,10 +9,14 @@ use alloy_trie::{
     EMPTY_ROOT_HASH, Nibbles, TrieMask,
     nodes::{BranchNodeRef, ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
 };
+use rayon::prelude::*;
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
+
+/// Below this many leaves a second thread costs more than it saves.
+const PARALLEL_LEAVES_MIN: usize = 64;
 
 /// Where nodes come from that are not in memory.
 pub trait NodeSource: Sync {
@@ -255,14 +259,39 @@ impl Walk<'_> {
                 let Kind::Branch(children) = change(&mut node) else { return Ok(Link::Loaded(node)) };
                 let index = key.get_unchecked(0) as usize;
                 children[index] = self.remove(std::mem::take(&mut children[index]), depth + 1)?;
-                let mut left = (0u8..16).filter(|nibble| !matches!(children[*nibble as usize], Link::Empty));
-                let (Some(nibble), None) = (left.next(), left.next()) else { return Ok(Link::Loaded(node)) };
-                let mut at = self.key.slice(..depth);
-                at.push(nibble);
-                let only = std::mem::take(&mut children[nibble as usize]).load(&at, self.source)?;
-                Ok(only.map_or(Link::Empty, |only| prefixed(Nibbles::from_nibbles([nibble]), only)))
+                match only_child(children) {
+                    Some(nibble) => {
+                        let only = std::mem::take(&mut children[nibble as usize]);
+                        self.lift(only, nibble, depth)
+                    }
+                    None => Ok(Link::Loaded(node)),
+                }
             }
         }
+    }
+
+    /// The last child of a branch at `depth` takes its place.
+    fn lift(&self, only: Link, nibble: u8, depth: usize) -> Result<Link> {
+        let mut at = self.key.slice(..depth);
+        at.push(nibble);
+        let only = only.load(&at, self.source)?;
+        Ok(only.map_or(Link::Empty, |only| prefixed(Nibbles::from_nibbles([nibble]), only)))
+    }
+
+    fn set(&self, link: Link, depth: usize, value: Option<Vec<u8>>) -> Result<Link> {
+        match value {
+            Some(value) => self.insert(link, depth, value),
+            None => self.remove(link, depth),
+        }
+    }
+}
+
+/// The nibble of a branch's child when it has no other.
+fn only_child(children: &[Link; 16]) -> Option<u8> {
+    let mut left = (0u8..16).filter(|nibble| !matches!(children[*nibble as usize], Link::Empty));
+    match (left.next(), left.next()) {
+        (Some(nibble), None) => Some(nibble),
+        _ => None,
     }
 }
 
@@ -285,12 +314,43 @@ impl Trie {
     /// Set `key` to `value`, or remove it when there is none. On an error the trie is unusable: work on a clone.
     pub fn set(&mut self, key: B256, value: Option<Vec<u8>>, source: &dyn NodeSource) -> Result<()> {
         let walk = Walk { key: Nibbles::unpack(key), source };
-        let root = std::mem::take(&mut self.root);
-        self.root = match value {
-            Some(value) => walk.insert(root, 0, value)?,
-            None => walk.remove(root, 0)?,
-        };
+        self.root = walk.set(std::mem::take(&mut self.root), 0, value)?;
         self.changed += 1;
+        Ok(())
+    }
+
+    /// Set or remove many keys; the sub-tries below the root are changed and hashed on the current thread pool.
+    pub fn set_many(&mut self, leaves: Vec<(B256, Option<Vec<u8>>)>, source: &dyn NodeSource) -> Result<()> {
+        let root = std::mem::take(&mut self.root).load(&Nibbles::default(), source)?;
+        let (mut root, leaves) = match root {
+            Some(root) if leaves.len() >= PARALLEL_LEAVES_MIN && matches!(root.kind, Kind::Branch(_)) => (root, leaves),
+            root => {
+                self.root = root.map_or(Link::Empty, Link::Loaded);
+                return leaves.into_iter().try_for_each(|(key, value)| self.set(key, value, source));
+            }
+        };
+        self.changed += leaves.len();
+        let mut by_nibble: [Vec<(B256, Option<Vec<u8>>)>; 16] = Default::default();
+        for leaf in leaves {
+            by_nibble[usize::from(leaf.0[0] >> 4)].push(leaf);
+        }
+        if let Kind::Branch(children) = change(&mut root) {
+            children.par_iter_mut().zip(by_nibble).try_for_each(|(child, leaves)| -> Result<()> {
+                for (key, value) in leaves {
+                    *child = Walk { key: Nibbles::unpack(key), source }.set(std::mem::take(child), 1, value)?;
+                }
+                child.reference();
+                Ok(())
+            })?;
+            match only_child(children) {
+                Some(nibble) => {
+                    let walk = Walk { key: Nibbles::from_nibbles([nibble]), source };
+                    self.root = walk.lift(std::mem::take(&mut children[nibble as usize]), nibble, 0)?;
+                }
+                None if children.iter().all(|child| matches!(child, Link::Empty)) => {}
+                None => self.root = Link::Loaded(root),
+            }
+        }
         Ok(())
     }
 
@@ -302,7 +362,6 @@ impl Trie {
             Link::Loaded(node) => node,
         };
         if parallel && let Kind::Branch(children) = &node.kind {
-            use rayon::prelude::*;
             children.par_iter().for_each(|child| {
                 child.reference();
             });
@@ -424,6 +483,8 @@ mod tests {
     enum Step {
         Set(B256, Vec<u8>),
         Remove(B256),
+        /// Set many at once, or remove where there is no value.
+        Many(Vec<(B256, Option<Vec<u8>>)>),
         Store,
         Forget(usize),
         Reopen,
@@ -437,6 +498,7 @@ mod tests {
         prop_oneof![
             8 => (key(), value.clone()).prop_map(|(key, value)| Step::Set(key, value)),
             6 => key().prop_map(Step::Remove),
+            2 => prop::collection::vec((key(), prop::option::of(value.clone())), 0..150).prop_map(Step::Many),
             1 => Just(Step::Store),
             1 => (1usize..6).prop_map(Step::Forget),
             1 => Just(Step::Reopen),
@@ -457,6 +519,15 @@ mod tests {
                     Step::Remove(key) => {
                         trie.set(key, None, &shelf).unwrap();
                         leaves.remove(&key);
+                    }
+                    Step::Many(entries) => {
+                        trie.set_many(entries.clone(), &shelf).unwrap();
+                        for (key, value) in entries {
+                            match value {
+                                Some(value) => leaves.insert(key, value),
+                                None => leaves.remove(&key),
+                            };
+                        }
                     }
                     Step::Store => shelf.keep(&trie),
                     Step::Forget(depth) => {
