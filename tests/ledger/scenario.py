@@ -146,7 +146,7 @@ class Scenario:
             extra_data=self.dice.randbytes(self.dice.choice((0, 5, 32))),
             parent_beacon_block_root=self.dice.randbytes(32),
             withdrawals=tuple(self.withdrawals()),
-            transactions=tuple(self.transaction_writer().write(self.dice.choice((0, 1, 1, 2, 3, 4, 6, 9)))),
+            transactions=tuple(self.transaction_writer().write(self.dice.choice((0, 1, 1, 2, 3, 4, 6, 9, 14, 14)))),
         )
 
     def find_contracts(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -16,6 +17,9 @@ from zerog._kernel import Ledger
 BLOCKS = 20_000 if LONG else 2_000
 AUDIT_EVERY = 250
 UNWIND_MAX = 20
+CHECKPOINT_BLOCKS = (1, 7, 64, 1024)
+CONFIGURATIONS = list(product((1, 2), CHECKPOINT_BLOCKS)) if LONG else [(2, 1), (1, 7), (2, 64), (1, 1024), (2, 1024)]
+"""(threads, checkpoint interval in blocks); each number is tried in every run, each pair in the long one."""
 TIMEOUT_S = 1800 if LONG else 300
 
 
@@ -113,8 +117,7 @@ class Replay:
 
 
 @pytest.mark.timeout(TIMEOUT_S)
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("checkpoint_blocks", [1, 7, 64, 1024])
+@pytest.mark.parametrize(("threads", "checkpoint_blocks"), CONFIGURATIONS)
 def test_roots_do_not_depend_on_threads_checkpoints_restarts_or_unwinds(tmp_path: Path, threads: int, checkpoint_blocks: int) -> None:
     recorded = recording()
     print(f"seed {recorded.seed}")
@@ -164,7 +167,7 @@ def test_the_recording_holds_what_it_should() -> None:
         ledger.commit(executed)
         sent += len(step.block.transactions)
         dropped += len(executed.dropped)
-    assert 0 < dropped < sent / 5
+    assert 0 < dropped < sent / 3
 
 
 def test_a_ledger_with_one_edit_less_differs() -> None:

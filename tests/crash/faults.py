@@ -1,0 +1,106 @@
+"""Faults of the disk and sudden ends, made by strace at the n-th system call on given files, with the proof that they happened."""
+
+import re
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+__all__ = ["Call", "Fault", "Traced", "calls_on", "run_traced"]
+
+WRITING_CALLS: Final = (
+    "write",
+    "writev",
+    "pwrite64",
+    "pwritev",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "fallocate",
+    "rename",
+    "renameat2",
+    "unlink",
+)
+RUN_LIMIT_S: Final = 120.0
+TRACE_LINE: Final = re.compile(r"^(?P<thread>\d+) +(?P<name>[a-z0-9]+)\((?P<arguments>.*)")
+INTERRUPTED: Final = re.compile(r"= \?$|<unfinished \.\.\.>$")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Call:
+    """The `number`-th call of this name that one thread makes on the watched files, from 1."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens at a call: it fails with EIO, or the process is killed before it is carried out."""
+
+    call: Call
+    kind: Literal["EIO", "KILL"]
+
+    @property
+    def injection(self) -> str:
+        how = "error=EIO" if self.kind == "EIO" else "signal=KILL"
+        return f"inject={self.call.name}:{how}:when={self.call.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """How a traced program ended, what it said, and what strace saw."""
+
+    status: int
+    output: str
+    errors: str
+    trace: str
+
+    def require(self, fault: Fault) -> None:
+        """Fail unless the fault really happened."""
+        lines = [match for line in self.trace.splitlines() if (match := TRACE_LINE.match(line)) and match["name"] == fault.call.name]
+        if fault.kind == "EIO":
+            assert any("EIO" in line.string and line.string.endswith("(INJECTED)") for line in lines), (
+                f"{fault} did not happen:\n{self.trace}"
+            )
+        else:
+            assert self.status == -signal.SIGKILL, f"{fault} did not kill, status {self.status}:\n{self.errors}"
+            assert any(INTERRUPTED.search(line.string) for line in lines), f"{fault} was not at that call:\n{self.trace}"
+
+
+def run_traced(command: Sequence[str], trace_file: Path, *, files: Iterable[Path] = (), fault: Fault | None = None, cwd: Path) -> Traced:
+    """Run a program under strace; `files` are the only ones whose calls count, by default all."""
+    watched = [argument for file in files for argument in ("-P", str(file))]
+    injected = ["-e", fault.injection] if fault else []
+    traced = [
+        "strace",
+        "-f",
+        "-y",
+        "-e",
+        "signal=none",
+        "-o",
+        str(trace_file),
+        "-e",
+        "trace=" + ",".join(WRITING_CALLS),
+        *watched,
+        *injected,
+    ]
+    ended = subprocess.run([*traced, "--", *command], cwd=cwd, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False)
+    return Traced(ended.returncode, ended.stdout, ended.stderr, trace_file.read_text(encoding="utf-8"))
+
+
+def calls_on(folder: Path, trace: str) -> tuple[set[Path], list[Call]]:
+    """From a trace of all files: the files in `folder` that were written, and every call on them that a fault can hit."""
+    files: set[Path] = set()
+    counts: Counter[tuple[str, str]] = Counter()
+    for line in trace.splitlines():
+        match = TRACE_LINE.match(line)
+        named = re.search(rf"[<\"]({re.escape(str(folder))}/[^>\"]+)[>\"]", match["arguments"]) if match else None
+        if match and named:
+            files.add(Path(named[1]))
+            counts[match["thread"], match["name"]] += 1
+    calls = {Call(name, number) for (_, name), count in counts.items() for number in range(1, count + 1)}
+    return files, sorted(calls)
