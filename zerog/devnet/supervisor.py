@@ -58,6 +58,9 @@ class _Slot:
     url: str | None = None
     proof: Mapping[str, object] = field(default_factory=dict)
     """What the role's probe said."""
+    genesis_hash: str | None = None
+    """Of the chain that the role runs or follows, if it says so."""
+    ready: bool = False
     restarts: int = 0
     cancelled: bool = False
 
@@ -97,7 +100,8 @@ class Supervisor:
     def status(self) -> Mapping[str, object]:
         """Each role's URL and restarts, as the supervisor knows them."""
         roles: dict[str, object] = {
-            slot.subsystem.name: {"url": slot.url, "restarts": slot.restarts, "proof": slot.proof} for slot in self._slots
+            slot.subsystem.name: {"url": slot.url, "ready": slot.ready, "restarts": slot.restarts, "proof": slot.proof}
+            for slot in self._slots
         }
         return {"network": self._network.name, "data_dir": str(self._folder.path), "roles": roles}
 
@@ -115,6 +119,14 @@ class Supervisor:
         """In the order of the start."""
         for slot in self._slots:
             await self._ask(slot, "resume", ASK_S_MAX)
+
+    def is_ready(self, role: str) -> bool:
+        """Whether a role runs and has been proven ready since it last started."""
+        return any(slot.ready for slot in self._of(role))
+
+    def restarts(self, role: str) -> int:
+        """How often a role had to be brought back."""
+        return sum(slot.restarts for slot in self._of(role))
 
     # The life of the network.
 
@@ -204,10 +216,15 @@ class Supervisor:
                 url = await role.start(self._runner(slot), name=f"{slot.subsystem.name}.role")
                 slot.port = int(url.rsplit(":", 1)[1])
                 slot.proof = await self._ask(slot, "probe", PROBE_S_MAX)
+                genesis = (await self._ask(slot, "status", PROBE_S_MAX)).get("genesis")
+                slot.genesis_hash = None if genesis is None else str(genesis)
                 slot.url = url
+                slot.ready = True
                 task_status.started()
         except BaseExceptionGroup as group:
             raise expected_error(group) or group from None
+        finally:
+            slot.ready = False
 
     def _runner(self, slot: _Slot) -> Callable[..., Coroutine[object, object, None]]:
         """The function that runs the role, here or in a process."""
@@ -225,6 +242,10 @@ class Supervisor:
         async with connect(self._folder.control(slot.subsystem.name)) as role:
             return await role.ask(verb, timeout_s=timeout_s, block=block, directory=directory)
 
+    def _of(self, role: str) -> list[_Slot]:
+        """None or one."""
+        return [slot for slot in self._slots if slot.subsystem.name == role]
+
     def _tail(self, role: str) -> tuple[str, ...]:
         """The end of a role's log."""
         path = self._folder.logs / f"{role}.jsonl"
@@ -241,7 +262,8 @@ class Supervisor:
         if not self._settings.ephemeral:
             kept = record or NetworkRecord(network=self._network.name)
             base = kept.port_base if self._settings.port_base is None else self._settings.port_base
-            ports = {**kept.ports, **{slot.subsystem.name: slot.port for slot in self._slots}}
+            ports = dict(kept.ports)
+            ports.update((slot.subsystem.name, slot.port) for slot in self._slots)
             self._folder.write_record(msgspec.structs.replace(kept, genesis_hash=self._genesis_hash(kept), port_base=base, ports=ports))
         self.endpoints = self._make_endpoints()
         write_atomically(self._folder.endpoints, self.endpoints.to_json())
@@ -249,16 +271,15 @@ class Supervisor:
 
     def _genesis_hash(self, kept: NetworkRecord) -> str | None:
         """The chain's genesis, held against the one that the network began with. Raises `ForeignNetworkError`."""
-        found = next((slot.proof.get("genesis_hash") for slot in self._slots if slot.subsystem.name == "chain"), None)
+        found = next((slot.genesis_hash for slot in self._of("chain")), None)
         if found is None:
             return kept.genesis_hash
         if kept.genesis_hash not in (None, found):
             raise ForeignNetworkError(self._folder.path, f"a chain with genesis {kept.genesis_hash}", f"genesis {found}")
-        return str(found)
+        return found
 
     def _make_endpoints(self) -> Endpoints:
-        urls = {slot.subsystem.name: slot.url for slot in self._slots}
-        chain = urls.get("chain")
+        chain = next((slot.url for slot in self._of("chain")), None)
         return Endpoints(
             network=self._network.name,
             chain_id=self._network.chain_id,

@@ -5,9 +5,8 @@ Whoever may open the socket's folder (mode 0700) may ask; nobody else can.
 """
 
 import os
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -16,10 +15,10 @@ import anyio
 import msgspec
 import structlog
 from anyio import TASK_STATUS_IGNORED
-from anyio.abc import SocketStream, TaskStatus
-from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.abc import TaskStatus
 
 from zerog.primitives.errors import RefusalError, ZerogError
+from zerog.runtime.line_socket import LineConnection, LineTooLongError, accept_line, connect_lines, listen_lines
 from zerog.runtime.report import ErrorReport, ReportedError, report_of
 from zerog.runtime.role import Role
 
@@ -31,8 +30,6 @@ Verb = Literal["probe", "status", "quiesce", "checkpoint", "resume", "stop"]
 
 LINE_BYTES_MAX: Final = 1 << 20
 """Bound of one request or answer."""
-SOCKET_PATH_BYTES_MAX: Final = 107 if sys.platform == "linux" else 103
-"""Longest path of a Unix socket. Source: Linux unix(7), sun_path; macOS sys/un.h."""
 CONNECTIONS_MAX: Final = 32
 """Conversations at once; more wait."""
 
@@ -84,9 +81,8 @@ class ControlFaultError(RefusalError):
 class ControlClient:
     """One conversation with one role. Requests are answered in order."""
 
-    def __init__(self, stream: SocketStream) -> None:
-        self._stream = stream
-        self._lines = BufferedByteReceiveStream(stream)
+    def __init__(self, connection: LineConnection) -> None:
+        self._connection = connection
         self._last_id = 0
 
     async def ask(self, verb: Verb, *, timeout_s: float, block: int | None = None, directory: Path | None = None) -> Mapping[str, object]:
@@ -99,10 +95,12 @@ class ControlClient:
         request = ControlRequest(id=self._last_id, verb=verb, block=block, directory=where)
         with anyio.fail_after(timeout_s):
             try:
-                await self._stream.send(msgspec.json.encode(request) + b"\n")
-                line = await self._lines.receive_until(b"\n", LINE_BYTES_MAX)
-            except (anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
-                raise ControlFaultError(f"the role went away while it was asked to {verb}") from error
+                await self._connection.send(msgspec.json.encode(request))
+                line = await self._connection.receive()
+            except (BrokenPipeError, ConnectionError) as error:
+                raise ControlFaultError(f"the role went away before it was asked to {verb}") from error
+        if line is None:
+            raise ControlFaultError(f"the role went away while it was asked to {verb}")
         answer = msgspec.json.decode(line, type=ControlAnswer)
         if answer.error is not None:
             raise ReportedError(answer.error)
@@ -110,21 +108,20 @@ class ControlClient:
 
     async def wait_closed(self, *, timeout_s: float) -> None:
         """Return once the role has closed the conversation. Raises `TimeoutError`."""
-        with anyio.fail_after(timeout_s), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-            while True:
-                await self._lines.receive()
+        with anyio.fail_after(timeout_s):
+            while await self._connection.receive() is not None:
+                pass
 
 
 @asynccontextmanager
 async def connect(path: Path) -> AsyncIterator[ControlClient]:
     """A conversation with the role whose socket is `path`. Raises `RoleNotRunningError`."""
-    with short_path(path) as address:
-        try:
-            stream = await anyio.connect_unix(address)
-        except OSError as error:
-            raise RoleNotRunningError(path) from error
-    async with stream:
-        yield ControlClient(stream)
+    try:
+        connection = connect_lines(path, line_bytes_max=LINE_BYTES_MAX)
+    except OSError as error:
+        raise RoleNotRunningError(path) from error
+    with connection:
+        yield ControlClient(connection)
 
 
 async def serve_control(role: Role, path: Path, *, stop: Callable[[], None], task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -132,19 +129,15 @@ async def serve_control(role: Role, path: Path, *, stop: Callable[[], None], tas
 
     The caller holds the role's lock, so a socket that lies there already is a dead one and is replaced.
     """
-    with short_path(path) as address:
-        listener = await anyio.create_unix_listener(address, mode=0o600)
-    limiter = anyio.CapacityLimiter(CONNECTIONS_MAX)
     verbs = _Verbs(role, stop)
-
-    async def converse(stream: SocketStream) -> None:
-        async with stream, limiter:
-            await _answer_all(verbs, stream)
-
+    limiter = anyio.CapacityLimiter(CONNECTIONS_MAX)
     try:
-        async with listener:
-            task_status.started()
-            await listener.serve(converse)
+        with listen_lines(path) as listener:
+            async with anyio.create_task_group() as conversations:
+                task_status.started()
+                while True:
+                    connection = await accept_line(listener, line_bytes_max=LINE_BYTES_MAX)
+                    conversations.start_soon(_converse, verbs, connection, limiter, name=f"{role.name}.control.conversation")
     finally:
         path.unlink(missing_ok=True)
 
@@ -175,16 +168,15 @@ class _Verbs:
         return {}
 
 
-async def _answer_all(verbs: _Verbs, stream: SocketStream) -> None:
+async def _converse(verbs: _Verbs, connection: LineConnection, limiter: anyio.CapacityLimiter) -> None:
     """Answer one conversation until the other side leaves."""
-    lines = BufferedByteReceiveStream(stream)
-    with suppress(anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.DelimiterNotFound):
-        while True:
-            line = await lines.receive_until(b"\n", LINE_BYTES_MAX)
-            request, answer = await _answer(verbs, line)
-            await stream.send(msgspec.json.encode(answer) + b"\n")
-            if request is not None and request.verb == "stop":
-                verbs.stop()
+    with connection, suppress(OSError, LineTooLongError):
+        async with limiter:
+            while (line := await connection.receive()) is not None:
+                request, answer = await _answer(verbs, line)
+                await connection.send(msgspec.json.encode(answer))
+                if request is not None and request.verb == "stop":
+                    verbs.stop()
 
 
 async def _answer(verbs: _Verbs, line: bytes) -> tuple[ControlRequest | None, ControlAnswer]:
@@ -199,18 +191,3 @@ async def _answer(verbs: _Verbs, line: bytes) -> tuple[ControlRequest | None, Co
     except Exception as error:  # A bug in one verb is told to who asked and logged; the role goes on serving.
         log.exception("control_request_failed", verb=request.verb)
         return request, ControlAnswer(id=request.id, error=report_of(error))
-
-
-@contextmanager
-def short_path(path: Path) -> Iterator[str]:
-    """A name for the socket `path` that fits into a socket address, however deep the folder lies."""
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
-        yield str(path)
-        return
-    if sys.platform != "linux":
-        raise ControlFaultError(f"the folder's path is too long for a socket: {path}")
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

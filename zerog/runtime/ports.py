@@ -1,11 +1,13 @@
 """TCP ports: bind one or name who has it."""
 
 import errno
+import re
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,10 @@ __all__ = ["PortHolder", "PortInUseError", "holder_of_port", "listen"]
 
 LISTENING: Final = "0A"
 """State TCP_LISTEN in /proc/net/tcp. Source: Linux, include/net/tcp_states.h."""
+INTERPRETERS: Final = ("python", "node")
+"""Programs whose first arguments say more than their name."""
+PLAIN_WORD: Final = re.compile(r"[\w./@-]+")
+WORDS_MAX: Final = 5
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
 
@@ -99,11 +105,10 @@ def _process_name(folder: Path) -> str:
     """What the process calls itself: the program's file, and for an interpreter also the script."""
     with suppress(OSError):
         words = (folder / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
-        names = [Path(word).name for word in words if word]
-        if names and names[0].startswith(("python", "node")) and len(names) > 1:
-            return " ".join(names[:4])
-        if names:
-            return names[0]
+        if words[0]:
+            name = Path(words[0]).name
+            plain = takewhile(PLAIN_WORD.fullmatch, words[1:]) if name.startswith(INTERPRETERS) else ()
+            return " ".join([name, *islice((Path(word).name for word in plain), WORDS_MAX)])
     with suppress(OSError):
         return (folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
     return "unknown"

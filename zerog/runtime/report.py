@@ -1,6 +1,7 @@
 """An error as everybody is told of it: a code for machines, a cause and a remedy for people."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -40,12 +41,23 @@ class ReportedError(ZerogError):
 
 
 def report_of(error: BaseException) -> ErrorReport:
-    """What to tell of `error`. An error that is not ours is a bug and says so."""
+    """What to tell of `error`, of a group the worst in it. An error that is not ours is a bug and says so."""
+    if isinstance(error, BaseExceptionGroup):
+        return report_of(next((leaf for leaf in _leaves(error) if not isinstance(leaf, ZerogError)), next(_leaves(error))))
     if not isinstance(error, ZerogError):
         return ErrorReport(code="bug", cause=f"{type(error).__name__}: {error}", remedy="please report this with the log")
     code = str(getattr(error, "code", "") or _code_of(type(error)))
     remedy = str(getattr(error, "remedy", "") or REMEDIES.get(code, ""))
     return ErrorReport(code=code, cause=str(error) or code.replace("_", " "), remedy=remedy)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors in a group, however deep."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _code_of(kind: type) -> str:

@@ -1,0 +1,63 @@
+"""Private folders, atomic writes and locks."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zerog.runtime.files import FileLock, LockHeldError, make_private_folder, write_atomically
+
+HOLD_THE_LOCK = """
+import sys
+from pathlib import Path
+from zerog.runtime.files import FileLock
+lock = FileLock.acquire(Path(sys.argv[1]), command="zerog test")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_held_lock_names_its_holder_and_a_killed_holder_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLD_THE_LOCK, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockHeldError) as caught:
+            FileLock.acquire(path, command="zerog other")
+        assert f"zerog test (pid {holder.pid})" in str(caught.value)
+        assert FileLock.is_held(path)
+        holder.send_signal(signal.SIGKILL)
+    FileLock.acquire(path, command="zerog other").release()
+    assert not FileLock.is_held(path)
+
+
+def test_a_lock_is_exclusive_within_a_process_too(tmp_path: Path) -> None:
+    with FileLock.acquire(tmp_path / "lock", command="first"), pytest.raises(LockHeldError, match=rf"first \(pid {os.getpid()}\)"):
+        FileLock.acquire(tmp_path / "lock", command="second")
+
+
+def test_an_atomic_write_replaces_the_whole_file_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    write_atomically(path, b"long content")
+    write_atomically(path, b"short")
+    assert path.read_bytes() == b"short"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_keeps_the_old_content_and_leaves_no_draft(tmp_path: Path) -> None:
+    path = tmp_path / "record"
+    path.mkdir()  # A folder cannot be replaced by a file.
+    with pytest.raises(OSError, match="record"):
+        write_atomically(path, b"content")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_private_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    make_private_folder(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

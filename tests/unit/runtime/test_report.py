@@ -1,0 +1,38 @@
+"""What people are told of an error."""
+
+import pytest
+
+from zerog._kernel import GenesisMismatchError, LedgerBusyError
+from zerog.primitives.errors import RefusalError
+from zerog.runtime.report import ErrorReport, ReportedError, report_of
+
+
+class TinyError(RefusalError):
+    """Says everything itself."""
+
+    code = "tiny"
+    remedy = "smile"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "remedy_part"),
+    [
+        (TinyError("it is small"), "tiny", "smile"),
+        (GenesisMismatchError("0x01", "0x02"), "genesis_mismatch", "zerog reset"),
+        (LedgerBusyError("busy"), "ledger_busy", "zerog down"),
+        (KeyError("x"), "bug", "report"),
+        (ExceptionGroup("two", [TinyError("small"), ExceptionGroup("one", [KeyError("x")])]), "bug", "report"),
+        (ExceptionGroup("two", [TinyError("small"), TinyError("again")]), "tiny", "smile"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_every_error_has_a_code_a_cause_and_a_remedy(error: Exception, code: str, remedy_part: str) -> None:
+    report = report_of(error)
+    assert report.code == code
+    assert report.cause
+    assert remedy_part in report.remedy
+
+
+def test_a_report_survives_the_way_to_another_process() -> None:
+    report = ErrorReport(code="tiny", cause="it is small", remedy="smile")
+    assert report_of(ReportedError(report)) == report
