@@ -139,7 +139,7 @@ def process_tree(pid: int) -> list[int]:
     return found
 
 
-def process_written_bytes(pid: int) -> int:
+def process_written_bytes(pid: int | str) -> int:
     """`write_bytes` of one process; 0 for one that has ended."""
     try:
         lines = Path(f"/proc/{pid}/io").read_text().splitlines()
