@@ -8,7 +8,7 @@ from anyio import to_thread
 
 from zerog._kernel import CallOutcome, CallRequest, Rejection, StateNotKeptError, UnknownBlockError
 from zerog.chain.node.chain import Chain, State
-from zerog.chain.protocol.constants import CALL_GAS_MAX, CALL_TIME_S_MAX
+from zerog.chain.protocol.constants import CALL_TIME_S_MAX
 from zerog.chain.protocol.errors import ExecutionHaltedError, ExecutionRevertedError, GasRequiredError, HeaderNotFoundError
 from zerog.chain.protocol.pool_errors import call_refusal
 from zerog.chain.protocol.tags import BlockSelector
@@ -58,7 +58,7 @@ async def estimate(
     outcome = await _run(chain, chain.ledger.estimate, wanted, selector, accounts, block)
     match outcome:
         case Rejection(kind="intrinsic_gas" | "floor_gas"):
-            raise GasRequiredError(_allowance(chain, wanted))
+            raise GasRequiredError(int(outcome.facts["gas_limit"]))
         case Rejection():
             raise call_refusal(outcome, sender=wanted.sender or ZERO_ADDRESS)
         case CallOutcome(status="success"):
@@ -66,7 +66,7 @@ async def estimate(
         case CallOutcome(status="revert"):
             raise ExecutionRevertedError(outcome.output)
         case CallOutcome(halt=halt) if halt.startswith(OUT_OF_GAS_HALT):
-            raise GasRequiredError(_allowance(chain, wanted))
+            raise GasRequiredError(outcome.gas_used)
         case _:
             raise ExecutionHaltedError(outcome.halt)
 
@@ -88,8 +88,3 @@ async def _run(
     except (UnknownBlockError, StateNotKeptError):
         raise HeaderNotFoundError from None
     return outcome
-
-
-def _allowance(chain: Chain, wanted: TransactionObject) -> int:
-    """The highest gas limit that was tried."""
-    return min(wanted.gas or chain.producer.gas_limit, CALL_GAS_MAX)

@@ -73,6 +73,11 @@ class Feed:
             self._readers[key] = _Reader(connection, subscription_id, wants)
         return subscription_id
 
+    @property
+    def reader_count(self) -> int:
+        """How many subscriptions want something."""
+        return len(self._readers)
+
     def arrived(self, hashes: Sequence[bytes]) -> None:
         """Tell of transactions that the pool took."""
         self._arrivals.extend(hashes)

@@ -3,6 +3,7 @@
 from zerog.chain.node import fees
 from zerog.chain.node.chain import Chain
 from zerog.chain.protocol.fees import blob_base_fee as blob_base_fee_of
+from zerog.chain.protocol.tags import BlockByNumber
 from zerog.chain.wire.blocks import BlockNumber
 from zerog.chain.wire.numbers import LooseNumber
 from zerog.primitives import Quantity
@@ -36,5 +37,6 @@ def fee_history(
     chain: Chain, block_count: LooseNumber, newest_block: BlockNumber, percentiles: list[float] | None = None
 ) -> dict[str, object]:
     """Base fees, use of gas and tips of recent blocks."""
-    newest = chain.number(newest_block.selector) if block_count else 0
+    selector = newest_block.selector
+    newest = selector.number if isinstance(selector, BlockByNumber) else chain.number(selector)
     return fees.fee_history(chain, block_count, chain.head_number if newest is None else newest, percentiles)
