@@ -65,7 +65,6 @@ def _config(app: Any, limits: HttpLimits) -> ServerConfig:
         ws_ping_interval=limits.ping_s,
         ws_ping_timeout=limits.pong_s,
         ws_per_message_deflate=False,
-        limit_concurrency=limits.connections_max,
         loop="none",
         lifespan="off",
         interface="asgi3",

@@ -13,6 +13,7 @@ __all__ = [
     "MethodNotAllowedError",
     "PathNotFoundError",
     "RequestTimeoutError",
+    "TooManyConnectionsError",
 ]
 
 
@@ -90,6 +91,21 @@ class RequestTimeoutError(HttpRefusalError):
 
     def __str__(self) -> str:
         return f"the {self.part} of the request took longer than {self.seconds:g} s"
+
+
+@dataclass(eq=False)
+class TooManyConnectionsError(HttpRefusalError):
+    """As many clients as we take are connected already."""
+
+    connections_max: int
+
+    code = "too_many_connections"
+    remedy = "close connections that are not used, and try again later"
+    http_status = 503
+    rpc_code = -32005
+
+    def __str__(self) -> str:
+        return f"limit exceeded: more than {self.connections_max} connections"
 
 
 @dataclass(eq=False)

@@ -6,25 +6,32 @@ request: an application that has `answer_directly` is asked first, where a reque
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable
 from enum import Enum
 from typing import Any, Final, Protocol, cast
 
 import httptools
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.config import ServerConfig
-from zerog.runtime.http.errors import BodyTooLargeError, BrokenServerError, HeadersTooLargeError, MalformedRequestError, RequestTimeoutError
+from zerog.runtime.http.errors import (
+    BodyTooLargeError,
+    BrokenServerError,
+    HeadersTooLargeError,
+    MalformedRequestError,
+    RequestTimeoutError,
+    TooManyConnectionsError,
+)
 from zerog.runtime.http.guard import Headers
 from zerog.runtime.http.refusal import raw_response
 from zerog.runtime.http.watch import NO_LIMIT, Stage, Watch
 
 __all__ = ["DirectApplication", "HttpProtocol"]
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 FRAMING_FACTOR: Final = 2
 """A chunked body may cost this many times its limit on the wire before its framing alone is held against the client."""
@@ -91,6 +98,11 @@ class HttpProtocol(HttpToolsProtocol):
         self.watch: Final = Watch()
 
     # What arrives.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections_max:
+            self.refuse(TooManyConnectionsError(self.limits.connections_max))
 
     def data_received(self, data: bytes) -> None:
         if self.phase is LINGERING:
@@ -186,8 +198,8 @@ class HttpProtocol(HttpToolsProtocol):
     async def _answer_later(self, cycle: DirectCycle, response: Awaitable[bytes]) -> None:
         try:
             answer = await response
-        except Exception as error:
-            log.error("an answer failed", exc_info=error)
+        except Exception:
+            log.exception("direct_answer_failed")
             answer, cycle.keep_alive = raw_response(BrokenServerError()), False
         cycle.response_complete = True
         if cycle.disconnected or self.transport.is_closing():
@@ -254,7 +266,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _blame(self, error: httptools.HttpParserError) -> RefusalError:
         """The client's fault, unless one of our own callbacks failed for another reason than the request's text."""
         if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(error.__context__, httptools.HttpParserError):
-            log.error("a connection's callback failed", exc_info=error)
+            log.error("connection_callback_failed", exc_info=error)
             return BrokenServerError()
         return MalformedRequestError(str(error.__context__ or error))
 

@@ -84,9 +84,9 @@ def parameter_decoder(handler: Callable[..., object], *, skipped: int) -> Parame
             raise TypeError(f"{handler.__qualname__}: {parameter.name} is not positional")
         if parameter.name not in hints:
             raise TypeError(f"{handler.__qualname__}: {parameter.name} has no type")
-        kind = hints[parameter.name]
+        kind = Any if hints[parameter.name] is object else hints[parameter.name]  # msgspec's word for any JSON.
         is_required = parameter.default is inspect.Parameter.empty
-        accepts_null = not is_required or type(None) in typing.get_args(kind)
+        accepts_null = not is_required or kind is Any or type(None) in typing.get_args(kind)
         kind = kind | None if accepts_null else kind
         fields.append((parameter.name, kind) if is_required else (parameter.name, kind, None))
         parameters.append(Parameter(parameter.name, is_required, accepts_null, msgspec.json.Decoder(kind, dec_hook=decode_hook)))
