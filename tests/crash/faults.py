@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-__all__ = ["Call", "Fault", "Traced", "calls_on", "run_traced"]
+__all__ = ["Call", "Fault", "Traced", "calls_on", "run_traced", "traced_command"]
 
 WRITING_CALLS: Final = (
     "write",
@@ -73,23 +73,20 @@ class Traced:
 
 def run_traced(command: Sequence[str], trace_file: Path, *, files: Iterable[Path] = (), fault: Fault | None = None, cwd: Path) -> Traced:
     """Run a program under strace; `files` are the only ones whose calls count, by default all."""
+    traced = traced_command(command, trace_file, files=files, fault=fault)
+    ended = subprocess.run(traced, cwd=cwd, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False)
+    return Traced(ended.returncode, ended.stdout, ended.stderr, trace_file.read_text(encoding="utf-8"))
+
+
+def traced_command(command: Sequence[str], trace_file: Path, *, files: Iterable[Path] = (), fault: Fault | None = None) -> list[str]:
+    """The command line that runs a program under strace.
+
+    Without `--seccomp-bpf`, which is quicker but never delivers the signal of an injection.
+    """
     watched = [argument for file in files for argument in ("-P", str(file))]
     injected = ["-e", fault.injection] if fault else []
-    traced = [
-        "strace",
-        "-f",
-        "-y",
-        "-e",
-        "signal=none",
-        "-o",
-        str(trace_file),
-        "-e",
-        "trace=" + ",".join(WRITING_CALLS),
-        *watched,
-        *injected,
-    ]
-    ended = subprocess.run([*traced, "--", *command], cwd=cwd, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False)
-    return Traced(ended.returncode, ended.stdout, ended.stderr, trace_file.read_text(encoding="utf-8"))
+    calls = "trace=" + ",".join(WRITING_CALLS)
+    return ["strace", "-f", "-y", "-e", "signal=none", "-o", str(trace_file), "-e", calls, *watched, *injected, "--", *command]
 
 
 def calls_on(folder: Path, trace: str) -> tuple[set[Path], list[Call]]:
