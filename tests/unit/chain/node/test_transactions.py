@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-import rlp
+import rlp  # type: ignore[import-untyped]
 
 from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, LOCAL, Running, text
 from tests.unit.chain.node.programs import ECHO, creation
@@ -159,8 +159,9 @@ def test_funds_must_cover_what_waits_already(chain: Running) -> None:
     chain.send(POOR, value=2 * 10**15)
     refused = chain.refusal("eth_sendRawTransaction", chain.raw(POOR, value=2 * 10**15))
     queued = 2 * 10**15 + 21_000 * 10 * GWEI
+    overshot = 2 * queued - 3 * 10**15
     assert refused.message == (
-        f"insufficient funds for gas * price + value: balance {3 * 10**15}, queued cost {queued}, tx cost {queued}, overshot {2 * queued - 3 * 10**15}"
+        f"insufficient funds for gas * price + value: balance {3 * 10**15}, queued cost {queued}, tx cost {queued}, overshot {overshot}"
     )
 
 
