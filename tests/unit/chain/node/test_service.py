@@ -1,0 +1,151 @@
+"""The role: starting, stopping, proving itself, keeping its state."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from tests.unit.chain.node.conftest import ACCOUNTS, LOCAL, HandClock, run_node
+from zerog import networks
+from zerog._kernel import GenesisMismatchError
+from zerog.chain.client import AsyncChainClient
+from zerog.chain.node.chain import network_accounts, network_genesis
+from zerog.chain.node.service import ChainNode, NodeStoppedError, NotKeptError
+from zerog.chain.node.settings import ChainNodeSettings, SettingsError
+from zerog.chain.protocol.genesis import GenesisUnknownError
+
+pytestmark = pytest.mark.anyio
+
+
+def settings(folder: Path | None = None, **changes: Any) -> ChainNodeSettings:
+    return ChainNodeSettings(rpc_port=0, data_dir=folder, **changes)
+
+
+async def test_a_node_continues_where_it_stopped(tmp_path: Path) -> None:
+    node = ChainNode(settings(tmp_path / "chain"), LOCAL, HandClock())
+    for height in (1, 2, 3):
+        async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
+            assert await client.block_number() == height - 1
+            await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+            assert await client.block_number() == height
+            assert await client.nonce(ACCOUNTS[1].address, "latest") == height
+            tasks.cancel_scope.cancel()
+
+
+async def test_the_first_probe_makes_a_block_and_later_ones_none() -> None:
+    node = ChainNode(settings(), LOCAL, HandClock())
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(node.run)
+        first, second = await node.probe(), await node.probe()
+        assert first == second
+        assert first["block"] == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_quiet_node_makes_no_block_until_it_resumes() -> None:
+    node = ChainNode(settings(), LOCAL, HandClock())
+    async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
+        await node.quiesce(3)
+        assert await client.block_number() == 3
+        assert node.status()["quiesced"] is True
+        async with anyio.create_task_group() as senders:
+            senders.start_soon(client.request, "evm_mine")
+            assert await client.block_number() == 3
+            await node.resume()
+        assert await client.block_number() == 4
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_checkpoint_is_a_chain_of_its_own(tmp_path: Path) -> None:
+    node = ChainNode(settings(tmp_path / "chain"), LOCAL, HandClock())
+    async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
+        await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+        await node.quiesce(5)
+        await node.checkpoint(tmp_path / "copy")
+        await node.resume()
+        await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+        tasks.cancel_scope.cancel()
+    copy = ChainNode(settings(tmp_path / "copy"), LOCAL, HandClock())
+    async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(copy.run)) as client:
+        assert await client.block_number() == 5
+        assert await client.nonce(ACCOUNTS[1].address, "latest") == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_chain_in_memory_has_nothing_to_copy(tmp_path: Path) -> None:
+    node = ChainNode(settings(), LOCAL, HandClock())
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(node.run)
+        with pytest.raises(NotKeptError):
+            await node.checkpoint(tmp_path)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_node_that_does_not_run_says_so() -> None:
+    with pytest.raises(NodeStoppedError, match="not running"):
+        await ChainNode(settings(), LOCAL).probe()
+
+
+async def test_another_genesis_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    node = ChainNode(settings(tmp_path / "chain"), LOCAL, HandClock())
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(node.run)
+        tasks.cancel_scope.cancel()
+    with pytest.raises(GenesisMismatchError):
+        await ChainNode(settings(tmp_path / "chain", hardfork="osaka"), LOCAL, HandClock()).run()
+
+
+async def test_a_public_network_cannot_be_started_here() -> None:
+    with pytest.raises(GenesisUnknownError):
+        await ChainNode(settings(), networks.load("galileo")).run()
+
+
+async def test_health_readiness_and_figures_are_pages() -> None:
+    node = ChainNode(settings(), LOCAL, HandClock())
+    async with anyio.create_task_group() as tasks, httpx.AsyncClient(base_url=await tasks.start(node.run)) as http:
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/readyz")).json()["status"] == "ready"
+        figures = (await http.get("/metrics")).text
+        assert "zerog_chain_head_block 1\n" in figures
+        assert "zerog_chain_ledger_blocks" in figures
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"block_time_s": 0}, {"block_time_s": -1.0}, {"checkpoint_blocks": 0}, {"minimum_tip_wei": -1}],
+)
+async def test_settings_out_of_range_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        settings(**changes)
+
+
+async def test_the_genesis_of_local_never_changes() -> None:
+    genesis = network_genesis(LOCAL, settings(), network_accounts(LOCAL))
+    assert genesis == network_genesis(LOCAL, settings(minimum_tip_wei=5), network_accounts(LOCAL))
+
+
+async def test_without_developer_methods_they_do_not_exist() -> None:
+    for chain in run_node(settings(dev_methods=False)):
+        for method in ("evm_mine", "anvil_setBalance", "hardhat_mine", "eth_sendTransaction", "personal_sign", "eth_sign"):
+            assert chain.refusal(method).code == -32601
+        assert chain.rpc("eth_accounts") == []
+        assert chain.rpc("web3_clientVersion").startswith("zerog/v")
+        assert chain.rpc("eth_getTransactionReceipt", chain.send())["status"] == "0x1"
+
+
+async def test_two_nodes_agree_on_every_block() -> None:
+    clock = HandClock()
+    hashes: list[object] = []
+    for _ in range(2):
+        node = ChainNode(settings(), LOCAL, clock)
+        async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
+            await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+            await client.request("anvil_setBalance", "0x" + "77" * 20, "0x1")
+            await client.request("hardhat_mine", 5)
+            block = await client.block()
+            hashes.append(block.hash if block else None)
+            tasks.cancel_scope.cancel()
+    assert hashes[0] == hashes[1] is not None
