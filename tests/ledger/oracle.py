@@ -13,6 +13,7 @@ import msgspec
 
 from tests.ledger.scenario import GAS_LIMIT, Block, Edit
 from zerog._kernel import Ledger
+from zerog.chain.protocol.genesis import Hardfork
 
 __all__ = ["BlockResult", "Oracle", "differences", "ledger_result", "oracle"]
 
@@ -67,10 +68,10 @@ class Oracle:
 
 
 @contextmanager
-def oracle(genesis: bytes) -> Iterator[Oracle]:
-    """Start the specification on this genesis."""
+def oracle(genesis: bytes, hardfork: Hardfork = "prague") -> Iterator[Oracle]:
+    """Start the specification on this genesis, under these rules."""
     python = os.environ.get("ZEROG_EELS_PYTHON", str(ROOT / ".venv-eels" / "bin" / "python"))
-    process = subprocess.Popen([python, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([python, PROGRAM, hardfork], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         ask(process, json.loads(genesis))
         yield Oracle(process, read_answer(process))

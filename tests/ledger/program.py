@@ -20,6 +20,8 @@ TWO_OPERANDS: Final = bytes.fromhex("0102030405060710111213141617181a1b1c1d0b")
 THREE_OPERANDS: Final = bytes.fromhex("0809")
 EXPONENT: Final = 0x0A
 KECCAK: Final = 0x20
+CLZ: Final = 0x1E
+"""Count of leading zeros, from Osaka on (EIP-7939)."""
 NUMBER: Final = 0x43
 REFUSED_CODES: Final = (b"", b"\xef\0", b"\xef\x01\0" + bytes(20))
 """No code, and code that EIP-3541 refuses."""
@@ -88,7 +90,7 @@ class ProgramWriter:
             (18, self.call),
             (5, self.create),
             (8, self.branch),
-            (1, self.noise),
+            (2, self.noise),
         )
         weights = [weight for weight, _ in kinds]
         return self.dice.choices([write for _, write in kinds], weights)[0]()
@@ -203,7 +205,10 @@ class ProgramWriter:
         return condition + b"\x58" + push(distance.to_bytes(2, "big")) + b"\x01\x57" + skipped + JUMPDEST
 
     def noise(self) -> bytes:
-        return self.dice.randbytes(self.dice.randint(1, 3))
+        """Bytes that mean nothing, or an opcode that only newer rules know."""
+        return (
+            self.value(0) + bytes([CLZ]) + self.keep_result() if self.dice.random() < 0.5 else self.dice.randbytes(self.dice.randint(1, 3))
+        )
 
     def end(self) -> bytes:
         """How a program ends: mostly well."""

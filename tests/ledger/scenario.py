@@ -10,7 +10,7 @@ from tests.ledger.program import ProgramWriter
 from tests.ledger.transactions import REVERTER, REVERTER_CODE, Key, TransactionWriter, keys
 from zerog._kernel import BlockEnv, Ledger, keccak256
 from zerog.chain.protocol.fees import next_base_fee
-from zerog.chain.protocol.genesis import genesis_document
+from zerog.chain.protocol.genesis import Hardfork, genesis_document
 from zerog.chain.protocol.system_contracts import BEACON_ROOTS, CONSOLIDATION_REQUESTS, HISTORY_STORAGE, WITHDRAWAL_REQUESTS
 from zerog.networks import load
 
@@ -23,7 +23,8 @@ SENDERS: Final = 12
 AUTHORITIES: Final = 5
 CONTRACTS: Final = 16
 ABSENT: Final = tuple(bytes([0xAB]) * 19 + bytes([index]) for index in range(4))
-PRECOMPILES: Final = tuple(bytes(19) + bytes([index]) for index in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 17))
+P256_VERIFY: Final = (0x100).to_bytes(20, "big")
+PRECOMPILES: Final = (*(bytes(19) + bytes([index]) for index in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 17)), P256_VERIFY)
 DELEGATION: Final = b"\xef\x01\x00"
 """What the code of a delegated account begins with. Source: EIP-7702."""
 
@@ -84,9 +85,9 @@ def apply_edit(ledger: Ledger, edit: Edit) -> None:
             raise TypeError(edit)
 
 
-def genesis_json(seed: int) -> bytes:
-    """The local network's genesis with funded senders and random contracts in it."""
-    document = json.loads(genesis_document(load("local"), "prague", (), {}))
+def genesis_json(seed: int, hardfork: Hardfork = "prague") -> bytes:
+    """The local network's genesis under these rules, with funded senders and random contracts in it."""
+    document = json.loads(genesis_document(load("local"), hardfork, (), {}))
     document["gasLimit"] = hex(GAS_LIMIT)
     dice = Random(f"genesis {seed}")
     addresses = contract_addresses()
