@@ -20,8 +20,6 @@ const ACCOUNT_LEVELS_KEPT: usize = 4;
 /// Changed keys after which the rest is let go of, and storage tries after which all are.
 const CHANGED_KEYS_MAX: usize = 200_000;
 const STORAGE_TRIES_MAX: usize = 4_096;
-/// Below this many leaves a second thread costs more than it saves.
-const PARALLEL_LEAVES_MIN: usize = 64;
 
 pub struct Head {
     pub block: Arc<Block>,
@@ -32,6 +30,9 @@ pub struct Head {
     /// Commits, unwinds and edits so far: what was executed on an older generation is void.
     pub generation: u64,
 }
+
+/// Below this many changed accounts a second thread costs more than it saves.
+const PARALLEL_ACCOUNTS_MIN: usize = 64;
 
 /// A value of storage as the trie keeps it; zero is absence.
 fn slot_leaf(value: U256) -> Option<Vec<u8>> {
@@ -62,29 +63,31 @@ type StorageWork = (Address, Trie, Vec<(U256, U256)>);
 
 fn change_tries(
     store: &RwLock<Store>,
+    parallel: bool,
     accounts: Trie,
     storages: Vec<StorageWork>,
     leaves: impl FnOnce(&AddressMap<B256>) -> Vec<(Address, Option<Account>)>,
 ) -> Result<NewTries> {
-    let storages: AddressMap<Trie> = storages
-        .into_par_iter()
-        .map(|(address, mut trie, slots)| {
-            let nodes = OwnedNodes { tables: store, owner: Some(keccak256(address)) };
-            for (slot, value) in slots {
-                trie.set(keccak256(slot.to_be_bytes::<32>()), slot_leaf(value), &nodes)?;
-            }
-            trie.root(false);
-            Ok((address, trie))
-        })
-        .collect::<Result<_>>()?;
+    let change_storage = |(address, mut trie, slots): StorageWork| {
+        let nodes = OwnedNodes { tables: store, owner: Some(keccak256(address)) };
+        for (slot, value) in slots {
+            trie.set(keccak256(slot.to_be_bytes::<32>()), slot_leaf(value), &nodes)?;
+        }
+        trie.root(false);
+        Ok((address, trie))
+    };
+    let storages: AddressMap<Trie> = if parallel {
+        storages.into_par_iter().map(change_storage).collect::<Result<_>>()?
+    } else {
+        storages.into_iter().map(change_storage).collect::<Result<_>>()?
+    };
     let roots: AddressMap<B256> = storages.iter().map(|(address, trie)| (*address, trie.root(false))).collect();
     let leaves = leaves(&roots);
-    let parallel = leaves.len() >= PARALLEL_LEAVES_MIN;
     let encode = |(address, account): &(Address, Option<Account>)| (keccak256(address), account.as_ref().map(Account::leaf));
     let encoded: Vec<(B256, Option<Vec<u8>>)> =
         if parallel { leaves.par_iter().map(encode).collect() } else { leaves.iter().map(encode).collect() };
     let mut trie = accounts;
-    trie.set_many(encoded, &OwnedNodes { tables: store, owner: None })?;
+    trie.set_many(encoded, parallel, &OwnedNodes { tables: store, owner: None })?;
     trie.root(parallel);
     Ok(NewTries { accounts: trie, storages })
 }
@@ -122,7 +125,7 @@ fn settle_accounts(changes: &mut BlockChanges, roots: &AddressMap<B256>, clears_
 }
 
 /// Compute the state root of a block that ran on top of `head`, and seal its header. `Stale` if the chain has moved on meanwhile.
-pub fn seal(store: &RwLock<Store>, head: &RwLock<Head>, generation: u64, ran: Ran, clears_empty: bool) -> Result<Executed> {
+pub fn seal(store: &RwLock<Store>, head: &RwLock<Head>, generation: u64, ran: Ran, clears_empty: bool, parallel: bool) -> Result<Executed> {
     let Ran { mut header, transactions, receipts, withdrawals, mut changes, dropped } = ran;
     let (accounts, work) = {
         let head = head.read();
@@ -132,13 +135,14 @@ pub fn seal(store: &RwLock<Store>, head: &RwLock<Head>, generation: u64, ran: Ra
         (head.accounts.clone(), storage_work(&head, &changes, Direction::Forward))
     };
     let state_tries = || {
-        change_tries(store, accounts, work, |roots| {
+        change_tries(store, parallel, accounts, work, |roots| {
             settle_accounts(&mut changes, roots, clears_empty);
             changes.accounts.iter().map(|(address, delta)| (*address, delta.after)).collect()
         })
     };
     let body_roots = || (transactions_root(&transactions), receipts_root(&transactions, &receipts));
-    let (tries, (transactions_root, (receipts_root, logs_bloom))) = rayon::join(state_tries, body_roots);
+    let (tries, (transactions_root, (receipts_root, logs_bloom))) =
+        if parallel { rayon::join(state_tries, body_roots) } else { (state_tries(), body_roots()) };
     let tries = tries?;
     header.state_root = tries.accounts.root(false);
     header.transactions_root = transactions_root;
@@ -157,7 +161,7 @@ fn move_over(store: &RwLock<Store>, head: &mut Head, changes: &BlockChanges, dir
         });
         leaf.collect()
     };
-    let tries = change_tries(store, head.accounts.clone(), work, leaves)?;
+    let tries = change_tries(store, changes.accounts.len() >= PARALLEL_ACCOUNTS_MIN, head.accounts.clone(), work, leaves)?;
     head.accounts = tries.accounts;
     head.storages.extend(tries.storages);
     Ok(())

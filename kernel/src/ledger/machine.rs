@@ -30,6 +30,9 @@ use std::{
 /// Entries in the overlay after which a checkpoint is due, whatever the number of blocks.
 const OVERLAY_ENTRIES_MAX: usize = 400_000;
 
+/// Below this many transactions a block stays on one thread.
+const PARALLEL_TRANSACTIONS_MIN: usize = 16;
+
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Blocks after which a checkpoint is due.
@@ -213,15 +216,15 @@ impl Ledger {
         // A commit, an unwind or an edit from another thread makes the attempt void, so it starts again on what is newest then.
         const ATTEMPTS: usize = 8;
         for _ in 1..ATTEMPTS {
-            match self.threads.install(|| self.try_execute(plan, candidates.to_vec())) {
+            match self.try_execute(plan, candidates) {
                 Err(LedgerError::Stale) => {}
                 result => return result,
             }
         }
-        self.threads.install(|| self.try_execute(plan, candidates.to_vec()))
+        self.try_execute(plan, candidates)
     }
 
-    fn try_execute(&self, plan: &BlockPlan, candidates: Vec<SignedTransaction>) -> Result<Executed> {
+    fn try_execute(&self, plan: &BlockPlan, candidates: &[SignedTransaction]) -> Result<Executed> {
         let (block, edits, generation, view) = {
             let head = self.head.read();
             let view = View {
@@ -237,7 +240,10 @@ impl Ledger {
         let fork = self.rules.fork(block.header.number + 1, plan.timestamp);
         let parent = Parent { block: &block, view: &view, edits: &edits, rules: &self.rules };
         let ran = run_block(&parent, plan, candidates)?;
-        head::seal(&self.store, &self.head, generation, ran, fork.is_enabled_in(SpecId::SPURIOUS_DRAGON))
+        let clears_empty = fork.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        let seal = |parallel| head::seal(&self.store, &self.head, generation, ran, clears_empty, parallel);
+        // Waking another thread costs more than a small block.
+        if candidates.len() < PARALLEL_TRANSACTIONS_MIN { seal(false) } else { self.threads.install(|| seal(true)) }
     }
 
     fn check_plan(&self, plan: &BlockPlan, parent: &Block) -> Result<()> {
@@ -257,7 +263,10 @@ impl Ledger {
         raws: &[T],
         trusted: bool,
     ) -> Vec<std::result::Result<SignedTransaction, crate::transaction::TransactionError>> {
-        self.threads.install(|| SignedTransaction::decode_many(raws, trusted))
+        match raws.len() {
+            0..PARALLEL_TRANSACTIONS_MIN => SignedTransaction::decode_many(raws, trusted),
+            _ => self.threads.install(|| SignedTransaction::decode_many(raws, trusted)),
+        }
     }
 
     /// Make an executed block the newest, durably; `Stale` when the chain has moved on since.

@@ -15,9 +15,6 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Below this many leaves a second thread costs more than it saves.
-const PARALLEL_LEAVES_MIN: usize = 64;
-
 /// Where nodes come from that are not in memory.
 pub trait NodeSource: Sync {
     /// RLP of the node at `path`.
@@ -319,11 +316,11 @@ impl Trie {
         Ok(())
     }
 
-    /// Set or remove many keys; the sub-tries below the root are changed and hashed on the current thread pool.
-    pub fn set_many(&mut self, leaves: Vec<(B256, Option<Vec<u8>>)>, source: &dyn NodeSource) -> Result<()> {
+    /// Set or remove many keys; with `parallel` the sub-tries below the root are changed and hashed on the current thread pool.
+    pub fn set_many(&mut self, leaves: Vec<(B256, Option<Vec<u8>>)>, parallel: bool, source: &dyn NodeSource) -> Result<()> {
         let root = std::mem::take(&mut self.root).load(&Nibbles::default(), source)?;
         let (mut root, leaves) = match root {
-            Some(root) if leaves.len() >= PARALLEL_LEAVES_MIN && matches!(root.kind, Kind::Branch(_)) => (root, leaves),
+            Some(root) if parallel && matches!(root.kind, Kind::Branch(_)) => (root, leaves),
             root => {
                 self.root = root.map_or(Link::Empty, Link::Loaded);
                 return leaves.into_iter().try_for_each(|(key, value)| self.set(key, value, source));
@@ -521,7 +518,7 @@ mod tests {
                         leaves.remove(&key);
                     }
                     Step::Many(entries) => {
-                        trie.set_many(entries.clone(), &shelf).unwrap();
+                        trie.set_many(entries.clone(), true, &shelf).unwrap();
                         for (key, value) in entries {
                             match value {
                                 Some(value) => leaves.insert(key, value),
