@@ -1,4 +1,4 @@
-"""A WebSocket connection of our server: uvicorn's, with an end to clients that do not read."""
+"""A WebSocket connection of our server: uvicorn's, with an end to clients that do not read, and a reason for those that are cut."""
 
 import asyncio
 from typing import Any, Final
@@ -24,8 +24,27 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self, config: ServerConfig, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.is_lingering = False
         self.drain_count = 0
         self.watch: Final = Watch()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.is_lingering:
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        """Say why (1002, 1007, 1009), stop sending, and read on for a moment, so that the reason is not lost in a reset connection."""
+        self.is_lingering = self.close_sent = True
+        close = self.conn.close_sent
+        if close is not None:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.config.limits.linger_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Remember that the client has read something."""
