@@ -4,16 +4,17 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import cyclopts
 
 from zerog import __version__
 from zerog.cli import network
+from zerog.cli.early import network_folder
 from zerog.cli.output import AsJson, print_json, tell_error
 from zerog.devnet.folder import NetworkFolder
-from zerog.runtime.settings import ENVIRONMENT_PREFIX, parameter_rules, sources
+from zerog.primitives.errors import ZerogError
+from zerog.runtime.settings import parameter_rules, sources
 
 __all__ = ["make_app", "run"]
 
@@ -25,8 +26,6 @@ EXIT_INTERRUPTED: Final = 130
 
 def run(arguments: Sequence[str]) -> int:
     """Perform a command line. Returns the exit code; nothing that is expected shows a traceback."""
-    from zerog.primitives.errors import ZerogError
-
     app = make_app(network_folder(arguments))
     try:
         result = app(list(arguments), result_action="return_value", exit_on_error=False)
@@ -47,8 +46,8 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     """The application for one network's folder, whose settings file it reads."""
     app = cyclopts.App(
         name="zerog",
-        help="The 0G stack on your machine. `zerog up` starts a network in this folder.",
-        help_format="markdown",
+        help="The 0G stack on your machine. 'zerog up' starts a network in this folder.",
+        help_format="plaintext",
         version=__version__,
         config=sources(folder.path),
         default_parameter=parameter_rules(),
@@ -68,15 +67,3 @@ def version(*, json: AsJson = False) -> None:
         print_json(facts)
     else:
         print(f"zerog {__version__} (Python {facts['python']}, {facts['system']} {facts['machine']})")
-
-
-def network_folder(arguments: Sequence[str]) -> NetworkFolder:
-    """The folder that `--dir` names. It is looked for before the parser works, since the settings file lies in it."""
-    for index, argument in enumerate(arguments):
-        if argument == "--":
-            break
-        if argument == "--dir" and index + 1 < len(arguments):
-            return NetworkFolder.of(Path(arguments[index + 1]))
-        if argument.startswith("--dir="):
-            return NetworkFolder.of(Path(argument.removeprefix("--dir=")))
-    return NetworkFolder.of(Path(os.environ.get(f"{ENVIRONMENT_PREFIX}DIR", ".")))

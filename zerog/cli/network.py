@@ -6,6 +6,7 @@ from typing import Annotated
 
 import cyclopts
 
+from zerog.cli.early import EARLY_LOCK
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say, tell_report
 from zerog.devnet.folder import NetworkFolder
 from zerog.devnet.settings import DevnetSettings
@@ -34,10 +35,11 @@ def up(
     from zerog.devnet.start import run_network, start_in_background, working_folder
 
     folder = NetworkFolder.of(working_folder(directory, settings))
+    lock = EARLY_LOCK.get() or folder.acquire("zerog up")
     show = partial(show_network, as_json=json, background=wait)
     if not wait:
-        return run_network(folder, settings, show=show, show_error=tell_report)
-    outcome = start_in_background(folder, settings)
+        return run_network(folder, settings, lock, show=show, show_error=tell_report)
+    outcome = start_in_background(folder, settings, lock)
     if isinstance(outcome, Endpoints):
         show(outcome)
         return 0

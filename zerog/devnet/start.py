@@ -44,23 +44,25 @@ def working_folder(asked: Path, settings: DevnetSettings) -> Path:
 def run_network(
     folder: NetworkFolder,
     settings: DevnetSettings,
+    lock: FileLock,
     *,
     show: Callable[[Endpoints], None],
     show_error: Callable[[ErrorReport], None],
 ) -> int:
-    """Be the supervisor until told to stop. Returns the exit code. Raises `LockHeldError`."""
-    with folder.acquire("zerog up") as lock:
+    """Be the supervisor until told to stop, with the network's lock held. Returns the exit code."""
+    with lock:
         return _supervise(folder, settings, lock, _ForegroundHerald(folder, show, show_error))
 
 
-def start_in_background(folder: NetworkFolder, settings: DevnetSettings) -> Endpoints | ErrorReport:
+def start_in_background(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock) -> Endpoints | ErrorReport:
     """Start a supervisor that outlives this process, and wait until every role is proven ready or one has failed."""
     reader, writer = os.pipe()
-    pid = os.fork()  # No thread has been started yet, and nothing else inherits a lock.
+    pid = os.fork()  # No thread has been started yet. The lock goes along: it belongs to the open file.
     if pid == 0:
         os.close(reader)
-        _become_supervisor(folder, settings, writer)
+        _become_supervisor(folder, settings, lock, writer)
     os.close(writer)
+    lock.release()  # Here; the new process holds it still.
     try:
         with os.fdopen(reader, "rb") as events:
             line = events.readline()
@@ -75,17 +77,17 @@ def start_in_background(folder: NetworkFolder, settings: DevnetSettings) -> Endp
     return msgspec.json.decode(folder.endpoints.read_bytes(), type=Endpoints)
 
 
-def _become_supervisor(folder: NetworkFolder, settings: DevnetSettings, events: int) -> None:
+def _become_supervisor(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, events: int) -> None:
     """The forked process. It leaves the terminal and never returns to the caller's code."""
     code = EXIT_BUG
     try:
         os.setsid()
         herald = EventHerald(events)
         try:
-            with folder.acquire("zerog up --wait") as lock:
-                folder.prepare()
-                _leave_terminal(folder.logs / "supervisor.stderr")
-                code = _supervise(folder, settings, lock, herald)
+            lock.name_holder("zerog up --wait")
+            folder.prepare()
+            _leave_terminal(folder.logs / "supervisor.stderr")
+            code = _supervise(folder, settings, lock, herald)
         except Exception as error:  # noqa: BLE001 - there is no caller to raise to, only the one who waits on the pipe.
             herald.failed(report_of(error))
     finally:

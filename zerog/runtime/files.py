@@ -61,9 +61,14 @@ class FileLock:
         except BlockingIOError:
             os.close(descriptor)
             raise LockHeldError(path, read_holder(path)) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(LockHolder(pid=os.getpid(), command=command)), 0)
-        return cls(path, descriptor)
+        lock = cls(path, descriptor)
+        lock.name_holder(command)
+        return lock
+
+    def name_holder(self, command: str) -> None:
+        """Write down who holds the lock: this process, for `command`. A forked process does so again."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, msgspec.json.encode(LockHolder(pid=os.getpid(), command=command)), 0)
 
     @staticmethod
     def is_held(path: Path) -> bool:
@@ -94,14 +99,23 @@ class FileLock:
 
 
 def read_holder(path: Path) -> LockHolder | None:
-    """Who holds the lock on `path`: as the kernel says where it does, else as the holder wrote."""
-    written: LockHolder | None = None
+    """Who holds the lock on `path`: what the holder wrote, unless that is of one who is gone, else what the system knows."""
     with suppress(OSError, msgspec.DecodeError):
         written = msgspec.json.decode(path.read_bytes()[:HOLDER_BYTES_MAX], type=LockHolder)
-    pid = _locking_pid(path)
-    if pid is None or (written is not None and written.pid == pid):
-        return written
-    return LockHolder(pid=pid, command="zerog")  # It holds the lock and has not yet written who it is.
+        if _is_alive(written.pid):
+            return written
+    pid = _locking_pid(path)  # It has the lock and has not yet written who it is.
+    return None if pid is None else LockHolder(pid=pid, command="zerog")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _locking_pid(path: Path) -> int | None:

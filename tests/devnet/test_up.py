@@ -1,0 +1,276 @@
+"""`zerog up` as a user meets it: what it prints, what it keeps, what it survives, what it refuses."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.devnet.command import Zerog, ask
+from zerog.devnet.endpoints import Endpoints
+from zerog.runtime.files import FileLock
+from zerog.runtime.ports import holder_of_port, listen
+
+
+@pytest.fixture
+def zerog(tmp_path: Path) -> Iterator[Zerog]:
+    """The command in an empty folder; whatever runs there at the end is stopped."""
+    command = Zerog(tmp_path)
+    yield command
+    command.down()
+    held = [path.name for path in (tmp_path / ".zerog" / "run").glob("*.lock") if FileLock.is_held(path)]
+    assert held == []
+
+
+def block_number(endpoints: Endpoints) -> int:
+    return int(str(ask(endpoints, "eth_blockNumber")), 16)
+
+
+def chain_port(endpoints: Endpoints) -> int:
+    assert endpoints.chain is not None
+    return int(endpoints.chain.http.rsplit(":", 1)[1])
+
+
+def test_the_state_stays_and_a_later_start_adds_no_block(zerog: Zerog) -> None:
+    first = zerog.up()
+    assert block_number(first) == 1
+    ask(first, "anvil_mine", "0x4")
+    nonces = [ask(first, "eth_getTransactionCount", account.address, "latest") for account in first.accounts]
+    zerog.down()
+    second = zerog.up()
+    assert block_number(second) == 5
+    assert second.chain == first.chain
+    assert [ask(second, "eth_getTransactionCount", account.address, "latest") for account in second.accounts] == nonces
+
+
+def test_in_the_foreground_it_prints_at_most_twelve_lines_and_stops_at_ctrl_c(zerog: Zerog) -> None:
+    with zerog.begin("up", "--port-base", "0") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(8)]
+        assert re.search(r"RPC +http://127\.0\.0\.1:\d+", lines[1])
+        assert "chain id 31337" in lines[0]
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert errors == ""
+    printed = "".join(lines) + rest
+    assert len(printed.splitlines()) <= 12
+    assert "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266" in printed
+    assert "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80" in printed
+
+
+def test_the_commands_that_it_prints_work(zerog: Zerog, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = zerog.run("up", "--wait", "--port-base", "0").stdout
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  ") and line.split()[0] in ("curl", "zerog")]
+    assert len(commands) == 3
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    for command in commands:
+        done = subprocess.run(["timeout", "2", "sh", "-c", command], capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == (124 if "--follow" in command else 0), done.stderr
+        assert done.stdout
+    assert '"result":"0x1"' in subprocess.run(["sh", "-c", commands[0]], capture_output=True, text=True, timeout=20, check=True).stdout
+
+
+@pytest.mark.parametrize("extra", [(), ("--one-process",)], ids=["processes", "one-process"])
+def test_after_kill_9_of_the_supervisor_it_continues_at_the_same_block(zerog: Zerog, extra: tuple[str, ...]) -> None:
+    first = zerog.up(*extra)
+    ask(first, "anvil_mine", "0x3")
+    os.kill(first.pid, signal.SIGKILL)
+    second = zerog.up(*extra)
+    assert block_number(second) == 4
+    assert second.chain == first.chain
+    assert second.pid != first.pid
+
+
+def test_after_kill_9_of_the_chain_it_comes_back_by_itself_at_the_same_block(zerog: Zerog) -> None:
+    endpoints = zerog.up()
+    ask(endpoints, "anvil_mine", "0x3")
+    holder = holder_of_port(chain_port(endpoints))
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while (new := holder_of_port(chain_port(endpoints))) is None or new.pid == holder.pid:
+        assert time.monotonic() < deadline
+    assert block_number(endpoints) == 4
+
+
+def test_of_sixteen_at_once_one_starts_and_fifteen_name_it(zerog: Zerog) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(16) as threads:
+        started = time.monotonic()
+        processes = [stack.enter_context(zerog.begin("up", "--port-base", "0")) for _ in range(16)]
+        ends = [threads.submit(wait_for_end, process) for process in processes]
+        losers = list(islice(as_completed(ends, timeout=30), 15))
+        seconds = [loser.result() - started for loser in losers]
+        (winner,) = [process for process, end in zip(processes, ends, strict=True) if end not in losers]
+        assert winner.stdout is not None
+        assert "network local" in winner.stdout.readline()
+        winner.send_signal(signal.SIGINT)
+        outputs = {process.pid: process.communicate(timeout=30) for process in processes}
+        assert winner.returncode == 0
+    for process in processes:
+        if process is not winner:
+            assert process.returncode == 1
+            assert f"(pid {winner.pid})" in outputs[process.pid][1]
+            assert "remedy:" in outputs[process.pid][1]
+    assert max(seconds) < 5, seconds
+
+
+def wait_for_end(process: subprocess.Popen[str]) -> float:
+    process.wait()
+    return time.monotonic()
+
+
+def test_eight_folders_share_no_port_and_no_block(tmp_path: Path) -> None:
+    commands = [Zerog(tmp_path / f"folder{number}") for number in range(8)]
+    for command in commands:
+        command.folder.mkdir()
+    with ThreadPoolExecutor(8) as threads:
+        networks = list(threads.map(Zerog.up, commands))
+        assert len({network.chain.http for network in networks if network.chain}) == 8
+        for number, network in enumerate(networks):
+            ask(network, "anvil_mine", hex(number))
+        assert [block_number(network) for network in networks] == [1 + number for number in range(8)]
+        assert len({str(ask(network, "eth_getBlockByNumber", "latest", False)) for network in networks}) == 8
+        list(threads.map(Zerog.down, commands))
+
+
+def test_a_taken_port_is_refused_with_the_name_and_pid_of_who_has_it(zerog: Zerog) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        base = taken.getsockname()[1] - 545
+        if not 8000 <= base <= 22000:
+            taken.close()
+            base = free_base()
+            with listen("127.0.0.1", base + 545):
+                errors = zerog.run("up", "--wait", "--port-base", str(base), expect=1).stderr
+        else:
+            errors = zerog.run("up", "--wait", "--port-base", str(base), expect=1).stderr
+    assert "error [port_in_use]" in errors
+    assert f"pid {os.getpid()}" in errors
+    assert "python" in errors
+
+
+def free_base() -> int:
+    """A port base whose chain port is free: the ports that the system chooses lie above every base."""
+    for base in range(12000, 22000, 7):
+        if holder_of_port(base + 545) is None:
+            return base
+    raise AssertionError("no port is free")
+
+
+def test_a_port_base_moves_the_default_ports(zerog: Zerog) -> None:
+    base = free_base()
+    endpoints = msgspec.json.decode(zerog.run("up", "--wait", "--json", "--port-base", str(base)).stdout, type=Endpoints)
+    assert chain_port(endpoints) == base + 545
+    zerog.down()
+    kept = msgspec.json.decode(zerog.run("up", "--wait", "--json").stdout, type=Endpoints)
+    assert kept.chain == endpoints.chain
+
+
+def test_another_genesis_is_refused_and_reset_is_the_remedy(zerog: Zerog) -> None:
+    zerog.up()
+    zerog.down()
+    errors = zerog.run("up", "--wait", "--port-base", "0", "--hardfork", "osaka", expect=1).stderr
+    assert "error [genesis_mismatch]" in errors
+    assert "zerog reset" in errors
+    zerog.run("reset")
+    assert block_number(zerog.up("--hardfork", "osaka")) == 1
+
+
+def test_reset_is_refused_while_the_network_runs(zerog: Zerog) -> None:
+    endpoints = zerog.up()
+    assert "error [network_running]" in zerog.run("reset", expect=1).stderr
+    assert block_number(endpoints) == 1
+    zerog.down()
+    zerog.run("reset")
+    assert sorted(path.name for path in (zerog.folder / ".zerog").iterdir()) == [".gitignore", "run", "zerog.toml"]
+
+
+def test_the_folder_is_private_and_invisible_to_git(zerog: Zerog) -> None:
+    zerog.up()
+    state = zerog.folder / ".zerog"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert (state / ".gitignore").read_text() == "*\n"
+    for name in ("endpoints.json", ".env"):
+        assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
+
+
+def test_endpoints_and_environment_say_the_same(zerog: Zerog) -> None:
+    zerog.up()
+    state = zerog.folder / ".zerog"
+    endpoints = msgspec.json.decode((state / "endpoints.json").read_bytes())
+    assert list(endpoints) == [
+        "version", "network", "chain_id", "pid", "data_dir", "logs",
+        "chain", "storage", "da", "compute", "explorer", "contracts", "accounts",
+    ]  # fmt: skip
+    assert endpoints["storage"] is None
+    assert len(endpoints["accounts"]) == 10
+    script = ". ./.env && echo $ZEROG_CHAIN_HTTP $ZEROG_CHAIN_ID $ZEROG_ACCOUNTS_9_PRIVATE_KEY"
+    said = subprocess.run(["sh", "-c", script], cwd=state, capture_output=True, text=True, check=True, timeout=10).stdout.split()
+    assert said == [endpoints["chain"]["http"], "31337", endpoints["accounts"][9]["private_key"]]
+
+
+def test_no_key_is_in_the_logs(zerog: Zerog) -> None:
+    endpoints = zerog.up()
+    zerog.down()
+    text = "".join(path.read_text() for path in (zerog.folder / ".zerog" / "logs").iterdir())
+    assert "role_ready" in text
+    for account in endpoints.accounts:
+        assert account.private_key.removeprefix("0x") not in text
+
+
+def test_an_ephemeral_network_leaves_nothing_behind(zerog: Zerog) -> None:
+    endpoints = zerog.up("--ephemeral")
+    folder = Path(endpoints.data_dir).parent
+    assert folder != zerog.folder
+    assert block_number(endpoints) == 1
+    assert not (Path(endpoints.data_dir) / "chain").exists()
+    Zerog(folder).down()
+    assert not folder.exists()
+    assert not (zerog.folder / ".zerog" / "network.json").exists()
+
+
+def test_blocks_come_by_themselves_when_asked(zerog: Zerog) -> None:
+    endpoints = zerog.up("--block-time", "0.2")
+    first = block_number(endpoints)
+    deadline = time.monotonic() + 20
+    while block_number(endpoints) < first + 3:
+        assert time.monotonic() < deadline
+
+
+def test_down_and_status_where_nothing_runs(zerog: Zerog) -> None:
+    assert "nothing runs here" in zerog.run("down").stderr
+    assert msgspec.json.decode(zerog.run("status", "--json", expect=3).stdout)["running"] is False
+    zerog.up()
+    status = msgspec.json.decode(zerog.run("status", "--json").stdout)
+    assert status["roles"]["chain"]["block"] == 1
+
+
+def test_a_start_that_fails_shows_the_cause_and_frees_the_folder(zerog: Zerog) -> None:
+    state = zerog.folder / ".zerog"
+    state.mkdir()
+    (state / "zerog.toml").write_text('[chain.run]\nhardfork = "byzantium"\n')
+    errors = zerog.run("up", "--wait", "--port-base", "0", expect=1).stderr
+    assert "byzantium" in errors
+    (state / "zerog.toml").write_text("")
+    assert block_number(zerog.up()) == 1
+
+
+def test_a_chain_node_by_itself_prints_its_url_and_refuses_a_second_one(zerog: Zerog) -> None:
+    with zerog.begin("chain", "run", "--rpc-port", "0") as process:
+        assert process.stdout is not None
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+\n", process.stdout.readline())
+        errors = zerog.run("chain", "run", "--rpc-port", "0", expect=1).stderr
+        assert f"pid {process.pid}" in errors
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
