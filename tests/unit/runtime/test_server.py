@@ -1,0 +1,141 @@
+"""Starting and stopping: ports, names, both event loops, and what is under way when the server stops."""
+
+import socket
+import sys
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.abc
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.unit.runtime.small_service import ANSWER, CALL, post, raw_client, running
+from zerog.runtime.ports import PortInUseError
+from zerog.runtime.server import event_loop_options, serve
+
+
+async def nothing(_scope: object, _receive: object, _send: object) -> None:
+    """An application that is never asked."""
+    raise AssertionError
+
+
+async def test_port_0_lets_the_system_choose_and_the_url_is_reported() -> None:
+    async with running() as first, running() as second:
+        assert first.port != second.port
+        for service in (first, second):
+            assert service.url == f"http://127.0.0.1:{service.port}"
+            async with httpx.AsyncClient(base_url=service.url) as http:
+                assert (await http.post("/", content=CALL)).content == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("host", "reachable"),
+    [("localhost", "localhost"), ("0.0.0.0", "127.0.0.1"), ("::1", "::1"), ("::", "::1")],  # noqa: S104 - the test's own.
+)
+async def test_the_reported_url_is_one_that_answers(host: str, reachable: str) -> None:
+    if ":" in host and not has_ipv6():
+        host, reachable = "127.0.0.1", "127.0.0.1"
+    async with running(host=host) as service, httpx.AsyncClient(base_url=service.url) as http:
+        assert urlsplit(service.url).hostname == reachable
+        assert (await http.post("/", content=CALL)).content == ANSWER
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has a loopback of version 6."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+async def test_a_taken_port_is_refused_and_its_holder_keeps_it() -> None:
+    async with running() as service:
+        with pytest.raises(PortInUseError) as caught:
+            await serve(nothing, "127.0.0.1", service.port)
+        assert caught.value.port == service.port
+        assert str(service.port) in str(caught.value)
+        async with httpx.AsyncClient(base_url=service.url) as http:
+            assert (await http.post("/", content=CALL)).content == ANSWER
+
+
+async def test_a_port_is_free_again_after_the_server() -> None:
+    async with running() as service:
+        port = service.port
+        async with raw_client(service) as client:
+            await client.send(post(CALL))
+            await client.response()
+    async with anyio.create_task_group() as tasks:
+        assert await tasks.start(serve, nothing, "127.0.0.1", port) == f"http://127.0.0.1:{port}"
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_call_under_way_is_answered_before_the_server_stops() -> None:
+    async with anyio.create_task_group() as tasks:
+        ready: anyio.Event = anyio.Event()
+        stop = anyio.CancelScope()
+
+        async def serve_until_stopped(*, task_status: anyio.abc.TaskStatus[object]) -> None:
+            with stop:
+                async with running() as service:
+                    task_status.started(service)
+                    ready.set()
+                    await anyio.sleep_forever()
+
+        service = await tasks.start(serve_until_stopped)
+        async with raw_client(service) as client, raw_client(service) as idle:
+            await client.send(post(CALL.replace(b"echo", b"wait")))
+            await idle.send(post(CALL))
+            assert (await idle.response()).body == ANSWER
+            stop.cancel()
+            assert await idle.is_closed()
+            service.service.opened.set()
+            assert b"true" in (await client.response()).body
+            assert await client.is_closed()
+
+
+async def test_a_call_that_does_not_end_is_cut_after_the_grace() -> None:
+    with anyio.fail_after(5):
+        async with running(grace_s=0.05) as service, raw_client(service) as client:
+            await client.send(post(CALL.replace(b"echo", b"wait")))
+            async with raw_client(service) as other:
+                await other.send(post(CALL))
+                assert (await other.response()).body == ANSWER
+    assert service.service.journal == ["hello"]
+
+
+async def test_websockets_are_told_that_the_server_goes() -> None:
+    async with running(grace_s=1) as service:
+        client = await connect(service.ws_url)
+        await client.send(CALL.decode())
+        assert await client.recv() == ANSWER.decode()
+    with pytest.raises(ConnectionClosed) as caught:
+        await client.recv()
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1012
+
+
+def test_uvloop_is_used_where_it_exists() -> None:
+    assert event_loop_options() == {"use_uvloop": sys.platform != "win32"}
+
+
+@pytest.mark.parametrize("options", [{"use_uvloop": False}, event_loop_options()], ids=["asyncio", "uvloop"])
+def test_both_event_loops_serve_http_and_websocket(options: dict[str, bool]) -> None:
+    async def scenario() -> None:
+        async with running() as service, httpx.AsyncClient(base_url=service.url) as http, connect(service.ws_url) as client:
+            assert (await http.post("/", content=CALL)).content == ANSWER
+            await client.send(CALL.decode())
+            assert await client.recv() == ANSWER.decode()
+            async with raw_client(service) as raw:
+                await raw.send(post(CALL, *["X: 1"] * 200))
+                assert (await raw.response()).status == 431
+            async with raw_client(service) as half:
+                await half.send(post(CALL.replace(b"echo", b"wait")))
+                await half.stream.send_eof()
+                service.service.opened.set()
+                assert b"true" in (await half.response()).body
+
+    anyio.run(scenario, backend_options=options)
