@@ -1,5 +1,6 @@
 //! zerog's hot loops: hashing, signatures, ABI, transactions, the pool and the ledger. Python sees them through `python` alone.
 
+pub mod abi;
 pub mod crypto;
 pub mod hash;
 pub mod json;

@@ -1,6 +1,6 @@
 //! Transactions: strict decoding, senders, signing, impersonation, and what the EVM and the RPC need of them.
 
-use alloy_consensus::transaction::{SignableTransaction, TxEip1559, TxEip2930, TxEip4844Variant, TxEip7702, TxLegacy};
+use alloy_consensus::transaction::{RlpEcdsaDecodableTx, SignableTransaction, TxEip1559, TxEip2930, TxEip4844Variant, TxEip7702, TxLegacy};
 use alloy_consensus::{Transaction as _, TxEnvelope, TypedTransaction};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error, Encodable2718};
 use alloy_eips::eip2930::AccessList;
@@ -224,7 +224,13 @@ fn decode_envelope(raw: &[u8]) -> Result<TxEnvelope, TransactionError> {
         }
     }
     let mut rest = raw;
-    let envelope = TxEnvelope::decode_2718(&mut rest).map_err(|error| wording(first, error))?;
+    // A legacy transaction is decoded as such, because the envelope forgets what was wrong with it.
+    let envelope = if first < LEGACY_FIRST_BYTE_MIN {
+        TxEnvelope::decode_2718(&mut rest)
+    } else {
+        TxLegacy::rlp_decode_signed(&mut rest).map(TxEnvelope::Legacy).map_err(Into::into)
+    };
+    let envelope = envelope.map_err(|error| wording(first, error))?;
     if !rest.is_empty() {
         return Err(TransactionError::Encoding("rlp: input contains more than one value".into()));
     }

@@ -1,5 +1,6 @@
 //! The one place that knows PyO3: it converts arguments and results, and nothing else. The typed face is `zerog/_kernel.pyi`.
 
+mod abi;
 mod basics;
 mod call;
 mod convert;
@@ -15,6 +16,7 @@ use pyo3::prelude::*;
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     basics::register(module)?;
+    abi::register(module)?;
     transaction::register(module)?;
     pool::register(module)?;
     call::register(module)?;
