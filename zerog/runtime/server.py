@@ -1,6 +1,5 @@
 """Runs an ASGI application on a port, inside an anyio task: uvicorn with our connections, limits and way to stop."""
 
-import importlib.util
 import socket
 from typing import Any, Final
 
@@ -16,14 +15,9 @@ from zerog.runtime.http.watch import Sweeper
 from zerog.runtime.http.websocket import WebSocketProtocol
 from zerog.runtime.ports import listen
 
-__all__ = ["event_loop_options", "serve"]
+__all__ = ["serve"]
 
 STOP_POLL_S: Final = 0.005
-
-
-def event_loop_options() -> dict[str, bool]:
-    """`backend_options` for `anyio.run`: uvloop where it is installed (it has no build for Windows)."""
-    return {"use_uvloop": importlib.util.find_spec("uvloop") is not None}
 
 
 async def serve(

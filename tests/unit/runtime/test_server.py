@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.unit.runtime.small_service import ANSWER, CALL, post, raw_client, running
 from zerog.runtime.ports import PortInUseError
-from zerog.runtime.server import event_loop_options, serve
+from zerog.runtime.server import serve
 
 
 async def nothing(_scope: object, _receive: object, _send: object) -> None:
@@ -118,12 +118,8 @@ async def test_websockets_are_told_that_the_server_goes() -> None:
     assert caught.value.rcvd.code == 1012
 
 
-def test_uvloop_is_used_where_it_exists() -> None:
-    assert event_loop_options() == {"use_uvloop": sys.platform != "win32"}
-
-
-@pytest.mark.parametrize("options", [{"use_uvloop": False}, event_loop_options()], ids=["asyncio", "uvloop"])
-def test_both_event_loops_serve_http_and_websocket(options: dict[str, bool]) -> None:
+@pytest.mark.parametrize("use_uvloop", {False, sys.platform != "win32"})
+def test_both_event_loops_serve_http_and_websocket(*, use_uvloop: bool) -> None:
     async def scenario() -> None:
         async with running() as service, httpx.AsyncClient(base_url=service.url) as http, connect(service.ws_url) as client:
             assert (await http.post("/", content=CALL)).content == ANSWER
@@ -138,4 +134,4 @@ def test_both_event_loops_serve_http_and_websocket(options: dict[str, bool]) -> 
                 service.service.opened.set()
                 assert b"true" in (await half.response()).body
 
-    anyio.run(scenario, backend_options=options)
+    anyio.run(scenario, backend_options={"use_uvloop": use_uvloop})
