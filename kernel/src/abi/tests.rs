@@ -76,7 +76,7 @@ fn values_out_of_range_are_refused() {
     }
     assert_eq!(encode(&["bool"], &[]), Err(AbiError::Count { types: 1, count: 0 }));
     let lowest = Value::Signed(I256::try_from(-128).unwrap());
-    assert_eq!(decode(&["int8"], &encode(&["int8"], &[lowest.clone()]).unwrap()), Ok(vec![lowest]));
+    assert_eq!(decode(&["int8"], &encode(&["int8"], std::slice::from_ref(&lowest)).unwrap()), Ok(vec![lowest]));
 }
 
 #[test]
