@@ -21,7 +21,7 @@ class BlockClock:
     def peek(self, now_s: int, parent_timestamp: int) -> int:
         """The timestamp of a block made at `now_s`. Equal timestamps are fine: blocks come faster than seconds."""
         if self.next_timestamp is not None:
-            return self.next_timestamp
+            return max(self.next_timestamp, parent_timestamp)  # The chain may have gone past it since.
         if self.interval_s is not None:
             return parent_timestamp + self.interval_s
         return max(now_s + self.offset_s, parent_timestamp)

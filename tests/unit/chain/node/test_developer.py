@@ -153,10 +153,9 @@ def test_evm_mine_makes_blocks(chain: Running, params: list[object], blocks: int
 
 def test_evm_mine_takes_a_timestamp_in_every_form(chain: Running) -> None:
     target = chain.timestamp() + 1_000
-    for offset, form in enumerate(
-        (int, hex, str, lambda value: {"timestamp": value}, lambda value: {"blocks": 1, "timestamp": hex(value)})
-    ):
-        chain.rpc("evm_mine", form(target + offset))
+    forms = [target, hex(target + 1), str(target + 2), {"timestamp": target + 3}, {"blocks": 1, "timestamp": hex(target + 4)}]
+    for offset, form in enumerate(forms):
+        chain.rpc("evm_mine", form)
         assert chain.timestamp() == target + offset
 
 

@@ -4,11 +4,10 @@ Everything that changes the chain goes through one lock that keeps the order of 
 that wait, so that many senders share one block and one write to the disk; nothing is woken up later, so nothing can stay behind.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import anyio
 from anyio import TASK_STATUS_IGNORED, to_thread
@@ -24,12 +23,12 @@ from zerog.runtime.clock import Clock
 
 __all__ = ["SoloProducer"]
 
-T = TypeVar("T")
-
 INLINE_S_MAX: Final = 0.001
 """Kernel work that is expected to take longer goes to a thread, so that other clients are not held up."""
 INLINE_BYTES_MAX: Final = 512
 """Transactions of more bytes together are not expected to be quick."""
+INLINE_GAS_MAX: Final = 500_000
+"""Nor are blocks that may use more gas."""
 BLOCKS_A_SLICE: Final = 256
 """When many blocks are asked for, publish after so many."""
 
@@ -70,7 +69,8 @@ class SoloProducer:
     _lock: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
     _waiting: list[Submission] = field(default_factory=list)
     _interval_changed: anyio.Event = field(default_factory=anyio.Event)
-    _small_is_quick: bool = True
+    _is_quick: bool = True
+    """Whether the last small submission was over quickly. On a slow disk none is, and all go to a thread."""
 
     # ---- what the RPC asks for -----------------------------------------------------------------------------------
 
@@ -80,16 +80,20 @@ class SoloProducer:
         Raises `LedgerFailedError` when a block could not be written.
         """
         submission = Submission(transactions, impersonated)
-        self._waiting.append(submission)
-        with anyio.CancelScope(shield=True):  # A client that hangs up does not take the others' transactions along.
-            async with self._lock:
-                if submission.outcome is None:
-                    await self._admit()
-        if isinstance(submission.outcome, ZerogError):
-            raise submission.outcome
-        if submission.outcome is None:
-            raise RuntimeError("a submission was left without an outcome")
-        return submission.outcome
+        if self._lock.locked() or not self._is_quick or sum(map(len, transactions)) > INLINE_BYTES_MAX:
+            return await self._submit_with_others(submission)
+        begin_s = self.clock.monotonic_s()
+        outcome = self._add(submission)
+        self._tell_arrivals(outcome)
+        if not self.automine:
+            return outcome
+        if self.pool.pending_gas > INLINE_GAS_MAX:
+            with anyio.CancelScope(shield=True):  # The transactions are in the pool now, also when the client hangs up.
+                await self.mine_pending()
+            return outcome
+        self._publish(self._drain())
+        self._is_quick = self.clock.monotonic_s() - begin_s < INLINE_S_MAX
+        return outcome
 
     async def mine(self, count: int = 1, *, timestamp: int | None = None, interval_s: int | None = None) -> None:
         """Make `count` blocks now, also empty ones: the first at `timestamp`, each further one `interval_s` later.
@@ -101,12 +105,12 @@ class SoloProducer:
                 self.block_clock.set_next(timestamp, self.ledger.head().timestamp)
             for begin in range(0, count, BLOCKS_A_SLICE):
                 numbers = range(begin, min(begin + BLOCKS_A_SLICE, count))
-                self._publish(await self._work(partial(self._make_blocks, numbers, interval_s), small=count == 1))
+                self._publish(await to_thread.run_sync(self._make_blocks, numbers, interval_s))
 
     async def mine_pending(self) -> None:
         """Make blocks until the pool holds nothing that fits into one."""
         async with self.exclusive():
-            self._publish(await self._work(self._drain, small=False))
+            self._publish(await to_thread.run_sync(self._drain))
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
@@ -127,7 +131,7 @@ class SoloProducer:
             yield
             self.pool.refresh(self.ledger)
             if self.automine and self.pool.counts()[0]:
-                self._publish(await self._work(self._drain, small=False))
+                self._publish(await to_thread.run_sync(self._drain))
 
     def set_interval(self, interval_s: float | None) -> None:
         """Make a block every so many seconds from now on; `None` stops that."""
@@ -166,24 +170,44 @@ class SoloProducer:
 
     # ---- what only the holder of the lock does -------------------------------------------------------------------
 
+    async def _submit_with_others(self, submission: Submission) -> Sequence[bytes | Rejection]:
+        """Wait for the lock; who gets it takes along whatever waits by then."""
+        self._waiting.append(submission)
+        with anyio.CancelScope(shield=True):  # A client that hangs up does not take the others' transactions along.
+            async with self._lock:
+                if submission.outcome is None:
+                    await self._admit()
+        if isinstance(submission.outcome, ZerogError):
+            raise submission.outcome
+        if submission.outcome is None:
+            raise RuntimeError("a submission was left without an outcome")
+        return submission.outcome
+
     async def _admit(self) -> None:
         """Take all submissions that wait into the pool, and mine what they bring."""
         submissions, self._waiting = self._waiting, []
-        size = sum(len(raw) for submission in submissions for raw in submission.transactions)
+        begin_s = self.clock.monotonic_s()
         try:
-            outcomes, made = await self._work(partial(self._add_and_mine, submissions), small=size <= INLINE_BYTES_MAX)
+            outcomes, made = await to_thread.run_sync(self._add_and_mine, submissions)
         except ZerogError as error:
             for submission in submissions:
                 submission.outcome = error
             return
+        self._is_quick = self.clock.monotonic_s() - begin_s < INLINE_S_MAX * len(submissions)
         for submission, outcome in zip(submissions, outcomes, strict=True):
-            self.feed.arrived([answer for answer in outcome if isinstance(answer, bytes)])
+            self._tell_arrivals(outcome)
             submission.outcome = outcome
         self._publish(made)
 
-    def _add_and_mine(self, submissions: Sequence[Submission]) -> tuple[list[list[bytes | Rejection]], list[Executed]]:
-        outcomes = [self.pool.add(self.ledger, submission.transactions, submission.impersonated) for submission in submissions]
+    def _add_and_mine(self, submissions: Sequence[Submission]) -> tuple[list[Sequence[bytes | Rejection]], list[Executed]]:
+        outcomes = [self._add(submission) for submission in submissions]
         return outcomes, self._drain() if self.automine else []
+
+    def _add(self, submission: Submission) -> Sequence[bytes | Rejection]:
+        return self.pool.add(self.ledger, submission.transactions, submission.impersonated)
+
+    def _tell_arrivals(self, outcome: Sequence[bytes | Rejection]) -> None:
+        self.feed.arrived([answer for answer in outcome if isinstance(answer, bytes)])
 
     def _drain(self) -> list[Executed]:
         """Make blocks until the pool holds nothing that fits into one."""
@@ -236,11 +260,3 @@ class SoloProducer:
     def _publish(self, made: Sequence[Executed]) -> None:
         for executed in made:
             self.feed.mined(executed.summary)
-
-    async def _work(self, work: Callable[[], T], *, small: bool) -> T:
-        """Do kernel work here when it is expected to be quick, else on a thread. What was slow stays on threads until it is quick again."""
-        begin_s = self.clock.monotonic_s()
-        result = work() if small and self._small_is_quick else await to_thread.run_sync(work)
-        if small:
-            self._small_is_quick = self.clock.monotonic_s() - begin_s < INLINE_S_MAX
-        return result
