@@ -175,7 +175,7 @@ def camel(name: str) -> str:
 
 def flow_note(ours: Flow, theirs: Flow) -> str:
     """What the rate alone does not say."""
-    said = [f"zerog made {ours.blocks} blocks"]
+    said = [f"zerog made {ours.blocks:,} blocks and used {ours.processor_seconds / ours.sent * 1e6:,.0f} µs of a processor a transfer"]
     for name, flow in (("zerog", ours), ("anvil", theirs)):
         if flow.stalled:
             said.append(f"{name} stalled after {flow.included:,} of {flow.sent:,} (it accepted {flow.accepted_per_second:,.0f}/s)")

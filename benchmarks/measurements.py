@@ -33,6 +33,8 @@ class Flow:
     """Until the last request was answered, whether or not its transaction ever came into a block."""
     blocks: int
     written_bytes: int
+    processor_seconds: float
+    """Of the node, on all cores together."""
     request_ms_p50: float
     request_ms_p95: float
     request_ms_p99: float
@@ -66,6 +68,7 @@ class Before:
 
     block: int
     written_bytes: int
+    processor_seconds: float
 
 
 def fund(connection: Connection, senders: Sequence[Sender]) -> None:
@@ -95,14 +98,15 @@ def drive(node: Node, senders: Sequence[Sender], bodies: Sequence[bytes], signed
         fund(connection, senders)
         requests = [connection.prepare(body) for body in bodies]
         last_hashes = transaction_hashes(signed[-len(senders) :])
-        before = Before(block_number(connection), node.written_bytes())
-        durations = []
+        before = Before(block_number(connection), node.written_bytes(), node.processor_seconds())
+        durations, answers = [], []
         started = time.perf_counter()
         for request in requests:
             sent_at = time.perf_counter()
-            connection.send(request)
+            answers.append(connection.send(request))
             durations.append(time.perf_counter() - sent_at)
         answered = time.perf_counter()
+        require_accepted(answers)
         ended, included = wait_for_receipts(connection, senders, last_hashes, len(signed))
         cuts = statistics.quantiles(durations, n=100)
         flow = Flow(
@@ -112,6 +116,7 @@ def drive(node: Node, senders: Sequence[Sender], bodies: Sequence[bytes], signed
             accept_seconds=answered - started,
             blocks=block_number(connection) - before.block,
             written_bytes=node.written_bytes() - before.written_bytes,
+            processor_seconds=node.processor_seconds() - before.processor_seconds,
             request_ms_p50=cuts[49] * 1e3,
             request_ms_p95=cuts[94] * 1e3,
             request_ms_p99=cuts[98] * 1e3,
@@ -136,6 +141,13 @@ def wait_for_receipts(connection: Connection, senders: Sequence[Sender], last_ha
         elif now - moved_at > STALL_S:
             return moved_at, included
         time.sleep(POLL_S)  # noqa: TID251 - a foreign node tells nobody when it is done.
+
+
+def require_accepted(answers: Sequence[bytes]) -> None:
+    """No answer is an error: what a node refuses it cannot be slow at."""
+    refused = [answer for answer in answers if b'"error"' in answer]
+    if refused:
+        raise RpcFailedError(f"{len(refused)} of {len(answers)} requests were refused, first: {refused[0][:300]!r}")
 
 
 def require_all_receipts(connection: Connection, signed: Sequence[bytes]) -> None:

@@ -45,6 +45,10 @@ class Node:
         """Bytes that this process and its descendants have handed to the block layer so far."""
         return sum(process_written_bytes(pid) for pid in process_tree(self.pid))
 
+    def processor_seconds(self) -> float:
+        """Processor time that this process and its descendants have used so far."""
+        return sum(process_processor_seconds(pid) for pid in process_tree(self.pid))
+
 
 def ensure_anvil() -> str:
     """Install anvil from the lock file where it is missing and return its version."""
@@ -137,6 +141,16 @@ def process_tree(pid: int) -> list[int]:
     for each in found:
         found.extend(children.get(each, ()))
     return found
+
+
+def process_processor_seconds(pid: int) -> float:
+    """User and system time of one process; 0 for one that has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def process_written_bytes(pid: int | str) -> int:
