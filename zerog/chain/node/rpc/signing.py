@@ -1,6 +1,5 @@
 """`eth_*` of unlocked accounts: the node signs with the keys that it holds for developers."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ from zerog.chain.node.chain import Chain
 from zerog.chain.node.drafts import draft
 from zerog.chain.protocol.pool_errors import pool_refusal
 from zerog.chain.wire.transactions import TransactionObject
-from zerog.primitives import Address, Data
+from zerog.primitives import Address, Data, InvalidParametersError
 from zerog.runtime.jsonrpc import Namespace
 
 __all__ = ["eth", "message_digest"]
@@ -68,5 +67,22 @@ def sign(chain: Chain, address: Address, message: Data) -> Data:
 @eth.method("signTypedData_v4", dev=True)
 def sign_typed_data(chain: Chain, address: Address, document: Any) -> Data:
     """Sign a typed document, given as an object or as its JSON text. Source: EIP-712."""
-    text = document.encode() if isinstance(document, str) else msgspec.json.encode(document if isinstance(document, Mapping) else {})
-    return Data(chain.accounts.sign_digest(address, typed_data_hash(text)))
+    chain.accounts.key(address)
+    try:
+        parsed = msgspec.json.decode(document) if isinstance(document, str) else document
+    except msgspec.DecodeError as error:
+        raise InvalidParametersError(f"invalid argument 1: {error}") from None
+    return Data(chain.accounts.sign_digest(address, typed_data_hash(msgspec.json.encode(_large_numbers_as_text(parsed)))))
+
+
+def _large_numbers_as_text(value: Any) -> Any:
+    """Numbers beyond 64 bits, which some clients write as JSON numbers, in the decimal text that all others write."""
+    match value:
+        case dict():
+            return {name: _large_numbers_as_text(item) for name, item in value.items()}
+        case list():
+            return [_large_numbers_as_text(item) for item in value]
+        case int() if not -(2**63) <= value < 2**64:
+            return str(value)
+        case _:
+            return value
