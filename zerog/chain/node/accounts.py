@@ -28,8 +28,8 @@ class DevAccounts:
 
     @property
     def addresses(self) -> list[Address]:
-        """Those that we hold keys of."""
-        return list(self.keys)
+        """Those that can send without a wallet: first the ones that we hold keys of, then the impersonated ones."""
+        return [*self.keys, *sorted(self.impersonated - self.keys.keys())]
 
     def first(self) -> Address:
         """Who acts when nobody is named. Raises `UnknownAccountError` when we hold no key at all."""

@@ -361,7 +361,9 @@ def test_an_impersonated_account_acts_without_a_key(chain: Running) -> None:
     whole = chain.rpc("eth_getTransactionByHash", sent)
     assert (whole["from"], whole["value"]) == (STRANGER, "0x5")
     assert chain.rpc("eth_getTransactionReceipt", sent)["status"] == "0x1"
+    assert chain.rpc("eth_accounts")[-1] == STRANGER
     assert chain.rpc("hardhat_stopImpersonatingAccount", STRANGER) is True
+    assert STRANGER not in chain.rpc("eth_accounts")
     chain.refusal("eth_sendTransaction", {"from": STRANGER, "to": text(OTHER.address)})
 
 

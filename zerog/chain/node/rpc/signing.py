@@ -24,7 +24,7 @@ def message_digest(message: bytes) -> bytes:
 
 @eth.method("accounts")
 def accounts(chain: Chain) -> list[str]:
-    """Accounts that the node can sign for."""
+    """Accounts that can send without a wallet; ethers looks an impersonated one up here before it sends."""
     return [str(address).lower() for address in chain.accounts.addresses]
 
 
