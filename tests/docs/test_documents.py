@@ -1,0 +1,87 @@
+"""The documents hold: links lead somewhere, snippets run against a real network."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.devnet.command import Zerog
+from zerog.devnet.endpoints import Endpoints
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+DEFAULT_URL = "http://127.0.0.1:8545"
+
+
+def snippets(language: str) -> list[tuple[str, str]]:
+    """Name and code of every block in `language`."""
+    return [
+        (f"{path.relative_to(ROOT)}:{number}", code)
+        for path in DOCUMENTS
+        for number, code in enumerate(re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
+    ]
+
+
+def names(pairs: list[tuple[str, str]]) -> list[str]:
+    return [name for name, _ in pairs]
+
+
+def codes(pairs: list[tuple[str, str]]) -> list[str]:
+    return [code for _, code in pairs]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Endpoints]]:
+    """A running network and its folder."""
+    zerog = Zerog(tmp_path_factory.mktemp("documents"))
+    yield zerog.folder, zerog.up()
+    zerog.down()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_that_is_there(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8"))
+    assert [target for target in targets if "://" not in target and not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("code", codes(snippets("python")), ids=names(snippets("python")))
+def test_python_snippets_run(code: str, network: tuple[Path, Endpoints]) -> None:
+    folder, _ = network
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", codes(snippets("js")), ids=names(snippets("js")))
+def test_javascript_snippets_run(code: str, network: tuple[Path, Endpoints]) -> None:
+    _, endpoints = network
+    assert endpoints.chain is not None
+    program = ["node", "--input-type=module", "-e", code.replace(DEFAULT_URL, endpoints.chain.http)]
+    done = subprocess.run(program, cwd=ROOT / "tests" / "interop", capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("31337 ")
+
+
+@pytest.mark.parametrize("code", codes(snippets("toml")), ids=names(snippets("toml")))
+def test_settings_in_documents_are_taken(code: str, tmp_path: Path) -> None:
+    assert tomllib.loads(code)
+    (tmp_path / ".zerog").mkdir()
+    (tmp_path / ".zerog" / "zerog.toml").write_text(code)
+    zerog = Zerog(tmp_path)
+    zerog.up()
+    zerog.down()
+
+
+def test_what_the_readme_shows_is_what_is_printed(network: tuple[Path, Endpoints]) -> None:
+    folder, endpoints = network
+    assert endpoints.chain is not None
+    zerog = Zerog(folder)
+    zerog.down()
+    printed = zerog.run("up", "--wait").stdout
+    (shown,) = [code for name, code in snippets("text") if name.startswith("README.md")]
+    expected = shown.replace(DEFAULT_URL, endpoints.chain.http).replace("/your/folder", str(folder)).splitlines()
+    found = printed.replace(f" --dir {folder}", "").splitlines()
+    assert found[:-1] == expected[:-1]  # The last line says how to stop it, which differs in the background.
