@@ -1,6 +1,7 @@
 """Faults of the disk and sudden ends, made by strace at the n-th system call on given files, with the proof that they happened."""
 
 import re
+import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -83,6 +84,8 @@ def traced_command(command: Sequence[str], trace_file: Path, *, files: Iterable[
 
     Without `--seccomp-bpf`, which is quicker but never delivers the signal of an injection.
     """
+    if shutil.which("strace") is None:
+        raise FileNotFoundError("strace is missing, which makes the faults (Debian: apt-get install strace)")
     watched = [argument for file in files for argument in ("-P", str(file))]
     injected = ["-e", fault.injection] if fault else []
     calls = "trace=" + ",".join(WRITING_CALLS)
