@@ -23,8 +23,10 @@ from zerog.runtime.clock import Clock
 
 __all__ = ["SoloProducer"]
 
-INLINE_S_MAX: Final = 0.001
-"""Kernel work that is expected to take longer goes to a thread, so that other clients are not held up."""
+INLINE_S_MAX: Final = 0.0015
+"""Submissions that are expected to take longer go to a thread, so that other clients are not held up."""
+PACE_WEIGHT: Final = 0.1
+"""How much the latest submission counts in what is expected of the next, so that one slow write changes nothing."""
 INLINE_BYTES_MAX: Final = 512
 """Transactions of more bytes together are not expected to be quick."""
 INLINE_GAS_MAX: Final = 500_000
@@ -69,8 +71,8 @@ class SoloProducer:
     _lock: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
     _waiting: list[Submission] = field(default_factory=list)
     _interval_changed: anyio.Event = field(default_factory=anyio.Event)
-    _is_quick: bool = True
-    """Whether the last small submission was over quickly. On a slow disk none is, and all go to a thread."""
+    _pace_s: float = 0.0
+    """Seconds that a small submission takes. On a slow disk that is long, and all go to a thread."""
 
     # ---- what the RPC asks for -----------------------------------------------------------------------------------
 
@@ -80,7 +82,7 @@ class SoloProducer:
         Raises `LedgerFailedError` when a block could not be written.
         """
         submission = Submission(transactions, impersonated)
-        if self._lock.locked() or not self._is_quick or sum(map(len, transactions)) > INLINE_BYTES_MAX:
+        if self._lock.locked() or self._pace_s > INLINE_S_MAX or sum(map(len, transactions)) > INLINE_BYTES_MAX:
             return await self._submit_with_others(submission)
         begin_s = self.clock.monotonic_s()
         outcome = self._add(submission)
@@ -92,7 +94,7 @@ class SoloProducer:
                 await self.mine_pending()
             return outcome
         self._publish(self._drain())
-        self._is_quick = self.clock.monotonic_s() - begin_s < INLINE_S_MAX
+        self._keep_pace(begin_s, 1)
         return outcome
 
     async def mine(self, count: int = 1, *, timestamp: int | None = None, interval_s: int | None = None) -> None:
@@ -193,7 +195,7 @@ class SoloProducer:
             for submission in submissions:
                 submission.outcome = error
             return
-        self._is_quick = self.clock.monotonic_s() - begin_s < INLINE_S_MAX * len(submissions)
+        self._keep_pace(begin_s, sum(len(submission.transactions) for submission in submissions))
         for submission, outcome in zip(submissions, outcomes, strict=True):
             self._tell_arrivals(outcome)
             submission.outcome = outcome
@@ -205,6 +207,10 @@ class SoloProducer:
 
     def _add(self, submission: Submission) -> Sequence[bytes | Rejection]:
         return self.pool.add(self.ledger, submission.transactions, submission.impersonated)
+
+    def _keep_pace(self, begin_s: float, transaction_count: int) -> None:
+        took_s = (self.clock.monotonic_s() - begin_s) / max(transaction_count, 1)
+        self._pace_s += PACE_WEIGHT * (took_s - self._pace_s)
 
     def _tell_arrivals(self, outcome: Sequence[bytes | Rejection]) -> None:
         self.feed.arrived([answer for answer in outcome if isinstance(answer, bytes)])
