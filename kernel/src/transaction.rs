@@ -230,7 +230,7 @@ fn decode_envelope(raw: &[u8]) -> Result<TxEnvelope, TransactionError> {
     } else {
         TxLegacy::rlp_decode_signed(&mut rest).map(TxEnvelope::Legacy).map_err(Into::into)
     };
-    let envelope = envelope.map_err(|error| wording(first, error))?;
+    let envelope = envelope.map_err(|error| wording(raw, error))?;
     if !rest.is_empty() {
         return Err(TransactionError::Encoding("rlp: input contains more than one value".into()));
     }
@@ -247,8 +247,12 @@ fn decode_envelope(raw: &[u8]) -> Result<TxEnvelope, TransactionError> {
 }
 
 /// The words that geth has for a fault of RLP.
-fn wording(kind: u8, error: Eip2718Error) -> TransactionError {
+fn wording(raw: &[u8], error: Eip2718Error) -> TransactionError {
     use alloy_rlp::Error;
+    let typed = usize::from(raw[0] < LEGACY_FIRST_BYTE_MIN);
+    let kind = if typed == 1 { raw[0] } else { 0 };
+    // Whether the outer list is all there, so that it is its content that ends too early.
+    let whole = alloy_rlp::Header::decode(&mut &raw[typed..]).is_ok();
     let error = match error {
         Eip2718Error::UnexpectedType(kind) => return TransactionError::UnsupportedType(kind),
         Eip2718Error::RlpError(error) => error,
@@ -257,9 +261,10 @@ fn wording(kind: u8, error: Eip2718Error) -> TransactionError {
     let detail = match error {
         Error::Overflow => "rlp: input string too long".into(),
         Error::LeadingZero => "rlp: non-canonical integer format".into(),
+        Error::InputTooShort if whole => format!("rlp: too few elements in a transaction of type {kind}"),
         Error::InputTooShort => "rlp: value size exceeds available input length".into(),
         Error::NonCanonicalSingleByte | Error::NonCanonicalSize => "rlp: non-canonical size information".into(),
-        Error::UnexpectedLength => format!("rlp: input string has the wrong size in a transaction of type {}", shown_kind(kind)),
+        Error::UnexpectedLength => format!("rlp: input string has the wrong size in a transaction of type {kind}"),
         Error::UnexpectedString => "rlp: expected input list".into(),
         Error::UnexpectedList => "rlp: expected input string or byte".into(),
         Error::ListLengthMismatch { expected, got } if got < expected => "rlp: input list has too many elements".into(),
@@ -267,10 +272,6 @@ fn wording(kind: u8, error: Eip2718Error) -> TransactionError {
         Error::Custom(detail) => format!("rlp: {detail}"),
     };
     TransactionError::Encoding(detail)
-}
-
-fn shown_kind(first: u8) -> u8 {
-    if first < LEGACY_FIRST_BYTE_MIN { first } else { 0 }
 }
 
 /// The fields of a transaction that is yet to be signed; what a type does not have must be left out.

@@ -28,6 +28,8 @@ pub struct Account {
     executable_end: u64,
     /// Sums over the entries from `nonce` to `executable_end`.
     executable: Sums,
+    /// Cost of all entries.
+    cost: U512,
 }
 
 /// What several transactions take together.
@@ -80,6 +82,11 @@ impl Account {
         self.executable
     }
 
+    /// Cost of all that waits: a balance that covers it covers each.
+    pub fn cost(&self) -> U512 {
+        self.cost
+    }
+
     pub fn is_executable(&self, nonce: u64) -> bool {
         (self.nonce..self.executable_end).contains(&nonce)
     }
@@ -104,7 +111,11 @@ impl Account {
     /// Put an entry in, in place of one with the same nonce, which is returned. Its nonce is not below the account's.
     pub fn insert(&mut self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
         let nonce = entry.transaction.nonce();
+        self.cost += U512::from(entry.cost);
         let replaced = self.entries.insert(nonce, entry.clone());
+        if let Some(old) = &replaced {
+            self.cost -= U512::from(old.cost);
+        }
         match &replaced {
             Some(old) if self.is_executable(nonce) => {
                 self.executable.subtract(old);
@@ -118,6 +129,7 @@ impl Account {
     /// Take an entry out; the ones after it wait from then on.
     pub fn remove(&mut self, nonce: u64) -> Option<Arc<Entry>> {
         let removed = self.entries.remove(&nonce)?;
+        self.cost -= U512::from(removed.cost);
         if self.is_executable(nonce) {
             self.executable.subtract(&removed);
             self.entries.range(nonce..self.executable_end).for_each(|(_, entry)| self.executable.subtract(entry));
@@ -136,6 +148,7 @@ impl Account {
         let mut passed = Vec::new();
         while let Some(first) = self.entries.first_entry().filter(|first| *first.key() < nonce) {
             let first = first.remove();
+            self.cost -= U512::from(first.cost);
             if first.transaction.nonce() < self.executable_end {
                 self.executable.subtract(&first);
             }

@@ -6,9 +6,10 @@ mod checks;
 mod rejection;
 mod state;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U256, U512};
 
 pub use account::Entry;
 pub use best::Best;
@@ -217,6 +218,7 @@ impl Pool {
 
     /// After a block: follow the nonces of these senders, and let go what they can no longer pay.
     pub fn included<V: ChainView>(&mut self, view: &V, senders: impl IntoIterator<Item = Address>) -> Result<(), V::Error> {
+        let senders: BTreeSet<Address> = senders.into_iter().collect();
         for sender in senders {
             self.follow(view, sender)?;
         }
@@ -240,8 +242,11 @@ impl Pool {
         }
         let facts = view.account(sender)?;
         Arc::make_mut(&mut self.state).follow(sender, facts.nonce);
-        let unfit = self.unfit(sender, |entry| checks::check_stateful(&entry.transaction, &facts, None).is_err());
-        self.remove_all(&unfit);
+        let all_paid = self.state.account(&sender).is_none_or(|account| account.cost() <= U512::from(facts.balance));
+        if !all_paid || facts.has_code {
+            let unfit = self.unfit(sender, |entry| checks::check_stateful(&entry.transaction, &facts, None).is_err());
+            self.remove_all(&unfit);
+        }
         Ok(())
     }
 

@@ -121,7 +121,7 @@ fn assert_says(decoded: &SignedTransaction, fields: &TransactionFields) {
 
 proptest! {
     #[test]
-    fn what_is_signed_decodes(fields in any_fields(), key in 1u8..) {
+    fn what_is_signed_decodes(fields in any_fields(), key in 1u8..255) {
         let raw = UnsignedTransaction::new(fields.clone()).unwrap().sign(&[key; 32]).unwrap();
         let decoded = SignedTransaction::decode(&raw).unwrap();
         assert_says(&decoded, &fields);
@@ -199,6 +199,9 @@ fn faults_have_geths_words() {
     assert_eq!(refused(&[0x7f, 0xc0]), TransactionError::UnsupportedType(0x7f));
     assert_eq!(refused(&[&EIP155_RAW[..], &[0]].concat()), encoding("rlp: input contains more than one value"));
     assert_eq!(refused(&EIP155_RAW[..100]), encoding("rlp: value size exceeds available input length"));
+    assert_eq!(refused(&[0xf8, 0x6b]), encoding("rlp: value size exceeds available input length"));
+    assert_eq!(refused(&[0xc0]), encoding("rlp: too few elements in a transaction of type 0"));
+    assert_eq!(refused(&[2, 0xc0]), encoding("rlp: too few elements in a transaction of type 2"));
     assert_eq!(refused(&[0x80]), encoding("rlp: expected input list"));
     assert_eq!(refused(&[2, 0x80]), encoding("rlp: expected input list"));
     let mut leading_zero = EIP155_RAW.to_vec();
