@@ -26,8 +26,8 @@ EXIT_INTERRUPTED: Final = 130
 
 def run(arguments: Sequence[str]) -> int:
     """Perform a command line. Returns the exit code; nothing that is expected shows a traceback."""
-    app = make_app(network_folder(arguments))
     try:
+        app = make_app(network_folder(arguments))
         result = app(list(arguments), result_action="return_value", exit_on_error=False)
     except cyclopts.CycloptsError:
         return EXIT_USAGE  # Told already, in words, by the parser.

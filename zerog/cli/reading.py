@@ -1,7 +1,9 @@
 """Log files as a person reads them: one line an event, of one role or of all, also while they grow."""
 
+import os
 import sys
 from collections import deque
+from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
@@ -30,33 +32,45 @@ class LogPrinter:
 
     def run(self, lines: int, *, follow: bool) -> None:
         """Print the last `lines` of each file; with `follow` go on until interrupted."""
-        last = [line for path in self._files() for line in deque(self._reader(path), maxlen=lines)]
-        if not last:
-            say(f"no logs in {self._folder}" + (f" of {self._role}" if self._role else ""))
-        for line in sorted(last, key=_time_of):
-            self._print(line)
-        if follow:
-            anyio.run(self._follow)
+        try:
+            last = [line for path in self._files() for line in deque(self._fresh_lines(path), maxlen=lines)]
+            if not last:
+                say(f"no logs in {self._folder}" + (f" of {self._role}" if self._role else ""))
+            self._print(last)
+            if follow:
+                anyio.run(self._follow)
+        finally:
+            for reader in self._open.values():
+                reader.close()
+            self._open.clear()
 
     async def _follow(self) -> None:
         while True:
-            fresh = [line for path in self._files() for line in self._reader(path)]
-            for line in sorted(fresh, key=_time_of):
-                self._print(line)
+            self._print([line for path in self._files() for line in self._fresh_lines(path)])
             await anyio.sleep(LOOK_S)
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob(f"{self._role or '*'}.jsonl"))
 
-    def _reader(self, path: Path) -> TextIOWrapper:
-        """The file, read on from where it was read to; from its start once it was put aside for a new one."""
+    def _fresh_lines(self, path: Path) -> Iterator[str]:
+        """The whole lines that were written since the last look; all of a file that has taken the place of the one before."""
         reader = self._open.get(path)
-        if reader is None or path.stat().st_ino != Path(f"/dev/fd/{reader.fileno()}").stat().st_ino:
-            reader = self._open[path] = path.open(encoding="utf-8")
-        return reader
+        if reader is None or path.stat().st_ino != os.fstat(reader.fileno()).st_ino:
+            if reader is not None:
+                reader.close()
+            reader = self._open[path] = path.open(encoding="utf-8", errors="replace")
+        while True:
+            start = reader.tell()
+            line = reader.readline()
+            if not line.endswith("\n"):
+                reader.seek(start)  # Its writer is not done with it.
+                return
+            yield line
 
-    def _print(self, line: str) -> None:
-        sys.stdout.write(line if self._as_json else as_line(line))
+    def _print(self, lines: list[str]) -> None:
+        """Print lines of several files in the order of time."""
+        for line in sorted(lines, key=_time_of):
+            sys.stdout.write(line if self._as_json else as_line(line))
         sys.stdout.flush()
 
 

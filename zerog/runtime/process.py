@@ -197,9 +197,9 @@ async def _stop_on_signal(stop: anyio.Event, *, task_status: TaskStatus[None]) -
 
 
 async def _stop_when_orphaned(stop: anyio.Event) -> None:
-    """The supervisor never writes to our stdin, so that it becomes readable means that it has ended."""
+    """The supervisor never writes to our stdin, so that it becomes readable means that it lets us go or has died."""
     await anyio.wait_readable(sys.stdin.fileno())
-    log.info("supervisor_gone")
+    log.info("stdin_ended")
     stop.set()
 
 

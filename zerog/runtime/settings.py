@@ -5,19 +5,37 @@ in the environment `ZEROG_CHAIN_RUN_BLOCK_TIME` for the command `zerog chain run
 """
 
 import dataclasses
+import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import cyclopts
 from cyclopts.config import Env, Toml
 
-__all__ = ["ENVIRONMENT_PREFIX", "SETTINGS_FILE", "as_flags", "fill", "flag_name", "parameter_rules", "sources"]
+from zerog.primitives.errors import RefusalError
+
+__all__ = ["ENVIRONMENT_PREFIX", "SETTINGS_FILE", "SettingsUnreadableError", "as_flags", "fill", "flag_name", "parameter_rules", "sources"]
 
 ENVIRONMENT_PREFIX: Final = "ZEROG_"
 SETTINGS_FILE: Final = "zerog.toml"
 
 S = TypeVar("S")
+
+
+@dataclass(eq=False)
+class SettingsUnreadableError(RefusalError):
+    """The file of settings cannot be read."""
+
+    path: Path
+    cause: str
+
+    code = "settings_unreadable"
+    remedy = "repair the file, or remove it to go back to the defaults"
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
 
 
 def flag_name(field: str) -> str:
@@ -31,8 +49,18 @@ def parameter_rules() -> cyclopts.Parameter:
 
 
 def sources(state_folder: Path) -> tuple[Env, Toml]:
-    """Where values come from that are not given as flags, the more important first. `state_folder` is the network's `.zerog`."""
-    return Env(ENVIRONMENT_PREFIX, command=True, show=False), Toml(state_folder / SETTINGS_FILE, allow_unknown=False)
+    """Where values come from that are not given as flags, the more important first. `state_folder` is the network's `.zerog`.
+
+    Raises `SettingsUnreadableError`.
+    """
+    path = state_folder / SETTINGS_FILE
+    try:
+        tomllib.loads(path.read_text(encoding="utf-8"))  # The parser reads it again, and would not name it.
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsUnreadableError(path, str(error)) from error
+    return Env(ENVIRONMENT_PREFIX, command=True, show=False), Toml(path, allow_unknown=False)
 
 
 def fill(kind: type[S], flags: Sequence[str], *, command: Sequence[str], state_folder: Path) -> S:

@@ -1,0 +1,106 @@
+"""The network's folder, its endpoints, its ports and the keys of its roles."""
+
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from zerog.devnet.endpoints import Account, ChainEndpoints, Endpoints, as_environment
+from zerog.devnet.errors import NetworkRunningError, RecordBrokenError
+from zerog.devnet.folder import NetworkFolder, NetworkRecord
+from zerog.devnet.keys import role_account
+from zerog.devnet.settings import DevnetSettings, SettingsInvalidError
+from zerog.devnet.subsystems import SUBSYSTEMS, chosen_port
+from zerog.networks import load
+from zerog.primitives.keys import derive_accounts
+from zerog.runtime.files import FileLock
+
+CHAIN = SUBSYSTEMS[0]
+
+
+def test_reset_keeps_the_settings_alone(tmp_path: Path) -> None:
+    folder = NetworkFolder.of(tmp_path)
+    assert folder.reset() == []
+    folder.prepare()
+    (folder.path / "zerog.toml").write_text("[up]\nblock-time = 3\n")
+    (folder.path / "chain").mkdir()
+    (folder.path / "chain" / "blocks").write_bytes(b"1")
+    (folder.path / "link").symlink_to(tmp_path)
+    folder.write_record(NetworkRecord(network="local"))
+    assert folder.reset() == ["chain", "link", "logs", "network.json"]
+    assert tmp_path.exists()
+    assert (folder.path / "zerog.toml").read_text() == "[up]\nblock-time = 3\n"
+    folder.prepare()
+    assert (folder.path / "zerog.toml").read_text() == "[up]\nblock-time = 3\n"
+
+
+@pytest.mark.parametrize("holder", ["supervisor", "chain"])
+def test_reset_is_refused_while_anything_runs(tmp_path: Path, holder: str) -> None:
+    folder = NetworkFolder.of(tmp_path)
+    folder.prepare()
+    folder.write_record(NetworkRecord(network="local"))
+    with FileLock.acquire(folder.run / f"{holder}.lock", command="test"), pytest.raises(NetworkRunningError):
+        folder.reset()
+    assert folder.read_record() == NetworkRecord(network="local")
+
+
+def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = NetworkFolder.of(tmp_path)
+    folder.prepare()
+    assert folder.read_record() is None
+    (folder.path / "network.json").write_text('{"network": 7}')
+    with pytest.raises(RecordBrokenError, match=r"network\.json"):
+        folder.read_record()
+
+
+@pytest.mark.parametrize(
+    ("port_base", "record", "port"),
+    [
+        (None, None, 8545),
+        (9000, None, 9545),
+        (0, None, 0),
+        (None, NetworkRecord(network="local", port_base=0, ports={"chain": 40001}), 40001),
+        (0, NetworkRecord(network="local", port_base=0, ports={"chain": 40001}), 40001),
+        (0, NetworkRecord(network="local", ports={"chain": 8545}), 0),
+        (9000, NetworkRecord(network="local", port_base=0, ports={"chain": 40001}), 9545),
+        (None, NetworkRecord(network="local", port_base=9000, ports={"chain": 9545}), 9545),
+    ],
+)
+def test_a_port_stays_until_another_is_asked_for(port_base: int | None, record: NetworkRecord | None, port: int) -> None:
+    assert chosen_port(CHAIN, DevnetSettings(port_base=port_base), record) == port
+
+
+@pytest.mark.parametrize("port_base", [1, 7999, 22001, -1])
+def test_a_port_base_out_of_range_is_refused(port_base: int) -> None:
+    with pytest.raises(SettingsInvalidError, match=str(port_base)):
+        DevnetSettings(port_base=port_base)
+
+
+def test_the_environment_says_what_the_endpoints_say_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    odd = "/a folder/it's $HOME"
+    endpoints = Endpoints(
+        network="local",
+        chain_id=31337,
+        pid=1,
+        data_dir=odd,
+        logs=odd,
+        chain=ChainEndpoints(http="http://127.0.0.1:1", ws="ws://127.0.0.1:1"),
+        accounts=[Account(address="0x1", private_key="0x2")],
+    )
+    (tmp_path / ".env").write_bytes(as_environment(endpoints))
+    script = '. ./.env && printf "%s\\n" "$ZEROG_DATA_DIR" "$ZEROG_CHAIN_WS" "$ZEROG_ACCOUNTS_0_PRIVATE_KEY" "${ZEROG_STORAGE-unset}"'
+    said = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=10).stdout
+    assert said.splitlines() == [odd, "ws://127.0.0.1:1", "0x2", "unset"]
+    assert msgspec.json.decode(endpoints.to_json(), type=Endpoints) == endpoints
+    assert "0x2" not in repr(endpoints)
+
+
+def test_no_role_has_the_key_of_a_test_account() -> None:
+    genesis = load("local").genesis
+    assert genesis is not None
+    accounts = derive_accounts(genesis.mnemonic, 20)
+    assert str(accounts[0].address) == "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    roles = {role_account(genesis.mnemonic, subsystem.name, index).address for subsystem in SUBSYSTEMS for index in range(3)}
+    assert len(roles) == 3 * len(SUBSYSTEMS)
+    assert not roles & {account.address for account in accounts}
