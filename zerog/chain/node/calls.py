@@ -8,7 +8,6 @@ from anyio import to_thread
 
 from zerog._kernel import CallOutcome, CallRequest, Rejection, StateNotKeptError, UnknownBlockError
 from zerog.chain.node.chain import Chain, State
-from zerog.chain.protocol.constants import CALL_TIME_S_MAX
 from zerog.chain.protocol.errors import ExecutionHaltedError, ExecutionRevertedError, GasRequiredError, HeaderNotFoundError
 from zerog.chain.protocol.pool_errors import call_refusal
 from zerog.chain.protocol.tags import BlockSelector
@@ -82,9 +81,9 @@ async def _run(
     request = partial(call_request, wanted, accounts=account_overrides(accounts), block=block_override(block))
     try:
         state = chain.at(selector)
-        outcome = execute(request(time_limit_s=QUICK_S_MAX), state)
+        outcome = execute(request(time_limit_s=min(QUICK_S_MAX, chain.settings.call_time_s)), state)
         if isinstance(outcome, CallOutcome) and outcome.status == "halt" and outcome.halt.startswith(TIMEOUT_HALT):
-            outcome = await to_thread.run_sync(execute, request(time_limit_s=CALL_TIME_S_MAX), state)
+            outcome = await to_thread.run_sync(execute, request(time_limit_s=chain.settings.call_time_s), state)
     except (UnknownBlockError, StateNotKeptError):
         raise HeaderNotFoundError from None
     return outcome

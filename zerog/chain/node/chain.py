@@ -173,7 +173,12 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         checkpoint_seconds=settings.checkpoint_s,
         history_blocks=settings.history_blocks,
     )
-    pool = Pool(minimum_tip=settings.minimum_tip_wei, allow_unprotected=settings.allow_unprotected)
+    pool = Pool(
+        capacity=settings.pool_transactions_max,
+        per_account=settings.account_transactions_max,
+        minimum_tip=settings.minimum_tip_wei,
+        allow_unprotected=settings.allow_unprotected,
+    )
     feed = Feed(ledger, pool)
     producer = SoloProducer(
         ledger=ledger,

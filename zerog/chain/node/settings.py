@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zerog.chain.protocol.constants import CALL_TIME_S_MAX
 from zerog.chain.protocol.genesis import Hardfork
 from zerog.primitives.errors import RefusalError
 
@@ -40,8 +41,14 @@ class ChainNodeSettings:
     """Newest rules of the EVM, active from block 0."""
     minimum_tip_wei: int = 0
     """Transactions that pay a lower tip are refused."""
+    pool_transactions_max: int = 200_000
+    """Most transactions that wait for a block; beyond it the lowest tip gives way."""
+    account_transactions_max: int = 100_000
+    """Most transactions of one account that wait for a block."""
     allow_unprotected: bool = False
     """Take transactions without a chain id (before EIP-155), which can be replayed on other chains."""
+    call_time_s: float = CALL_TIME_S_MAX
+    """Longest `eth_call` and `eth_estimateGas`."""
     dev_methods: bool = True
     """Offer unlocked accounts and the methods of `evm_`, `anvil_` and `hardhat_`; on an address that is not loopback only with a token."""
     dev_token: str | None = field(default=None, repr=False)
@@ -62,6 +69,10 @@ class ChainNodeSettings:
             raise SettingsError(f"{self.rpc_port} is no port")
         if self.checkpoint_blocks < 1 or self.checkpoint_s <= 0:
             raise SettingsError("a checkpoint needs at least one block and some time")
+        if self.call_time_s <= 0:
+            raise SettingsError("a call needs some time")
+        if self.pool_transactions_max < 1 or self.account_transactions_max < 1:
+            raise SettingsError("the pool needs room for at least one transaction")
         if self.minimum_tip_wei < 0:
             raise SettingsError("the minimum tip cannot be negative")
 

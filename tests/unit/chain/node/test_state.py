@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, Running, text
+from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, Running, run_node, text
 from tests.unit.chain.node.programs import (
     BASE_FEE,
     COINBASE,
@@ -20,6 +20,7 @@ from tests.unit.chain.node.programs import (
     panic,
     word,
 )
+from zerog.chain.node.settings import ChainNodeSettings
 
 FIRST, SENDER, OTHER = ACCOUNTS[0], ACCOUNTS[1], ACCOUNTS[2]
 STRANGER = "0x" + "77" * 20
@@ -271,3 +272,16 @@ def test_sender_zero_calls_without_funds(chain: Running) -> None:
     assert chain.rpc("eth_call", {"to": chain.place(ECHO), "data": "0x01", "gasPrice": "0x0"}) == "0x01"
     assert chain.rpc("eth_getBalance", "0x" + "00" * 20) is not None
     assert chain.balance(SENDER.address) > GWEI
+
+
+@pytest.mark.parametrize("method", ["eth_call", "eth_estimateGas"])
+def test_a_call_that_takes_too_long_is_stopped(method: str) -> None:
+    for node in run_node(ChainNodeSettings(rpc_port=0, call_time_s=0.002)):
+        refused = node.refusal(method, {"to": node.place(LOOP)})
+        assert (refused.code, refused.message) == (-32000, "execution aborted (timeout = 0.002s)")
+
+
+def test_a_long_call_keeps_nobody_waiting_and_ends(chain: Running) -> None:
+    """It outlives its first try on the event loop and goes on in a thread, up to the end of its gas."""
+    refused = chain.refusal("eth_call", {"to": chain.place(LOOP)})
+    assert (refused.code, refused.message) == (-32000, "out of gas")

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import rlp  # type: ignore[import-untyped]
 
-from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, LOCAL, Running, text
+from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, LOCAL, Running, run_node, text
 from tests.unit.chain.node.programs import ECHO, creation
 from zerog._kernel import Transaction, keccak256, secp256k1_sign
+from zerog.chain.node.settings import ChainNodeSettings
 from zerog.primitives import Account
 
 SENDER, OTHER = ACCOUNTS[1], ACCOUNTS[2]
@@ -280,19 +281,32 @@ def test_a_pending_transaction_is_seen_in_the_pending_block_only(chain: Running)
     assert chain.balance(OTHER.address, "pending") == chain.balance(OTHER.address) + 1
 
 
-def test_unprotected_transactions_pass_where_they_are_allowed() -> None:
-    from tests.unit.chain.node.conftest import run_node
-    from zerog.chain.node.settings import ChainNodeSettings
+def test_a_full_pool_takes_only_what_pays_more() -> None:
+    for node in run_node(ChainNodeSettings(rpc_port=0, automine=False, pool_transactions_max=2)):
+        first = node.send(ACCOUNTS[1])
+        node.send(ACCOUNTS[2], max_priority_fee_per_gas=2 * GWEI)
+        refused = node.refusal("eth_sendRawTransaction", node.raw(ACCOUNTS[3]))
+        assert (refused.code, refused.message) == (-32000, "txpool is full")
+        node.send(ACCOUNTS[3], max_priority_fee_per_gas=3 * GWEI)
+        assert node.rpc("eth_getTransactionByHash", first) is None
 
+
+def test_one_account_has_only_its_share_of_the_pool() -> None:
+    for node in run_node(ChainNodeSettings(rpc_port=0, automine=False, account_transactions_max=2)):
+        node.send(ACCOUNTS[1])
+        node.send(ACCOUNTS[1])
+        refused = node.refusal("eth_sendRawTransaction", node.raw(ACCOUNTS[1]))
+        assert (refused.code, refused.message) == (-32000, "account limit exceeded: pooled 2 txs")
+        node.send(ACCOUNTS[2])
+
+
+def test_unprotected_transactions_pass_where_they_are_allowed() -> None:
     for node in run_node(ChainNodeSettings(rpc_port=0, allow_unprotected=True)):
         sent = node.send(SENDER, kind=0, chain_id=None, max_priority_fee_per_gas=None)
         assert node.rpc("eth_getTransactionReceipt", sent)["status"] == "0x1"
 
 
 def test_osaka_caps_the_gas_of_a_transaction() -> None:
-    from tests.unit.chain.node.conftest import run_node
-    from zerog.chain.node.settings import ChainNodeSettings
-
     for node in run_node(ChainNodeSettings(rpc_port=0, hardfork="osaka")):
         refused = node.refusal("eth_sendRawTransaction", node.raw(SENDER, gas_limit=16_777_217))
         assert (refused.code, refused.message) == (-32000, "transaction gas limit too high (cap: 16777216, tx: 16777217)")
