@@ -14,9 +14,11 @@ from tests.ledger.results import record
 from tests.ledger.scenario import Block, Edit, Scenario, apply_edit, block_env, genesis_json
 from zerog._kernel import Ledger
 
-BLOCKS = 20_000 if LONG else 2_000
+BLOCKS = 5_000 if LONG else 2_000
 AUDIT_EVERY = 250
 UNWIND_MAX = 20
+SAMPLES = 3
+LOOKS_BACK = 40
 CHECKPOINT_BLOCKS = (1, 7, 64, 1024)
 CONFIGURATIONS = list(product((1, 2), CHECKPOINT_BLOCKS)) if LONG else [(2, 1), (1, 7), (2, 64), (1, 1024), (2, 1024)]
 """(threads, checkpoint interval in blocks); each number is tried in every run, each pair in the long one."""
@@ -24,13 +26,38 @@ TIMEOUT_S = 1800 if LONG else 300
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What one account was after a block."""
+
+    address: bytes
+    balance: int
+    nonce: int
+    code: bytes
+    slot: bytes
+    value: bytes
+
+
+def sample(ledger: Ledger, address: bytes, slot: bytes, at: int | None = None) -> Sample:
+    """Read one account and one of its slots, now or as they were after block `at`."""
+    return Sample(
+        address,
+        ledger.balance(address, at),
+        ledger.nonce(address, at),
+        ledger.code(address, at),
+        slot,
+        ledger.storage(address, slot, at),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedBlock:
-    """A block with the edits before it, and the hash and state root that the first run found."""
+    """A block with the edits before it, and what the first run found: its hash, its state root and some of its state."""
 
     edits: tuple[Edit, ...]
     block: Block
     hash: bytes
     state_root: bytes
+    samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +79,16 @@ def recording() -> Recording:
 
 
 def record_blocks(ledger: Ledger, seed: int) -> Iterator[RecordedBlock]:
-    scenario = Scenario(seed, ledger)
+    scenario, dice = Scenario(seed, ledger), Random(f"samples {seed}")
     for _ in range(BLOCKS):
         edits = scenario.next_edits()
         for edit in edits:
             apply_edit(ledger, edit)
         block = scenario.next_block()
         summary = ledger.commit(ledger.execute(block_env(block), block.transactions))
-        yield RecordedBlock(tuple(edits), block, summary.hash, summary.state_root)
+        addresses = dice.sample(scenario.targets(), SAMPLES)
+        samples = [sample(ledger, address, dice.randrange(4).to_bytes(32, "big")) for address in addresses]
+        yield RecordedBlock(tuple(edits), block, summary.hash, summary.state_root, tuple(samples))
 
 
 @dataclass(slots=True)
@@ -109,6 +138,14 @@ class Replay:
         assert head.number == number
         assert head.hash == (self.recording.blocks[number - 1].hash if number else self.ledger.genesis_hash)
 
+    def look_back(self, dice: Random) -> None:
+        """The state after older blocks reads as it was when they were new."""
+        for number in dice.sample(range(1, self.ledger.head().number), LOOKS_BACK):
+            for expected in self.recording.blocks[number - 1].samples:
+                assert sample(self.ledger, expected.address, expected.slot, number) == expected, (
+                    f"seed {self.recording.seed}, block {number}"
+                )
+
     def audit(self) -> None:
         """The state root from the flat state alone is the header's."""
         number = self.ledger.head().number
@@ -134,6 +171,7 @@ def test_roots_do_not_depend_on_threads_checkpoints_restarts_or_unwinds(tmp_path
         replay.produce(number)
         if number % AUDIT_EVERY == 0 or number == BLOCKS:
             replay.audit()
+            replay.look_back(dice)
         elif dice.random() < 0.02:
             back = dice.randint(1, min(UNWIND_MAX, number))
             number -= back
