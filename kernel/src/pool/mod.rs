@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256, U512};
 
+use account::Account;
 pub use account::Entry;
 pub use best::Best;
 pub use checks::ChainRules;
@@ -134,7 +135,7 @@ impl Pool {
                 checks::check_replacement(&old.transaction, &transaction)?;
                 vec![old.transaction.hash]
             }
-            None if waiting.is_some_and(|account| account.count() >= self.settings.per_account) => {
+            None if waiting.map_or(0, Account::count) >= self.settings.per_account => {
                 return Err(Rejection::AccountLimit { limit: self.settings.per_account });
             }
             None => self.victims(&transaction)?,
