@@ -20,8 +20,6 @@ __all__ = ["make_app", "run"]
 
 EXIT_USAGE: Final = 2
 """The command line cannot be understood."""
-EXIT_INTERRUPTED: Final = 130
-"""Ended by Ctrl-C. Source: bash(1), 128 plus the signal's number."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -34,8 +32,6 @@ def run(arguments: Sequence[str]) -> int:
     except ZerogError as error:
         tell_error(error)
         return 1
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Whoever read our output has enough.
         return 0

@@ -35,7 +35,9 @@ def up(
     from zerog.devnet.start import run_network, start_in_background, working_folder
 
     folder = NetworkFolder.of(working_folder(directory, settings))
-    lock = EARLY_LOCK.get() or folder.acquire("zerog up")
+    lock = EARLY_LOCK.get()
+    if lock is None or lock.path != folder.lock:
+        lock = folder.acquire("zerog up")
     show = partial(show_network, as_json=json, background=wait)
     if not wait:
         return run_network(folder, settings, lock, show=show, show_error=tell_report)

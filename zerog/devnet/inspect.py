@@ -57,6 +57,8 @@ async def _ask(folder: NetworkFolder, role: str) -> Mapping[str, object] | None:
             return await client.ask("status", timeout_s=ASK_S_MAX)
     except RoleNotRunningError:
         return None
-    except (ZerogError, TimeoutError) as error:
+    except TimeoutError:
+        return {"error": "no_answer", "cause": f"it did not answer within {ASK_S_MAX:g} seconds"}
+    except ZerogError as error:
         report = report_of(error)
         return {"error": report.code, "cause": report.cause}

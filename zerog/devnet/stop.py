@@ -39,8 +39,8 @@ async def _stop_one(folder: NetworkFolder, role: str) -> bool:
         async with connect(folder.control(role)) as client:
             await client.ask("stop", timeout_s=STOP_S_MAX)
             await client.wait_closed(timeout_s=STOP_S_MAX)
-    except (RoleNotRunningError, ControlFaultError):
-        pass  # It is starting or stopping and does not listen; the lock tells when it has gone.
+    except (RoleNotRunningError, ControlFaultError, TimeoutError):
+        pass  # It is starting, stopping or stuck and does not answer; the lock tells when it has gone.
     while FileLock.is_held(path):
         if anyio.current_time() > deadline:
             FileLock.acquire(path, command="zerog down").release()  # Raises with the name of the holder.
