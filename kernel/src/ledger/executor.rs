@@ -277,7 +277,7 @@ pub struct Ran {
 }
 
 /// Run `candidates` in order; those that cannot run are dropped with the reason.
-pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: &[SignedTransaction]) -> Result<Ran> {
+pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: &mut dyn Iterator<Item = SignedTransaction>) -> Result<Ran> {
     let rules = parent.rules;
     let fork = rules.fork(parent.block.header.number + 1, plan.timestamp);
     let mut header = header_template(parent.block, plan, fork);
@@ -332,7 +332,7 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    fn run(&mut self, evm: &mut LedgerEvm<BlockState<'_>>, transaction: &SignedTransaction, rules: &Rules) -> Result<()> {
+    fn run(&mut self, evm: &mut LedgerEvm<BlockState<'_>>, transaction: SignedTransaction, rules: &Rules) -> Result<()> {
         let gas_left = self.header.gas_limit - self.header.gas_used;
         let blob_gas = transaction.blob_gas_used();
         let blob_gas_used = self.header.blob_gas_used.unwrap_or_default();
@@ -350,11 +350,11 @@ impl Body<'_> {
                 evm.ctx.journaled_state.database.commit(changes);
                 self.header.gas_used += result.tx_gas_used();
                 self.header.blob_gas_used = self.header.blob_gas_used.map(|used| used + blob_gas);
-                self.receipts.push(receipt(transaction, result, self.header.gas_used, base_fee));
-                self.transactions.push(transaction.clone());
+                self.receipts.push(receipt(&transaction, result, self.header.gas_used, base_fee));
+                self.transactions.push(transaction);
             }
             Err(EVMError::Transaction(invalid)) => {
-                let rejection = rejection(&invalid, transaction, evm.ctx.block.gas_limit, base_fee, rules.chain_id);
+                let rejection = rejection(&invalid, &transaction, evm.ctx.block.gas_limit, base_fee, rules.chain_id);
                 self.dropped.push((transaction.hash, rejection));
             }
             Err(EVMError::Database(error)) => return Err(error),

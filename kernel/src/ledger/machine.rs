@@ -13,7 +13,7 @@ use super::{
     trie::Trie,
     view::{Above, EditLayer, View},
 };
-use crate::transaction::SignedTransaction;
+use crate::transaction::{SignedTransaction, TransactionError};
 use alloy_primitives::{B256, Bytes, keccak256};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use revm::primitives::hardfork::SpecId;
@@ -23,6 +23,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc::channel,
     },
     time::{Duration, Instant},
 };
@@ -215,16 +216,65 @@ impl Ledger {
     pub fn execute(&self, plan: &BlockPlan, candidates: &[SignedTransaction]) -> Result<Executed> {
         // A commit, an unwind or an edit from another thread makes the attempt void, so it starts again on what is newest then.
         const ATTEMPTS: usize = 8;
+        let parallel = candidates.len() >= PARALLEL_TRANSACTIONS_MIN;
         for _ in 1..ATTEMPTS {
-            match self.try_execute(plan, candidates) {
+            match self.try_execute(plan, &mut candidates.iter().cloned(), parallel) {
                 Err(LedgerError::Stale) => {}
                 result => return result,
             }
         }
-        self.try_execute(plan, candidates)
+        self.try_execute(plan, &mut candidates.iter().cloned(), parallel)
     }
 
-    fn try_execute(&self, plan: &BlockPlan, candidates: &[SignedTransaction]) -> Result<Executed> {
+    /// The same for transactions as bytes, impersonated ones too: the senders of later ones are recovered while the first already run.
+    pub fn execute_raw<T: AsRef<[u8]> + Sync>(
+        &self,
+        plan: &BlockPlan,
+        raws: &[T],
+    ) -> Result<std::result::Result<Executed, TransactionError>> {
+        if raws.len() < PARALLEL_TRANSACTIONS_MIN {
+            let decoded: std::result::Result<Vec<_>, _> = SignedTransaction::decode_many(raws, true).into_iter().collect();
+            return match decoded {
+                Ok(candidates) => self.execute(plan, &candidates).map(Ok),
+                Err(error) => Ok(Err(error)),
+            };
+        }
+        let (mut decoded, mut failure) = (Vec::with_capacity(raws.len()), None);
+        let executed = self.threads.in_place_scope(|scope| {
+            let chunks: Vec<_> = raws
+                .chunks(PARALLEL_TRANSACTIONS_MIN)
+                .map(|chunk| {
+                    let (sender, receiver) = channel();
+                    scope.spawn(move |_| {
+                        for raw in chunk.iter().map(|raw| SignedTransaction::decode_trusted(raw.as_ref())) {
+                            if sender.send(raw).is_err() {
+                                return; // Nobody waits any more.
+                            }
+                        }
+                    });
+                    receiver
+                })
+                .collect();
+            let mut candidates = chunks.into_iter().flatten().map_while(|result| match result {
+                Ok(transaction) => {
+                    decoded.push(transaction.clone());
+                    Some(transaction)
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            });
+            self.try_execute(plan, &mut candidates, true)
+        });
+        match (failure, executed) {
+            (Some(error), _) => Ok(Err(error)),
+            (None, Err(LedgerError::Stale)) => self.execute(plan, &decoded).map(Ok),
+            (None, executed) => executed.map(Ok),
+        }
+    }
+
+    fn try_execute(&self, plan: &BlockPlan, candidates: &mut dyn Iterator<Item = SignedTransaction>, parallel: bool) -> Result<Executed> {
         let (block, edits, generation, view) = {
             let head = self.head.read();
             let view = View {
@@ -243,7 +293,7 @@ impl Ledger {
         let clears_empty = fork.is_enabled_in(SpecId::SPURIOUS_DRAGON);
         let seal = |parallel| head::seal(&self.store, &self.head, generation, ran, clears_empty, parallel);
         // Waking another thread costs more than a small block.
-        if candidates.len() < PARALLEL_TRANSACTIONS_MIN { seal(false) } else { self.threads.install(|| seal(true)) }
+        if parallel { self.threads.install(|| seal(true)) } else { seal(false) }
     }
 
     fn check_plan(&self, plan: &BlockPlan, parent: &Block) -> Result<()> {
@@ -255,18 +305,6 @@ impl Ledger {
             return Err(LedgerError::Decode(format!("extra data of {} bytes is above the limit of 32", plan.extra_data.len())));
         }
         Ok(())
-    }
-
-    /// Decode on all threads; `trusted` accepts impersonated senders.
-    pub fn decode_transactions<T: AsRef<[u8]> + Sync>(
-        &self,
-        raws: &[T],
-        trusted: bool,
-    ) -> Vec<std::result::Result<SignedTransaction, crate::transaction::TransactionError>> {
-        match raws.len() {
-            0..PARALLEL_TRANSACTIONS_MIN => SignedTransaction::decode_many(raws, trusted),
-            _ => self.threads.install(|| SignedTransaction::decode_many(raws, trusted)),
-        }
     }
 
     /// Make an executed block the newest, durably; `Stale` when the chain has moved on since.

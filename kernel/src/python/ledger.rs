@@ -409,9 +409,7 @@ impl PyLedger {
     // change
 
     fn execute(&self, py: Python<'_>, env: &PyBlockEnv, transactions: Vec<PyBackedBytes>) -> PyResult<PyExecuted> {
-        let decoded = self.with(py, |ledger| Ok(ledger.decode_transactions(&transactions, true)))?;
-        let candidates = decoded.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let executed = self.with(py, |ledger| ledger.execute(&env.0, &candidates))?;
+        let executed = self.with(py, |ledger| ledger.execute_raw(&env.0, &transactions))??;
         Ok(PyExecuted { inner: Arc::new(executed) })
     }
 
