@@ -83,7 +83,7 @@ async def _run(
         state = chain.at(selector)
         outcome = execute(request(time_limit_s=min(QUICK_S_MAX, chain.settings.call_time_s)), state)
         if isinstance(outcome, CallOutcome) and outcome.status == "halt" and outcome.halt.startswith(TIMEOUT_HALT):
-            outcome = await to_thread.run_sync(execute, request(time_limit_s=chain.settings.call_time_s), state)
+            outcome = await to_thread.run_sync(execute, request(time_limit_s=chain.settings.call_time_s), state, limiter=chain.call_threads)
     except (UnknownBlockError, StateNotKeptError):
         raise HeaderNotFoundError from None
     return outcome

@@ -28,6 +28,9 @@ __all__ = ["Chain", "State", "network_accounts", "network_genesis", "open_chain"
 
 T = TypeVar("T")
 
+CALL_THREADS: Final = 8
+"""Long calls that run at the same time; others wait for one of them."""
+
 State: TypeAlias = int | Executed | None
 """Which state the kernel reads: a height, a block that is not part of the chain, or `None` for the newest."""
 
@@ -51,6 +54,8 @@ class Chain:
     instance_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """Names this process, for clients that ask whether they still talk to the same one."""
     snapshots: Snapshots = field(default_factory=Snapshots)
+    call_threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(CALL_THREADS))
+    """For long calls and log queries, so that many of them do not take all threads."""
     drafting: anyio.Lock = field(default_factory=anyio.Lock)
     """Held from the choice of a nonce until its transaction is in the pool."""
 

@@ -86,6 +86,7 @@ class ChainNode:
             async with create_task_group() as self._parts:
                 parts = self._parts
                 parts.start_soon(chain.producer.run_interval, name="chain.interval")
+                parts.start_soon(chain.producer.run_until_failure, name="chain.failure")
                 self.url = await parts.start(self._serve, name="chain.rpc")
                 log.info("node_ready", url=self.url, chain_id=chain.ledger.chain_id, block=chain.head_number)
                 task_status.started(self.url)

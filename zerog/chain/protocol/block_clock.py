@@ -1,10 +1,15 @@
 """The time of blocks: wall clock plus an offset, unless somebody set it. It has no clock of its own."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from zerog.chain.protocol.errors import TimestampTooLowError
+from zerog.primitives import InvalidParametersError
 
 __all__ = ["BlockClock"]
+
+TIME_S_MAX: Final = 2**62
+"""Later times could not be written as 64 bits any more once an offset is added."""
 
 
 @dataclass(slots=True)
@@ -33,12 +38,27 @@ class BlockClock:
             self.offset_s = timestamp - now_s
 
     def increase(self, seconds: int) -> int:
-        """Move the clock forward; returns the total offset."""
+        """Move the clock forward; returns the total offset. Raises `InvalidParametersError` when that is out of range."""
+        _check_range(self.offset_s + seconds)
         self.offset_s += seconds
         return self.offset_s
 
+    def set_interval(self, seconds: int | None) -> None:
+        """Make each block so much later than its parent. Raises `InvalidParametersError` when that is out of range."""
+        _check_range(seconds or 0)
+        self.interval_s = seconds
+
     def set_next(self, timestamp: int, parent_timestamp: int) -> None:
-        """Fix the next block's timestamp. Raises `TimestampTooLowError` when it is before the parent's."""
+        """Fix the next block's timestamp.
+
+        Raises `TimestampTooLowError` when it is before the parent's, `InvalidParametersError` when it is out of range.
+        """
+        _check_range(timestamp)
         if timestamp < parent_timestamp:
             raise TimestampTooLowError(timestamp, parent_timestamp)
         self.next_timestamp = timestamp
+
+
+def _check_range(seconds: int) -> None:
+    if seconds > TIME_S_MAX:
+        raise InvalidParametersError(f"{seconds} s is out of range: at most {TIME_S_MAX}")

@@ -132,6 +132,22 @@ def test_a_block_may_carry_its_parents_timestamp_but_none_before(chain: Running)
     assert f"timestamp {now - 1} is lower" in refused.message
 
 
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [
+        ("evm_increaseTime", 2**63),
+        ("evm_setNextBlockTimestamp", 2**63),
+        ("anvil_setBlockTimestampInterval", 2**63),
+        ("anvil_setNextBlockBaseFeePerGas", 2**61),
+        ("evm_setBlockGasLimit", 2**63),
+        ("evm_mine", 2**63),
+    ],
+)
+def test_numbers_that_no_block_can_carry_are_refused_and_do_no_harm(chain: Running, method: str, value: int) -> None:
+    assert chain.refusal(method, hex(value)).code == -32602
+    assert chain.rpc("eth_getTransactionReceipt", chain.send(SENDER))["status"] == "0x1"
+
+
 def test_an_interval_between_timestamps_holds_until_it_is_removed(chain: Running) -> None:
     chain.rpc("anvil_setBlockTimestampInterval", 12)
     start = chain.timestamp()

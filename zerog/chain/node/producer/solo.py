@@ -4,16 +4,17 @@ Everything that changes the chain goes through one lock that keeps the order of 
 that wait, so that many senders share one block and one write to the disk; nothing is woken up later, so nothing can stay behind.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import anyio
 from anyio import TASK_STATUS_IGNORED, to_thread
 from anyio.abc import TaskStatus
 
-from zerog._kernel import BlockEnv, BlockSummary, Executed, Ledger, Pool, Rejection, ZerogError, keccak256
+from zerog._kernel import BlockEnv, BlockSummary, Executed, Ledger, LedgerFailedError, Pool, Rejection, ZerogError, keccak256
 from zerog.chain.node.feed import Feed
 from zerog.chain.protocol.block_clock import BlockClock
 from zerog.chain.protocol.fees import next_base_fee
@@ -22,6 +23,8 @@ from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei
 from zerog.runtime.clock import Clock
 
 __all__ = ["SoloProducer"]
+
+T = TypeVar("T")
 
 INLINE_S_MAX: Final = 0.0015
 """Submissions that are expected to take longer go to a thread, so that other clients are not held up."""
@@ -71,6 +74,12 @@ class SoloProducer:
     _lock: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
     _waiting: list[Submission] = field(default_factory=list)
     _interval_changed: anyio.Event = field(default_factory=anyio.Event)
+    _thread: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
+    """A thread of its own, so that long calls of clients never keep a block waiting."""
+    _failed: anyio.Event = field(default_factory=anyio.Event)
+    _version: int = 0
+    """Grows with whatever may change the block that would be made now."""
+    _pending: tuple[tuple[int, int], Executed] | None = None
     _pace_s: float = 0.0
     """Seconds that a small submission takes. On a slow disk that is long, and all go to a thread."""
 
@@ -82,7 +91,7 @@ class SoloProducer:
         Raises `LedgerFailedError` when a block could not be written.
         """
         submission = Submission(transactions, impersonated)
-        if self._lock.locked() or self._pace_s > INLINE_S_MAX or sum(map(len, transactions)) > INLINE_BYTES_MAX:
+        if self._lock.locked() or self._failed.is_set() or self._pace_s > INLINE_S_MAX or sum(map(len, transactions)) > INLINE_BYTES_MAX:
             return await self._submit_with_others(submission)
         begin_s = self.clock.monotonic_s()
         outcome = self._add(submission)
@@ -93,7 +102,8 @@ class SoloProducer:
             with anyio.CancelScope(shield=True):  # The transactions are in the pool now, also when the client hangs up.
                 await self.mine_pending()
             return outcome
-        self._publish(self._drain())
+        with self._noting_failure():
+            self._publish(self._drain())
         self._keep_pace(begin_s, 1)
         return outcome
 
@@ -107,18 +117,21 @@ class SoloProducer:
                 self.block_clock.set_next(timestamp, self.ledger.head().timestamp)
             for begin in range(0, count, BLOCKS_A_SLICE):
                 numbers = range(begin, min(begin + BLOCKS_A_SLICE, count))
-                self._publish(await to_thread.run_sync(self._make_blocks, numbers, interval_s))
+                self._publish(await self._on_thread(partial(self._make_blocks, numbers, interval_s)))
 
     async def mine_pending(self) -> None:
         """Make blocks until the pool holds nothing that fits into one."""
         async with self.exclusive():
-            self._publish(await to_thread.run_sync(self._drain))
+            self._publish(await self._on_thread(self._drain))
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[None]:
         """Nothing else changes the chain while this is held. Not for code that submits or mines."""
         async with self._lock:
-            yield
+            try:
+                yield
+            finally:
+                self._version += 1
 
     async def hold(self, until: anyio.Event, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Let nobody change the chain until the event; reports once that is so."""
@@ -133,7 +146,7 @@ class SoloProducer:
             yield
             self.pool.refresh(self.ledger)
             if self.automine and self.pool.counts()[0]:
-                self._publish(await to_thread.run_sync(self._drain))
+                self._publish(await self._on_thread(self._drain))
 
     def set_interval(self, interval_s: float | None) -> None:
         """Make a block every so many seconds from now on; `None` stops that."""
@@ -152,9 +165,17 @@ class SoloProducer:
                 continue
             await self.mine()
 
+    async def run_until_failure(self) -> None:
+        """Wait until a write to disk fails, and raise that: the ledger takes nothing more until it is opened again."""
+        await self._failed.wait()
+        raise LedgerFailedError("a block could not be written")
+
     def pending(self) -> Executed:
         """The block that would be made now."""
-        return self._build(self.ledger.head())
+        moment = (self._version, self.next_timestamp())
+        if self._pending is None or self._pending[0] != moment:
+            self._pending = (moment, self._build(self.ledger.head()))
+        return self._pending[1]
 
     def next_base_fee(self) -> Wei:
         """Base fee in wei of the block that would be made now."""
@@ -190,7 +211,7 @@ class SoloProducer:
         submissions, self._waiting = self._waiting, []
         begin_s = self.clock.monotonic_s()
         try:
-            outcomes, made = await to_thread.run_sync(self._add_and_mine, submissions)
+            outcomes, made = await self._on_thread(partial(self._add_and_mine, submissions))
         except ZerogError as error:
             for submission in submissions:
                 submission.outcome = error
@@ -205,7 +226,20 @@ class SoloProducer:
         outcomes = [self._add(submission) for submission in submissions]
         return outcomes, self._drain() if self.automine else []
 
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        with self._noting_failure():
+            return await to_thread.run_sync(work, limiter=self._thread)
+
+    @contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except LedgerFailedError:
+            self._failed.set()
+            raise
+
     def _add(self, submission: Submission) -> Sequence[bytes | Rejection]:
+        self._version += 1
         return self.pool.add(self.ledger, submission.transactions, submission.impersonated)
 
     def _keep_pace(self, begin_s: float, transaction_count: int) -> None:
@@ -240,6 +274,7 @@ class SoloProducer:
 
     def _commit(self, executed: Executed) -> Executed:
         summary = self.ledger.commit(executed, self.pool)
+        self._version += 1
         self.block_clock.made(summary.timestamp, self._now())
         self.next_block = NextBlock()
         return executed

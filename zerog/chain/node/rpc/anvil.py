@@ -5,14 +5,14 @@ Most exist under both prefixes and differ in their answer alone: anvil says `nul
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec
 
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.rpc.evm import check_count
 from zerog.chain.node.rpc.web3 import client_version
 from zerog.chain.node.state_dump import dump_state, load_state
 from zerog.chain.wire.numbers import LooseNumber, StorageSlot
-from zerog.primitives import Address, Data, Hash32, Quantity, Uint64, Uint128, encode_data, encode_quantity
+from zerog.primitives import Address, Data, Hash32, InvalidParametersError, Quantity, Uint64, Uint128, encode_data, encode_quantity
 from zerog.runtime.jsonrpc import Namespace
 
 __all__ = ["anvil", "hardhat"]
@@ -23,7 +23,9 @@ hardhat = Namespace("hardhat")
 P = ParamSpec("P")
 Edit = Callable[Concatenate[Chain, P], Awaitable[None]]
 
-HARDHAT_INTERVAL_S = 1
+BASE_FEE_MAX: Final = 2**60
+"""Full blocks raise the base fee by an eighth each; from here on some would overflow the header's 64 bits."""
+HARDHAT_INTERVAL_S: Final = 1
 """Seconds between the blocks of `hardhat_mine`. Source: hardhat.org, Hardhat Network Reference."""
 
 
@@ -143,6 +145,8 @@ async def hardhat_drop_transaction(chain: Chain, transaction_hash: Hash32) -> bo
 @both("setNextBlockBaseFeePerGas")
 async def set_next_block_base_fee_per_gas(chain: Chain, base_fee: Uint64) -> None:
     """Fix the next block's base fee in wei."""
+    if base_fee > BASE_FEE_MAX:
+        raise InvalidParametersError(f"a base fee is at most {BASE_FEE_MAX}, not {base_fee:d}")
     async with chain.producer.edit():
         chain.producer.next_block.base_fee_wei = int(base_fee)
 
@@ -166,7 +170,7 @@ async def set_prev_randao(chain: Chain, value: StorageSlot) -> bool:
 async def set_block_timestamp_interval(chain: Chain, seconds: LooseNumber) -> None:
     """Make each block so much later than the one before, whatever the clock says."""
     async with chain.producer.exclusive():
-        chain.producer.block_clock.interval_s = int(seconds)
+        chain.producer.block_clock.set_interval(int(seconds))
 
 
 @anvil.method("removeBlockTimestampInterval", dev=True)

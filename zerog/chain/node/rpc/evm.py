@@ -15,6 +15,7 @@ evm = Namespace("evm")
 
 BLOCKS_MAX: Final = 1_000_000
 """Most blocks that one call makes."""
+GAS_LIMIT_MAX: Final = 2**63 - 1
 GAS_LIMIT_MIN: Final = 5_000
 """Source: ethereum/go-ethereum, params/protocol_params.go (MinGasLimit)."""
 
@@ -100,8 +101,8 @@ def set_interval_mining(chain: Chain, seconds: LooseNumber) -> None:
 @evm.method("setBlockGasLimit", dev=True)
 async def set_block_gas_limit(chain: Chain, gas_limit: LooseNumber) -> bool:
     """Gas limit of the blocks to come."""
-    if gas_limit < GAS_LIMIT_MIN:
-        raise InvalidParametersError(f"a block's gas limit is at least {GAS_LIMIT_MIN}, not {gas_limit:d}")
+    if not GAS_LIMIT_MIN <= gas_limit <= GAS_LIMIT_MAX:
+        raise InvalidParametersError(f"a block's gas limit lies between {GAS_LIMIT_MIN} and {GAS_LIMIT_MAX}, unlike {gas_limit:d}")
     async with chain.producer.exclusive():
         chain.producer.gas_limit = int(gas_limit)
     return True

@@ -1,5 +1,6 @@
 """`eth_*`: logs, and filters that are polled."""
 
+from functools import partial
 from typing import Final, Self
 
 import msgspec
@@ -119,7 +120,8 @@ async def _logs(chain: Chain, query: LogQuery, first: int, last: int) -> msgspec
     criteria = query.criteria
     if last - first < INLINE_BLOCKS_MAX:
         return msgspec.Raw(chain.ledger.logs_json(first, last, criteria.addresses, criteria.topics))
-    return msgspec.Raw(await to_thread.run_sync(chain.ledger.logs_json, first, last, criteria.addresses, criteria.topics))
+    query_logs = partial(chain.ledger.logs_json, first, last, criteria.addresses, criteria.topics)
+    return msgspec.Raw(await to_thread.run_sync(query_logs, limiter=chain.call_threads))
 
 
 def _height(selector: BlockSelector, head: int) -> int:
