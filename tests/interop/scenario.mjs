@@ -81,6 +81,7 @@ export async function runChapters(client, chapters, open) {
   const report = { client, chapters: {} };
   try {
     for (const name of names.length > 0 ? names : Object.keys(chapters)) {
+      process.stderr.write(`${name}\n`);
       try {
         report.chapters[name] = { found: await within(chapters[name](context), name, 3 * DEADLINE_MS) };
       } catch (error) {

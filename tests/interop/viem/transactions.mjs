@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 
 import {
+  createPublicClient,
+  custom,
   encodeFunctionData,
   FeeCapTooLowError,
   InsufficientFundsError,
@@ -16,7 +18,7 @@ import {
 } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 
-import { artefact, rejection } from "../scenario.mjs";
+import { artefact, rejection, within } from "../scenario.mjs";
 import { COUNTER, deploy, write } from "./contracts.mjs";
 
 const BATCH_ACCOUNT = artefact("testing/BatchAccount");
@@ -43,7 +45,7 @@ export async function transactionTypes(context) {
     const mined = await reader.getTransaction({ hash });
     const sent = parseTransaction(serializedTransaction);
     assert.deepEqual([mined.type, mined.typeHex, mined.from, mined.nonce], [type, typeHex, account.address.toLowerCase(), sent.nonce]);
-    assert.deepEqual([mined.input, mined.value, mined.gas, mined.r, mined.s], [data, 3n, sent.gas, sent.r, sent.s]);
+    assert.deepEqual([mined.input, mined.value, mined.gas, ...[mined.r, mined.s].map(BigInt)], [data, 3n, sent.gas, ...[sent.r, sent.s].map(BigInt)]);
     assert.equal(mined.chainId, 31337);
     if (type !== "legacy") assert.deepEqual(mined.accessList, accessList.map((item) => ({ ...item, address: item.address.toLowerCase() })));
     found[type] = receipt.gasUsed;
@@ -104,6 +106,22 @@ export async function fees(context) {
   return { tip: receipt.effectiveGasPrice - block.baseFeePerGas };
 }
 
+/** Wait for a transaction that will be replaced; `known` is when viem has read it and so can tell what replaces it. */
+function waitForReplacement(reader, hash) {
+  const replacements = [];
+  let waiting;
+  const known = new Promise((resolve) => {
+    const request = async (call) => {
+      const answer = await reader.request(call);
+      if (call.method === "eth_getTransactionByHash") resolve();
+      return answer;
+    };
+    const client = createPublicClient({ chain: reader.chain, transport: custom({ request }), pollingInterval: 50, cacheTime: 0 });
+    waiting = client.waitForTransactionReceipt({ hash, onReplaced: ({ reason }) => replacements.push(reason) });
+  });
+  return { waiting, known, replacements };
+}
+
 /** While nothing is mined: nonces run ahead, gaps wait, a higher bid replaces, one is dropped, and one block takes the rest. */
 export async function pool(context) {
   const { reader, writer, dev, accounts: [, , , account] } = context;
@@ -117,8 +135,8 @@ export async function pool(context) {
     const first = await send(nonce);
     assert.equal(await count("pending"), nonce + 1);
     const replaced = await send(nonce + 1);
-    const replacements = [];
-    const waiting = reader.waitForTransactionReceipt({ hash: replaced, onReplaced: ({ reason }) => replacements.push(reason) });
+    const { waiting, known, replacements } = waitForReplacement(reader, replaced);
+    await within(known, "viem's look at the transaction");
     assert.equal(await count("pending"), nonce + 3);
     const second = await send(nonce + 1, { value: 1n, maxFeePerGas: 2n * GAS_PRICE, maxPriorityFeePerGas: 2000n });
     const fourth = await send(nonce + 3);

@@ -121,7 +121,7 @@ def missing(context: Context) -> Mapping[str, object]:
     eth = context.w3.eth
     with pytest.raises(BlockNotFound):
         eth.get_block(eth.block_number + 1000)
-    with pytest.raises(BlockNotFound):
+    with pytest.raises(Web3RPCError, match="header not found"):
         eth.get_balance(context.accounts[1].address, eth.block_number + 1000)
     with pytest.raises(TransactionNotFound):
         eth.get_transaction(as_hex(bytes(32)))
