@@ -255,6 +255,18 @@ def test_down_and_status_where_nothing_runs(zerog: Zerog) -> None:
     assert status["roles"]["chain"]["block"] == 1
 
 
+def test_down_stops_a_network_that_is_still_starting(zerog: Zerog) -> None:
+    with zerog.begin("up", "--port-base", "0") as process:
+        lock = zerog.folder / ".zerog" / "run" / "supervisor.lock"
+        deadline = time.monotonic() + 20
+        while not FileLock.is_held(lock):
+            assert time.monotonic() < deadline
+        zerog.down()
+        printed, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert printed == "" or "network local" in printed
+
+
 def test_a_start_that_fails_shows_the_cause_and_frees_the_folder(zerog: Zerog) -> None:
     state = zerog.folder / ".zerog"
     state.mkdir()

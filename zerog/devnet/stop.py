@@ -12,8 +12,9 @@ __all__ = ["stop_network"]
 
 STOP_S_MAX: Final = 60.0
 """A role gets 15 seconds from its supervisor, one after the other."""
+ANSWER_S_MAX: Final = 5.0
 LOOK_S: Final = 0.02
-"""Between two tries for the lock, after the process has said goodbye."""
+"""Between two looks at the lock."""
 
 
 def stop_network(folder: NetworkFolder) -> bool:
@@ -35,14 +36,21 @@ async def _stop_one(folder: NetworkFolder, role: str) -> bool:
     if not FileLock.is_held(path):
         return False
     deadline = anyio.current_time() + STOP_S_MAX
-    try:
-        async with connect(folder.control(role)) as client:
-            await client.ask("stop", timeout_s=STOP_S_MAX)
-            await client.wait_closed(timeout_s=STOP_S_MAX)
-    except (RoleNotRunningError, ControlFaultError, TimeoutError):
-        pass  # It is starting, stopping or stuck and does not answer; the lock tells when it has gone.
+    asked = False
     while FileLock.is_held(path):
         if anyio.current_time() > deadline:
             FileLock.acquire(path, command="zerog down").release()  # Raises with the name of the holder.
+        asked = asked or await _ask_to_stop(folder, role)
         await anyio.sleep(LOOK_S)
+    return True
+
+
+async def _ask_to_stop(folder: NetworkFolder, role: str) -> bool:
+    """Whether the role has heard it. One that is just starting does not listen yet, one that is stopping no more."""
+    try:
+        async with connect(folder.control(role)) as client:
+            await client.ask("stop", timeout_s=ANSWER_S_MAX)
+            await client.wait_closed(timeout_s=STOP_S_MAX)
+    except (RoleNotRunningError, ControlFaultError, TimeoutError):
+        return False
     return True
