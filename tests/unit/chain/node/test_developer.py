@@ -153,6 +153,8 @@ def test_an_interval_between_timestamps_holds_until_it_is_removed(chain: Running
     start = chain.timestamp()
     chain.rpc("anvil_mine", 3)
     assert chain.timestamp() == start + 36
+    chain.rpc("anvil_mine", 2, 0)
+    assert chain.timestamp() == start + 60
     assert chain.rpc("anvil_removeBlockTimestampInterval") is True
     assert chain.rpc("anvil_removeBlockTimestampInterval") is False
 

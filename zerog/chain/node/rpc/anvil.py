@@ -47,14 +47,14 @@ def both(name: str) -> Callable[[Edit[P]], Edit[P]]:
 
 @anvil.method("mine", dev=True)
 async def mine(chain: Chain, count: LooseNumber = LooseNumber(1), interval_s: LooseNumber | None = None) -> None:  # noqa: B008 - it is frozen.
-    """Make `count` blocks, each so many seconds after the one before, or else at the present time."""
-    await chain.producer.mine(check_count(count), interval_s=interval_s)
+    """Make `count` blocks, each so many seconds after the one before; without an interval, or with 0, as blocks always come."""
+    await chain.producer.mine(check_count(count), interval_s=interval_s or None)
 
 
 @hardhat.method("mine", dev=True)
 async def hardhat_mine(chain: Chain, count: LooseNumber = LooseNumber(1), interval_s: LooseNumber | None = None) -> bool:  # noqa: B008
     """Make `count` blocks, one second apart unless told otherwise."""
-    await chain.producer.mine(check_count(count), interval_s=HARDHAT_INTERVAL_S if interval_s is None else interval_s)
+    await chain.producer.mine(check_count(count), interval_s=HARDHAT_INTERVAL_S if interval_s is None else interval_s or None)
     return True
 
 
