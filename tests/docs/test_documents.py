@@ -85,3 +85,16 @@ def test_what_the_readme_shows_is_what_is_printed(network: tuple[Path, Endpoints
     expected = shown.replace(DEFAULT_URL, endpoints.chain.http).replace("/your/folder", str(folder)).splitlines()
     found = printed.replace(f" --dir {folder}", "").splitlines()
     assert found[:-1] == expected[:-1]  # The last line says how to stop it, which differs in the background.
+
+
+def test_every_decision_is_in_the_list() -> None:
+    listed = set(re.findall(r"\]\((\d+-[\w-]+\.md)\)", (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")))
+    assert {path.name for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md")} == listed
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples_run(example: Path, network: tuple[Path, Endpoints]) -> None:
+    folder, _ = network
+    done = subprocess.run([sys.executable, "-W", "error", example], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "has 1000000000000000000 wei" in done.stdout
