@@ -53,6 +53,14 @@ class Plan:
         """The block hashes after the first `done` steps, genesis excluded."""
         return self.steps[done - 1].hashes if done else ()
 
+    def reached(self, ledger: Ledger, done: int) -> int:
+        """How many steps a ledger holds when `done` were acknowledged: so many, or one more that nobody was told of."""
+        found = state_of(ledger)
+        possible = range(done, min(done + 1, len(self.steps)) + 1)
+        held = [step for step in possible if self.state(step) == found]
+        assert held, f"{found} is neither of {[self.state(step) for step in possible]}"
+        return held[-1]
+
 
 def make_plan(seed: int, step_count: int) -> Plan:
     """The plan of this seed, found by carrying it out on a ledger in memory."""

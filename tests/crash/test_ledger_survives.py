@@ -24,6 +24,8 @@ CHECKPOINT_BLOCKS = 8
 """Small, so that checkpoints are hit as often as the log."""
 POINTS = 380 if LONG else 36
 """The other points of 400 and 40 hit a whole node (`test_node_survives.py`)."""
+RECOVERY_POINTS = 40 if LONG else 4
+RECOVERY_CALLS = [Call("pwrite64", number) for number in range(1, 7)] + [Call("fdatasync", number) for number in (1, 2)]
 SEED = commit_seed()
 
 
@@ -32,9 +34,9 @@ def plan() -> Plan:
     return make_plan(SEED, STEPS)
 
 
-def drive(folder: Path, trace_file: Path, *, files: set[Path] | None = None, fault: Fault | None = None) -> Traced:
-    """Run the driver on a ledger in `folder`."""
-    command = [sys.executable, "-m", "tests.crash.driver", str(folder), str(SEED), str(STEPS), str(CHECKPOINT_BLOCKS)]
+def drive(folder: Path, trace_file: Path, *, done: int = 0, files: set[Path] | None = None, fault: Fault | None = None) -> Traced:
+    """Run the driver on a ledger in `folder` that acknowledged `done` steps before."""
+    command = [sys.executable, "-m", "tests.crash.driver", str(folder), *map(str, (SEED, STEPS, CHECKPOINT_BLOCKS, done))]
     return run_traced(command, trace_file, files=files or (), fault=fault, cwd=ROOT)
 
 
@@ -70,23 +72,42 @@ def test_nothing_acknowledged_is_lost(undisturbed: Undisturbed, tmp_path: Path, 
     traced.require(fault)
     assert traced.status in {-signal.SIGKILL, FAILED_STATUS, 0}, traced.errors
     FAULTS_SEEN[f"{fault.call.name} {fault.kind}"] += 1
-    lines = traced.output.splitlines()
-    done = sum(line.startswith("done ") for line in lines)
-    require_all_there(plan(), folder, done, finished="closed" in lines)
+    require_all_there(plan(), folder, acknowledged(traced), finished="closed" in traced.output)
+
+
+@pytest.mark.parametrize("point", range(RECOVERY_POINTS))
+def test_a_second_fault_while_the_first_is_repaired_loses_nothing(undisturbed: Undisturbed, tmp_path: Path, point: int) -> None:
+    """The first writes and syncs after a kill are those of the recovery, or come right after it."""
+    dice = Random(f"recovery point {SEED} {point}")
+    folder = tmp_path / "ledger"
+    files = {folder / name for name in undisturbed.files}
+    first = Fault(dice.choice([call for call in undisturbed.calls if call.name == "pwrite64"]), "KILL")
+    traced = drive(folder, tmp_path / "trace", files=files, fault=first)
+    traced.require(first)
+    done = acknowledged(traced)
+    second = Fault(dice.choice(RECOVERY_CALLS), dice.choice(("EIO", "KILL")))
+    print(f"seed {SEED}, recovery point {point}: {first}, then {second}")
+    again = drive(folder, tmp_path / "trace-again", done=done, files=files, fault=second)
+    again.require(second)
+    assert again.status in {-signal.SIGKILL, FAILED_STATUS, 0}, again.errors
+    require_all_there(plan(), folder, max(done, acknowledged(again)), finished="closed" in again.output)
+
+
+def acknowledged(traced: Traced) -> int:
+    """The last step that the driver said was done."""
+    return max((int(line.removeprefix("done ")) for line in traced.output.splitlines() if line.startswith("done ")), default=0)
 
 
 def require_all_there(plan: Plan, folder: Path, done: int, *, finished: bool) -> None:
     """Open the ledger again: it stands where the last acknowledged step left it, or one step on, and can be led to the plan's end."""
     ledger = Ledger.open(str(folder), plan.genesis, checkpoint_blocks=CHECKPOINT_BLOCKS, checkpoint_seconds=1e9)
-    found = state_of(ledger)
-    possible = [done] if finished or done == len(plan.steps) else [done, done + 1]
-    reached = next((step for step in reversed(possible) if plan.state(step) == found), None)
-    assert reached is not None, f"{found} is neither of {[plan.state(step) for step in possible]}"
+    reached = plan.reached(ledger, done)
+    assert reached == done or not finished
     for number, expected in enumerate(plan.hashes(reached), start=1):
         summary = ledger.block(number)
         assert summary is not None
         assert summary.hash == expected
-    if found.edit_count == 0:
+    if ledger.edit_count == 0:
         assert ledger.recompute_root() == ledger.head().state_root
     for step in plan.steps[reached:]:
         carry_out(ledger, step.change)
