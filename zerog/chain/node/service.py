@@ -1,6 +1,7 @@
 """The role: opens the chain, makes its blocks, serves its RPC, and answers for itself."""
 
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,9 @@ from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
 from zerog.runtime.server import serve
 
 __all__ = ["ChainNode", "NodeStoppedError", "NotKeptError"]
+
+SWITCH_S: Final = 0.0005
+"""How long a busy event loop may keep the interpreter from the thread that makes a block; Python's own 5 ms would be felt in each."""
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +85,7 @@ class ChainNode:
 
     async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole node."""
+        sys.setswitchinterval(SWITCH_S)
         chain = self._chain = await to_thread.run_sync(open_chain, self.settings, self.network, self.clock)
         try:
             async with create_task_group() as self._parts:

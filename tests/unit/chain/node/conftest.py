@@ -145,8 +145,12 @@ def chain(module_node: Running) -> Iterator[Running]:
     """The module's node. What a test does to blocks, state, pool, time and switches is undone after it."""
     snapshot = module_node.rpc("evm_snapshot")
     yield module_node
-    assert module_node.rpc("evm_revert", snapshot)
-    module_node.rpc("evm_setAutomine", True)
-    module_node.rpc("evm_setIntervalMining", 0)
-    module_node.rpc("anvil_setMinGasPrice", "0x0")
-    module_node.rpc("anvil_autoImpersonateAccount", False)
+    undo: list[tuple[str, object]] = [
+        ("evm_setIntervalMining", 0),
+        ("anvil_autoImpersonateAccount", False),
+        ("anvil_setMinGasPrice", "0x0"),
+        ("evm_revert", snapshot),
+        ("evm_setAutomine", True),
+    ]
+    answers = module_node.post([{"jsonrpc": "2.0", "id": method, "method": method, "params": [value]} for method, value in undo])
+    assert [answer.get("result") for answer in answers] == [None, None, None, True, None]

@@ -1,7 +1,10 @@
 """Sending transactions: every type, every refusal, and what becomes visible when."""
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 import rlp  # type: ignore[import-untyped]
 
@@ -266,6 +269,37 @@ def test_a_wave_of_senders_leaves_nothing_behind(chain: Running) -> None:
     answers = [chain.post(body)[0] for body in bodies]
     assert all("result" in answer for answer in answers)
     assert all(chain.rpc("eth_getTransactionReceipt", answer["result"]) for answer in answers)
+
+
+def test_many_connections_at_once_leave_nothing_behind(chain: Running) -> None:
+    """Eight clients, each with its own account and connection, some with single calls and some with batches."""
+
+    def send_all(index: int) -> list[str]:
+        sender, size = ACCOUNTS[index + 1], 1 + index % 3
+        raws = [chain.raw(sender, nonce=number) for number in range(30)]
+        calls = [{"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": [raw]} for raw in raws]
+        with httpx.Client(timeout=60) as http:
+            bodies = [calls[begin : begin + size] for begin in range(0, len(calls), size)]
+            return [answer["result"] for body in bodies for answer in http.post(chain.url, json=body).json()]
+
+    with ThreadPoolExecutor(8) as threads:
+        hashes = [sent for sents in threads.map(send_all, range(8)) for sent in sents]
+    assert len(hashes) == 240
+    assert all(chain.rpc("eth_getTransactionReceipt", sent) for sent in hashes)
+    assert chain.node.chain.pool.counts() == (0, 0)
+
+
+def test_a_client_that_hangs_up_takes_nothing_along(chain: Running) -> None:
+    raw = chain.raw(SENDER)
+    body = f'{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["{raw}"]}}'
+    with chain.websocket() as watcher:
+        watcher.send('{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}')
+        watcher.recv(timeout=10)
+        address = httpx.URL(chain.url)
+        with socket.create_connection((address.host, address.port)) as rude:
+            rude.sendall(f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        watcher.recv(timeout=10)
+    assert chain.nonce(SENDER) == 1
 
 
 def test_a_pending_transaction_is_seen_in_the_pending_block_only(chain: Running) -> None:
