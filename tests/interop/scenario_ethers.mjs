@@ -3,6 +3,7 @@
 import * as ethers from "ethers";
 
 import { runChapters, MNEMONIC } from "./scenario.mjs";
+import { parallelDeployments, sequentialDeployments } from "./ethers/accounts.mjs";
 import { deployment, failures, events, filters, subscriptions } from "./ethers/contracts.mjs";
 import { transactionTypes, delegation, estimates, fees, pool, poolErrors } from "./ethers/transactions.mjs";
 import { snapshots, timeTravel, impersonation, multicall, typedData, unknownMethod } from "./ethers/developer.mjs";
@@ -27,6 +28,8 @@ async function open(url) {
 await runChapters(
   `ethers ${ethers.version}`,
   {
+    sequentialDeployments,
+    parallelDeployments,
     deployment,
     failures,
     events,

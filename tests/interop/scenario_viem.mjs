@@ -6,6 +6,7 @@ import { createPublicClient, createTestClient, createWalletClient, defineChain, 
 import { mnemonicToAccount } from "viem/accounts";
 
 import { MNEMONIC, MULTICALL3, runChapters } from "./scenario.mjs";
+import { parallelDeployments, sequentialDeployments } from "./viem/accounts.mjs";
 import { deployment, failures, events, filters, subscriptions } from "./viem/contracts.mjs";
 import { callErrors, delegation, fees, pool, poolErrors, transactionTypes } from "./viem/transactions.mjs";
 import { snapshots, stateFile, timeTravel, impersonation } from "./viem/developer.mjs";
@@ -40,6 +41,8 @@ const { version } = JSON.parse(readFileSync(new URL("node_modules/viem/package.j
 await runChapters(
   `viem ${version}`,
   {
+    sequentialDeployments,
+    parallelDeployments,
     deployment,
     failures,
     events,

@@ -5,11 +5,13 @@ import sys
 import traceback
 from importlib.metadata import version
 
-from tests.interop.web3py import contracts, developer, transactions
+from tests.interop.web3py import accounts, contracts, developer, transactions
 from tests.interop.web3py.common import Chapter, connect
 from tests.interop.web3py.subscriptions import subscriptions
 
 CHAPTERS: dict[str, Chapter] = {
+    "sequentialDeployments": accounts.sequential_deployments,
+    "parallelDeployments": accounts.parallel_deployments,
     "deployment": contracts.deployment,
     "failures": contracts.failures,
     "events": contracts.events,
