@@ -4,14 +4,17 @@ Addresses are 20 bytes, hashes 32 bytes, amounts wei, gas in units of gas. A cal
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, Union, final
+from typing import Literal, TypeAlias, final
 
 __all__ = [
+    "AccountOverride",
     "BlockEnv",
+    "BlockOverride",
     "BlockSummary",
     "CallOutcome",
     "CallRequest",
     "DecodeError",
+    "DecodedTransaction",
     "Executed",
     "GenesisMismatchError",
     "Ledger",
@@ -36,10 +39,11 @@ __all__ = [
     "secp256k1_recover",
     "secp256k1_recover_many",
     "secp256k1_sign",
+    "transaction_json",
     "typed_data_hash",
 ]
 
-At: TypeAlias = Union[int, "Executed", None]
+_At: TypeAlias = int | Executed | None
 """Which state to read: a block number, a block that was executed but not committed, or `None` for the newest.
 
 The newest state includes the developer edits that the next block will carry; so does the number of the newest block.
@@ -95,12 +99,12 @@ def secp256k1_recover(digest: bytes, signature: bytes) -> bytes:
 def secp256k1_recover_many(items: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
     """Address of each (digest, signature) on all threads; `None` where there is none."""
 
-AbiValue: TypeAlias = Union[bool, int, str, bytes, Sequence["AbiValue"]]
+_AbiValue: TypeAlias = bool | int | str | bytes | Sequence[_AbiValue]
 
-def abi_encode(types: Sequence[str], values: Sequence[AbiValue]) -> bytes:
+def abi_encode(types: Sequence[str], values: Sequence[_AbiValue]) -> bytes:
     """Encode as a function's arguments. Addresses as 20 bytes or `0x…` text; tuples as sequences. Raises `DecodeError`."""
 
-def abi_decode(types: Sequence[str], data: bytes) -> tuple[AbiValue, ...]:
+def abi_decode(types: Sequence[str], data: bytes) -> tuple[_AbiValue, ...]:
     """Decode a function's arguments; addresses and byte strings as bytes, arrays as lists, tuples as tuples. Raises `DecodeError`."""
 
 def typed_data_hash(typed_data_json: bytes) -> bytes:
@@ -202,13 +206,16 @@ class Rejection:
     """Why a transaction or call cannot run, with the facts that the message needs.
 
     Kinds and facts:
-    `already_known` · `nonce_too_low` {next_nonce, tx_nonce} · `nonce_too_high` {next_nonce, tx_nonce} · `replacement_underpriced` ·
-    `underpriced` {tip_needed, tip} · `insufficient_funds` {balance, cost, queued_cost} · `intrinsic_gas` {gas_limit, needed} ·
-    `floor_gas` {gas_limit, needed} · `exceeds_block_gas_limit` {gas_limit, block_gas_limit} · `exceeds_transaction_gas_limit` {gas_limit, maximum} ·
-    `fee_cap_below_base_fee` {max_fee, base_fee} · `tip_above_fee_cap` {tip, max_fee} · `wrong_chain_id` {have, want} · `unprotected` ·
-    `unsupported_type` {kind} · `bad_encoding` {detail} · `bad_signature` {detail} · `initcode_too_large` {size, maximum} · `sender_has_code` {sender} ·
-    `empty_authorization_list` · `authorization_creates` · `nonce_maximum` · `pool_full` {capacity} · `account_limit` {limit} · `oversized` {size, maximum} · `gas_overflow` ·
-    `other` {detail}
+    `already_known` · `nonce_too_low` {next_nonce, tx_nonce} · `nonce_too_high` {next_nonce, tx_nonce} ·
+    `replacement_underpriced` · `underpriced` {tip_needed, tip} · `insufficient_funds` {balance, cost, queued_cost} ·
+    `intrinsic_gas` {gas_limit, needed} · `floor_gas` {gas_limit, needed} · `exceeds_block_gas_limit` {gas_limit, block_gas_limit} ·
+    `exceeds_transaction_gas_limit` {gas_limit, maximum} · `fee_cap_below_base_fee` {max_fee, base_fee} ·
+    `tip_above_fee_cap` {tip, max_fee} · `wrong_chain_id` {have, want} · `unprotected` · `unsupported_type` {kind} ·
+    `bad_encoding` {detail} · `bad_signature` {detail} · `initcode_too_large` {size, maximum} · `sender_has_code` {sender} ·
+    `empty_authorization_list` · `authorization_creates` · `nonce_maximum` · `pool_full` {capacity} · `account_limit` {limit} ·
+    `oversized` {size, maximum} · `gas_overflow` · `other` {detail}
+
+    `queued_cost` is what the sender's other executable transactions cost; 0 when the balance covers not even this one alone.
     """
 
     kind: str
@@ -237,7 +244,10 @@ class CallRequest:
         gas_cap: int = 50_000_000,
         time_limit_s: float = 5.0,
     ) -> CallRequest:
-        """`gas_limit` above `gas_cap` is lowered to it. Without any price the balance is not charged for gas and BASEFEE is 0, as in geth."""
+        """`gas_limit` above `gas_cap` is lowered to it.
+
+        Without any price the balance is not charged for gas and BASEFEE is 0, as in geth.
+        """
 
 @final
 class AccountOverride:
@@ -356,25 +366,28 @@ class Ledger:
         """(base fee, gas used, gas limit, tips at these percentiles of gas used), for `eth_feeHistory`. Raises `UnknownBlockError`."""
 
     # state
-    def balance(self, address: bytes, at: At = None) -> int:
+    def balance(self, address: bytes, at: _At = None) -> int:
         """Wei. Raises `UnknownBlockError`, `StateNotKeptError`, as all readers of state."""
 
-    def nonce(self, address: bytes, at: At = None) -> int: ...
-    def code(self, address: bytes, at: At = None) -> bytes: ...
-    def storage(self, address: bytes, slot: bytes, at: At = None) -> bytes: ...
-    def call(self, request: CallRequest, at: At = None) -> CallOutcome | Rejection: ...
-    def estimate(self, request: CallRequest, at: At = None) -> CallOutcome | Rejection:
+    def nonce(self, address: bytes, at: _At = None) -> int: ...
+    def code(self, address: bytes, at: _At = None) -> bytes: ...
+    def storage(self, address: bytes, slot: bytes, at: _At = None) -> bytes: ...
+    def call(self, request: CallRequest, at: _At = None) -> CallOutcome | Rejection: ...
+    def estimate(self, request: CallRequest, at: _At = None) -> CallOutcome | Rejection:
         """Smallest gas limit with which the request succeeds (in `gas_used`), or how it fails."""
 
     def accounts(self, after: bytes | None = None, limit: int = 1000) -> list[tuple[bytes, int, int, bytes, list[tuple[bytes, bytes]]]]:
-        """Newest accounts in order of address: (address, nonce, balance, code, [(slot, value)]); pass the last address for the next page."""
+        """Newest accounts by address: (address, nonce, balance, code, [(slot, value)]); pass the last address for the next page."""
 
     # change
     def execute(self, env: BlockEnv, transactions: Sequence[bytes]) -> Executed:
         """Execute a block on top of the newest one, with exactly these transactions where they are valid. Nothing is written."""
 
     def build(self, env: BlockEnv, pool: Pool, first: bytes | None = None, limit: int | None = None) -> Executed:
-        """Fill a block from the pool, by tip and nonce, up to its gas limit; `first` names a transaction that must come first. Nothing is written."""
+        """Fill a block from the pool, by tip and nonce, up to its gas limit. Nothing is written.
+
+        `first` names a transaction that comes first, with the earlier ones of its sender, if it can run.
+        """
 
     def commit(self, executed: Executed, pool: Pool | None = None) -> BlockSummary:
         """Make an executed block the newest, durably, and take its transactions out of `pool`.

@@ -36,7 +36,9 @@ impl PyCallRequest {
         *, sender = None, to = None, gas_limit = None, gas_price = None, max_fee_per_gas = None, max_priority_fee_per_gas = None,
         value = None, data = None, nonce = None, access_list = None, authorization_list = None, state_overrides = vec![],
         block_overrides = None, gas_cap = 50_000_000, time_limit_s = 5.0
-    ))]
+    ), text_signature = "(*, sender=..., to=None, gas_limit=None, gas_price=None, max_fee_per_gas=None, max_priority_fee_per_gas=None, \
+        value=0, data=b\"\", nonce=None, access_list=None, authorization_list=None, state_overrides=(), block_overrides=None, \
+        gas_cap=50000000, time_limit_s=5.0)")]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python class")]
     fn new(
         sender: Option<AddressBytes>,

@@ -141,7 +141,8 @@ impl PyBlockEnv {
     #[pyo3(signature = (
         *, timestamp, gas_limit, base_fee_per_gas, beneficiary, prev_randao, extra_data = None,
         parent_beacon_block_root = None, excess_blob_gas = 0, withdrawals = vec![]
-    ))]
+    ), text_signature = "(*, timestamp, gas_limit, base_fee_per_gas, beneficiary, prev_randao, extra_data=b\"\", \
+        parent_beacon_block_root=..., excess_blob_gas=0, withdrawals=())")]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python class")]
     fn new(
         timestamp: u64,
@@ -325,7 +326,10 @@ impl PyLedger {
         self.bytes(py, |ledger| Ok(ledger.block(block.into())?.map(|block| ledger::receipts_json(&block))))
     }
 
-    #[pyo3(signature = (first, last, addresses = vec![], topics = vec![], removed = false))]
+    #[pyo3(
+        signature = (first, last, addresses = vec![], topics = vec![], removed = false),
+        text_signature = "($self, first, last, addresses=(), topics=(), removed=False)"
+    )]
     fn logs_json<'py>(
         &self,
         py: Python<'py>,
