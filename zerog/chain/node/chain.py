@@ -194,6 +194,7 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         interval_s=settings.block_time_s,
         gas_limit=ledger.head().gas_limit,
     )
+    producer.block_clock.catch_up(ledger.head().timestamp, int(clock.unix_s()))
     return Chain(
         network=network,
         settings=settings,

@@ -32,10 +32,15 @@ class BlockClock:
         return max(now_s + self.offset_s, parent_timestamp)
 
     def made(self, timestamp: int, now_s: int) -> None:
-        """Tell that a block with this timestamp was made: a time that was set has then come, and goes on from there."""
+        """Tell that a block with this timestamp was made. The clock goes on from a time that was set, and is never behind the newest block."""
         if self.next_timestamp is not None:
             self.next_timestamp = None
             self.offset_s = timestamp - now_s
+        self.catch_up(timestamp, now_s)
+
+    def catch_up(self, head_timestamp: int, now_s: int) -> None:
+        """Go on from the newest block of a chain that was ahead of the wall clock when it was left."""
+        self.offset_s = max(self.offset_s, head_timestamp - now_s)
 
     def increase(self, seconds: int) -> int:
         """Move the clock forward; returns the total offset. Raises `InvalidParametersError` when that is out of range."""

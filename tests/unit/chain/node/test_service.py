@@ -34,6 +34,22 @@ async def test_a_node_continues_where_it_stopped(tmp_path: Path) -> None:
             tasks.cancel_scope.cancel()
 
 
+async def test_a_chain_that_travelled_in_time_goes_on_from_there(tmp_path: Path) -> None:
+    clock, seen = HandClock(), []
+    for _ in range(2):
+        node = ChainNode(settings(tmp_path / "chain"), LOCAL, clock)
+        async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
+            if not seen:
+                await client.request("evm_increaseTime", 1_000_000)
+            clock.advance(10)
+            await client.request("evm_mine")
+            block = await client.block()
+            assert block is not None
+            seen.append(int(block.timestamp))
+            tasks.cancel_scope.cancel()
+    assert seen[1] == seen[0] + 10
+
+
 async def test_the_first_probe_makes_a_block_and_later_ones_none() -> None:
     node = ChainNode(settings(), LOCAL, HandClock())
     async with anyio.create_task_group() as tasks:

@@ -30,6 +30,24 @@ def test_a_time_that_was_set_holds_once_and_the_clock_goes_on_from_it() -> None:
     assert clock.peek(107, 1_000) == 1_007
 
 
+def test_the_clock_is_never_behind_the_newest_block() -> None:
+    clock = BlockClock(interval_s=50)
+    timestamp = clock.peek(100, 100)
+    clock.made(timestamp, 100)
+    clock.set_interval(None)
+    assert timestamp == 150
+    clock.increase(3_600)
+    assert clock.peek(100, timestamp) == timestamp + 3_600
+
+
+def test_a_chain_that_was_ahead_of_the_wall_clock_goes_on() -> None:
+    clock = BlockClock()
+    clock.catch_up(5_000, 100)
+    assert clock.peek(107, 5_000) == 5_007
+    clock.catch_up(10, 107)
+    assert clock.peek(107, 5_000) == 5_007
+
+
 def test_a_time_before_the_parent_is_refused() -> None:
     with pytest.raises(TimestampTooLowError, match="timestamp 89 is lower"):
         BlockClock().set_next(89, 90)
