@@ -32,7 +32,7 @@ class BlockClock:
         return max(now_s + self.offset_s, parent_timestamp)
 
     def made(self, timestamp: int, now_s: int) -> None:
-        """Tell that a block with this timestamp was made. The clock goes on from a time that was set, and is never behind the newest block."""
+        """Tell that a block with this timestamp was made: the clock goes on from a time that was set, and is never behind a block."""
         if self.next_timestamp is not None:
             self.next_timestamp = None
             self.offset_s = timestamp - now_s

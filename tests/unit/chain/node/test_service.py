@@ -35,7 +35,8 @@ async def test_a_node_continues_where_it_stopped(tmp_path: Path) -> None:
 
 
 async def test_a_chain_that_travelled_in_time_goes_on_from_there(tmp_path: Path) -> None:
-    clock, seen = HandClock(), []
+    clock = HandClock()
+    seen: list[int] = []
     for _ in range(2):
         node = ChainNode(settings(tmp_path / "chain"), LOCAL, clock)
         async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
