@@ -85,6 +85,9 @@ impl Ledger {
     /// JSON array of logs, in order of the chain.
     pub fn logs_json(&self, query: &LogQuery, removed: bool) -> Result<Vec<u8>> {
         let last = query.last.min(self.newest().header.number);
+        if query.first > last {
+            return Ok(b"[]".to_vec());
+        }
         let candidates = self.store.read().blocks_with_logs(query.first, last, &query.addresses, &query.topics)?;
         let mut out = vec![b'['];
         let mut add = |number: u64| -> Result<()> {

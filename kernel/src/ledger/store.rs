@@ -14,8 +14,9 @@ use std::{
     sync::Arc,
 };
 
-/// Decoded blocks kept in memory, newest first to be asked for.
+/// The newest blocks stay decoded in memory, so many of them and of their transactions, but always the last one.
 const RECENT_BLOCKS: usize = 256;
+const RECENT_TRANSACTIONS: usize = 20_000;
 const CACHED_CODES: usize = 1024;
 
 pub struct Store {
@@ -28,6 +29,7 @@ pub struct Store {
     /// Blocks before this one have no state any more.
     pub oldest_state: u64,
     recent: VecDeque<Arc<Block>>,
+    recent_transactions: usize,
     code_cache: alloy_primitives::map::B256Map<Bytecode>,
 }
 
@@ -41,6 +43,7 @@ impl Store {
             checkpoint: head,
             oldest_state: 0,
             recent: VecDeque::new(),
+            recent_transactions: 0,
             code_cache: Default::default(),
         }
     }
@@ -202,10 +205,11 @@ impl Store {
     pub fn apply(&mut self, block: Arc<Block>, changes: &BlockChanges, place: BlockPlace) {
         self.overlay.apply(&block, changes, place);
         self.head = block.header.number;
-        if self.recent.len() >= RECENT_BLOCKS {
-            self.recent.pop_front();
-        }
+        self.recent_transactions += block.transactions.len();
         self.recent.push_back(block);
+        while self.recent.len() > 1 && (self.recent.len() > RECENT_BLOCKS || self.recent_transactions > RECENT_TRANSACTIONS) {
+            self.recent_transactions -= self.recent.pop_front().map_or(0, |block| block.transactions.len());
+        }
     }
 
     /// The tables hold everything now: see them, and forget the overlay.
@@ -222,6 +226,7 @@ impl Store {
         self.head = block.header.number.saturating_sub(1);
         if self.recent.back().is_some_and(|newest| newest.hash == block.hash) {
             self.recent.pop_back();
+            self.recent_transactions -= block.transactions.len();
         }
     }
 }

@@ -254,7 +254,8 @@ fn logs_are_found_by_address_and_topic_before_and_after_a_checkpoint() {
     assert_eq!(found(LogQuery { addresses: vec![Address::ZERO], ..all.clone() }), 0);
     assert_eq!(found(LogQuery { topics: vec![vec![B256::with_last_byte(1)]], ..all.clone() }), 2);
     assert_eq!(found(LogQuery { topics: vec![vec![], vec![B256::ZERO]], ..all.clone() }), 0);
-    assert_eq!(found(LogQuery { first: 2, last: 3, ..all }), 2);
+    assert_eq!(found(LogQuery { first: 2, last: 3, ..all.clone() }), 2);
+    assert_eq!(found(LogQuery { first: 9, last: 20, addresses: vec![contract], ..all }), 0);
 }
 
 #[test]
