@@ -1,5 +1,6 @@
 """A small JSON-RPC service with one method of each kind, for tests of the transport, and a raw client that can misbehave."""
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,11 @@ from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.pages import RolePages
 from zerog.runtime.jsonrpc import Connection, ConnectionLimits, Dispatcher, JsonRpcApplication, Namespace, RpcLimits
 from zerog.runtime.server import serve
+
+LOOPS: dict[str, tuple[str, dict[str, bool]]] = {
+    name: ("asyncio", {"use_uvloop": name == "uvloop"}) for name in ("asyncio", *(["uvloop"] if sys.platform != "win32" else []))
+}
+"""The event loops that a server may run on; how a connection ends differs between them."""
 
 small = Namespace("small")
 other = Namespace("other")

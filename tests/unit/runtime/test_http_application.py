@@ -6,12 +6,18 @@ import anyio
 import httpx
 import pytest
 
-from tests.unit.runtime.small_service import ANSWER, CALL, RawClient, Running, post, raw_client, running
+from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, RawClient, Running, post, raw_client, running
 from zerog.primitives import ZerogError
 from zerog.runtime.http.guard import AccessRules
 from zerog.runtime.http.pages import RolePages
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only the rule for it is tested, nothing is bound.
+
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Every test here runs on each event loop."""
+    return request.param
 
 
 @pytest.fixture

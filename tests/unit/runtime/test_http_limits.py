@@ -7,10 +7,16 @@ import httpx
 import msgspec
 import pytest
 
-from tests.unit.runtime.small_service import ANSWER, CALL, RawClient, Running, post, raw_client, running
+from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, RawClient, Running, post, raw_client, running
 from zerog.runtime.http.limits import HttpLimits
 
 QUICK = HttpLimits(headers_s=0.2, body_s=0.2, idle_s=0.2, unread_s=0.2, linger_s=0.2, body_bytes_max=100_000)
+
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Every test here runs on each event loop."""
+    return request.param
 
 
 async def good_call(service: Running) -> None:

@@ -1,7 +1,7 @@
-"""Starting and stopping: ports, names, both event loops, and what is under way when the server stops."""
+"""Starting and stopping: ports, names, bugs, and what is under way when the server stops."""
 
 import socket
-import sys
+from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
 import anyio
@@ -11,9 +11,15 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.unit.runtime.small_service import ANSWER, CALL, post, raw_client, running
+from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, post, raw_client, running
 from zerog.runtime.ports import PortInUseError
 from zerog.runtime.server import serve
+
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Every test here runs on each event loop."""
+    return request.param
 
 
 async def nothing(_scope: object, _receive: object, _send: object) -> None:
@@ -118,20 +124,36 @@ async def test_websockets_are_told_that_the_server_goes() -> None:
     assert caught.value.rcvd.code == 1012
 
 
-@pytest.mark.parametrize("use_uvloop", {False, sys.platform != "win32"})
-def test_both_event_loops_serve_http_and_websocket(*, use_uvloop: bool) -> None:
-    async def scenario() -> None:
-        async with running() as service, httpx.AsyncClient(base_url=service.url) as http, connect(service.ws_url) as client:
-            assert (await http.post("/", content=CALL)).content == ANSWER
-            await client.send(CALL.decode())
-            assert await client.recv() == ANSWER.decode()
-            async with raw_client(service) as raw:
-                await raw.send(post(CALL, *["X: 1"] * 200))
-                assert (await raw.response()).status == 431
-            async with raw_client(service) as half:
-                await half.send(post(CALL.replace(b"echo", b"wait")))
-                await half.stream.send_eof()
-                service.service.opened.set()
-                assert b"true" in (await half.response()).body
+class BrokenApplication:
+    """An application with a bug, at once or later."""
 
-    anyio.run(scenario, backend_options={"use_uvloop": use_uvloop})
+    def __init__(self, *, later: bool) -> None:
+        self.later = later
+
+    def answer_directly(self, _method: bytes, _target: bytes, _headers: object, _body: bytes) -> bytes | Awaitable[bytes]:
+        if not self.later:
+            raise KeyError("swordfish")
+        return self.fail()
+
+    async def fail(self) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        raise KeyError("swordfish")
+
+    async def __call__(self, _scope: object, _receive: object, _send: object) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_bug_in_an_application_is_answered_500_and_logged(
+    *, later: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with anyio.create_task_group() as tasks:
+        url = await tasks.start(serve, BrokenApplication(later=later), "127.0.0.1", 0)
+        async with httpx.AsyncClient(base_url=url) as http:
+            for _ in range(2):
+                response = await http.post("/", content=CALL)
+                assert response.status_code == 500
+                assert response.json()["error"]["code"] == -32603
+                assert "swordfish" not in response.text
+        tasks.cancel_scope.cancel()
+    assert "swordfish" in caplog.text + "".join(capsys.readouterr())

@@ -10,11 +10,17 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.unit.runtime.small_service import ANSWER, CALL, Running, raw_client, running
+from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, Running, raw_client, running
 from zerog.runtime.http.guard import AccessRules
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.jsonrpc import Connection, ConnectionLimits
 from zerog.runtime.jsonrpc.errors import SubscriptionNotFoundError, TooManySubscriptionsError
+
+
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Every test here runs on each event loop."""
+    return request.param
 
 
 @pytest.fixture

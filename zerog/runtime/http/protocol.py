@@ -2,7 +2,7 @@
 
 uvicorn waits for ever for the rest of a request, and takes any number of headers. Here what a client sends is counted, and the `Sweeper`
 compares now and then how far it has come. The direct way saves the task, the scope and the three messages that ASGI costs in each
-request: an application that has `answer_directly` is asked first, where a request is complete at once, and has the choice to decline.
+request: an application that has `answer_directly` is asked first, once a request is complete, and has the choice to decline.
 """
 
 import asyncio
@@ -245,7 +245,7 @@ class HttpProtocol(HttpToolsProtocol):
         return size > self.limits.headers_bytes_max
 
     def _check_unfinished(self) -> None:
-        """A request that goes on after this chunk: look at what it has cost and what it announces, then let the application begin."""
+        """A request that goes on after this chunk: look at what it has cost and what it announces; a body may be read while it comes."""
         limits = self.limits
         self.later_bytes += self.chunk_bytes
         if len(self.headers) > limits.headers_max or (self.phase is HEADERS and self.later_bytes > limits.headers_bytes_max):
@@ -255,7 +255,7 @@ class HttpProtocol(HttpToolsProtocol):
             on_the_wire = FRAMING_FACTOR * limits.body_bytes_max + limits.headers_bytes_max
             if announced > limits.body_bytes_max or self.later_bytes > on_the_wire:
                 self.refuse(BodyTooLargeError(limits.body_bytes_max))
-            elif not self.is_opened:
+            elif not self.is_opened and (self.answer_directly is None or self.expect_100_continue):
                 self._open()
 
     def _abort_parsing(self, refusal: RefusalError) -> None:
@@ -289,6 +289,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer an error, stop sending, and read on for a moment, so that the answer is not lost in a reset connection."""
         is_begun = self.phase is BODY and self.is_opened
         self.phase = LINGERING
+        if self.transport.is_closing():
+            return
         running = self.running
         if running is not None and not running.response_complete:
             self.pipeline.clear()
@@ -312,12 +314,12 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if stage[0] in ("lingering", "unread"):
             self.transport.abort()
-        elif self.phase is BODY and not is_answered:
-            self.refuse(RequestTimeoutError("body", self.limits.body_s))
-        elif self.phase is CONNECTED or (self.phase is HEADERS and is_answered):
-            self.refuse(RequestTimeoutError("head", self.limits.headers_s))
-        else:
+        elif self.phase is COMPLETE or (self.phase is BODY and self.is_opened and is_answered):
             self.transport.close()
+        elif self.phase is BODY:
+            self.refuse(RequestTimeoutError("body", self.limits.body_s))
+        else:
+            self.refuse(RequestTimeoutError("head", self.limits.headers_s))
 
     def _stage(self, *, is_answered: bool) -> tuple[Stage, float]:
         """Where this connection is, and for how long it may be there."""

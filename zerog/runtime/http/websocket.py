@@ -38,6 +38,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         close = self.conn.close_sent
         if close is not None:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        if self.transport.is_closing():
+            return
         self.transport.write(b"".join(self.conn.data_to_send()))
         if self.transport.can_write_eof():
             self.transport.write_eof()
