@@ -8,6 +8,9 @@ from typing import Final
 __all__ = ["ProgramWriter", "creation_of"]
 
 PUSH0: Final = 0x5F
+DUP1, CODECOPY = 0x80, 0x39
+CREATION_BYTES: Final = 10
+"""Length of the init code that stands before a runtime code."""
 JUMPDEST: Final = b"\x5b"
 SLOTS: Final = 6
 """Few slots, so that programs meet each other's writes and their own."""
@@ -48,9 +51,8 @@ def push(value: int | bytes) -> bytes:
 
 def creation_of(runtime: bytes) -> bytes:
     """Init code that deploys `runtime`: it copies what follows itself into memory and returns it."""
-    length = push(len(runtime).to_bytes(2, "big"))
-    head = length + bytes([0x80]) + push(b"\0") + bytes([PUSH0, 0x39, PUSH0, RETURN])
-    head = head.replace(push(b"\0"), push(bytes([len(head)])), 1)
+    head = push(len(runtime).to_bytes(2, "big")) + bytes([DUP1]) + push(bytes([CREATION_BYTES])) + bytes([PUSH0, CODECOPY, PUSH0, RETURN])
+    assert len(head) == CREATION_BYTES
     return head + runtime
 
 
@@ -74,9 +76,8 @@ class ProgramWriter:
             self.dice.choice(self.targets).rjust(32, b"\0"),
             self.dice.randbytes(32),
         )
-        return b"".join(self.dice.choice(words) for _ in range(self.dice.randint(0, 4))) + self.dice.randbytes(
-            self.dice.choice((0, 0, 4, 17))
-        )
+        arguments = b"".join(self.dice.choice(words) for _ in range(self.dice.randint(0, 4)))
+        return arguments + self.dice.randbytes(self.dice.choice((0, 0, 4, 17)))
 
     def statement(self) -> bytes:
         """One statement; its jumps are relative, so it can stand anywhere."""
