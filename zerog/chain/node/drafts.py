@@ -1,10 +1,11 @@
 """From a transaction object to a signed transaction: what the caller left out is filled in, then an unlocked account signs."""
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
 
 from zerog._kernel import Transaction
 from zerog.chain.node import fees
-from zerog.chain.node.calls import estimate
+from zerog.chain.node.calls import Call, estimate
 from zerog.chain.node.chain import Chain
 from zerog.chain.protocol.errors import CallRefusedError, UnknownAccountError
 from zerog.chain.protocol.tags import Tag
@@ -100,4 +101,5 @@ async def _gas(chain: Chain, wanted: TransactionObject, sender: Address) -> int:
         access_list=wanted.access_list,
         authorization_list=wanted.authorization_list,
     )
-    return await estimate(chain, unpriced, selector)
+    gas = estimate(chain, Call(unpriced, selector))
+    return await gas if isinstance(gas, Coroutine) else gas

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
@@ -120,11 +121,13 @@ class Dispatcher:
                 return self._answer_plain(method, entry)
         return self._answer_entry(entry, caller)
 
-    def _answer_plain(self, method: BoundMethod, request: Request) -> bytes:
-        """The quick way. Nothing here waits."""
+    def _answer_plain(self, method: BoundMethod, request: Request) -> bytes | Awaitable[bytes]:
+        """The quick way. Nothing here waits, unless the method finds that it has to and returns a coroutine for it."""
         started = time.perf_counter()
         try:
             result = method.handler(self._context, *method.decoder.decode(request.params))
+            if type(result) is CoroutineType:
+                return self._answer_waiting(method, request, result, started)
             answer = _answer(request, result)
         except Exception as error:  # noqa: BLE001 - a bug in a method must not take the connection along; it is logged.
             answer = _failure(request, method, error)
@@ -133,12 +136,22 @@ class Dispatcher:
         statistics.seconds += time.perf_counter() - started
         return answer
 
+    async def _answer_waiting(self, method: BoundMethod, request: Request, result: Awaitable[object], started: float) -> bytes:
+        try:
+            answer = _answer(request, await result)
+        except Exception as error:  # noqa: BLE001 - as above.
+            answer = _failure(request, method, error)
+        method.statistics.calls += 1
+        method.statistics.seconds += time.perf_counter() - started
+        return answer
+
     async def _answer_entry(self, entry: Entry, caller: Caller) -> bytes:
         if isinstance(entry, BrokenEntry):
             return encode_error(entry.id, entry.error)
         method = self._methods.get(entry.method)
         if method is not None and method.is_plain:
-            return self._answer_plain(method, entry)
+            answer = self._answer_plain(method, entry)
+            return answer if isinstance(answer, bytes) else await answer
         started = time.perf_counter()
         try:
             method = self._permitted(entry, caller)

@@ -4,11 +4,11 @@ Everything that changes the chain goes through one lock that keeps the order of 
 that wait, so that many senders share one block and one write to the disk; nothing is woken up later, so nothing can stay behind.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import anyio
 from anyio import TASK_STATUS_IGNORED, to_thread
@@ -22,9 +22,12 @@ from zerog.chain.protocol.genesis import EXTRA_DATA
 from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei
 from zerog.runtime.clock import Clock
 
-__all__ = ["SoloProducer"]
+__all__ = ["NextBlock", "Outcome", "SoloProducer"]
 
 T = TypeVar("T")
+
+Outcome: TypeAlias = Sequence[bytes | Rejection]
+"""What became of each transaction: its hash, or why the pool refused it."""
 
 INLINE_S_MAX: Final = 0.0015
 """Submissions that are expected to take longer go to a thread, so that other clients are not held up."""
@@ -44,7 +47,7 @@ class Submission:
 
     transactions: Sequence[bytes]
     impersonated: bool
-    outcome: Sequence[bytes | Rejection] | ZerogError | None = None
+    outcome: Outcome | ZerogError | None = None
 
 
 @dataclass(slots=True)
@@ -85,23 +88,26 @@ class SoloProducer:
 
     # ---- what the RPC asks for -----------------------------------------------------------------------------------
 
-    async def submit(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Sequence[bytes | Rejection]:
+    async def submit(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Outcome:
         """Offer transactions to the pool, in order. Answers each with its hash or why it was refused; with `automine`, once they are mined.
 
         Raises `LedgerFailedError` when a block could not be written.
         """
+        outcome = self.submit_here(transactions, impersonated=impersonated)
+        return await outcome if isinstance(outcome, Coroutine) else outcome
+
+    def submit_here(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Outcome | Coroutine[Any, Any, Outcome]:
+        """As `submit`, but done on the spot when that is quick; else what to wait for."""
         submission = Submission(transactions, impersonated)
         if self._lock.locked() or self._failed.is_set() or self._pace_s > INLINE_S_MAX or sum(map(len, transactions)) > INLINE_BYTES_MAX:
-            return await self._submit_with_others(submission)
+            return self._submit_with_others(submission)
         begin_s = self.clock.monotonic_s()
         outcome = self._add(submission)
         self._tell_arrivals(outcome)
         if not self.automine:
             return outcome
         if self.pool.pending_gas > INLINE_GAS_MAX:
-            with anyio.CancelScope(shield=True):  # The transactions are in the pool now, also when the client hangs up.
-                await self.mine_pending()
-            return outcome
+            return self._mine_for(outcome)
         with self._noting_failure():
             self._publish(self._drain())
         self._keep_pace(begin_s, 1)
@@ -193,7 +199,12 @@ class SoloProducer:
 
     # ---- what only the holder of the lock does -------------------------------------------------------------------
 
-    async def _submit_with_others(self, submission: Submission) -> Sequence[bytes | Rejection]:
+    async def _mine_for(self, outcome: Outcome) -> Outcome:
+        with anyio.CancelScope(shield=True):  # The transactions are in the pool already, also when the client hangs up.
+            await self.mine_pending()
+        return outcome
+
+    async def _submit_with_others(self, submission: Submission) -> Outcome:
         """Wait for the lock; who gets it takes along whatever waits by then."""
         self._waiting.append(submission)
         with anyio.CancelScope(shield=True):  # A client that hangs up does not take the others' transactions along.
@@ -220,7 +231,7 @@ class SoloProducer:
             submission.outcome = outcome
         self._publish(made)
 
-    def _add_and_mine(self, submissions: Sequence[Submission]) -> tuple[list[Sequence[bytes | Rejection]], list[Executed]]:
+    def _add_and_mine(self, submissions: Sequence[Submission]) -> tuple[list[Outcome], list[Executed]]:
         """Runs on a thread; the pace is taken here, because the way to the thread and back says nothing about the work."""
         begin_s = self.clock.monotonic_s()
         outcomes = [self._add(submission) for submission in submissions]
@@ -240,7 +251,7 @@ class SoloProducer:
             self._failed.set()
             raise
 
-    def _add(self, submission: Submission) -> Sequence[bytes | Rejection]:
+    def _add(self, submission: Submission) -> Outcome:
         self._version += 1
         return self.pool.add(self.ledger, submission.transactions, submission.impersonated)
 
@@ -248,7 +259,7 @@ class SoloProducer:
         took_s = (self.clock.monotonic_s() - begin_s) / max(transaction_count, 1)
         self._pace_s += PACE_WEIGHT * (took_s - self._pace_s)
 
-    def _tell_arrivals(self, outcome: Sequence[bytes | Rejection]) -> None:
+    def _tell_arrivals(self, outcome: Outcome) -> None:
         self.feed.arrived([answer for answer in outcome if isinstance(answer, bytes)])
 
     def _drain(self) -> list[Executed]:

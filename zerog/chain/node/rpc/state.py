@@ -1,5 +1,8 @@
 """`eth_*`: what accounts hold, and calls that change nothing."""
 
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
 from zerog.chain.node import calls
 from zerog.chain.node.chain import Chain
 from zerog.chain.protocol.tags import Tag
@@ -11,6 +14,9 @@ from zerog.primitives import Address, Data, Quantity
 from zerog.runtime.jsonrpc import Namespace
 
 __all__ = ["eth"]
+
+T = TypeVar("T")
+A = TypeVar("A")
 
 eth = Namespace("eth")
 
@@ -42,24 +48,30 @@ def get_storage_at(chain: Chain, address: Address, slot: StorageSlot, block: Blo
 
 
 @eth.method("call")
-async def call(
+def call(
     chain: Chain,
     transaction: TransactionObject,
     block: BlockId = LATEST,
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrideObject | None = None,
-) -> Data:
+) -> Data | Coroutine[Any, Any, Data]:
     """What a message call returns."""
-    return Data(await calls.call(chain, transaction, block.selector, state_overrides, block_overrides))
+    returned = calls.call(chain, calls.Call(transaction, block.selector, state_overrides, block_overrides))
+    return _later(returned, Data) if isinstance(returned, Coroutine) else Data(returned)
 
 
 @eth.method("estimateGas")
-async def estimate_gas(
+def estimate_gas(
     chain: Chain,
     transaction: TransactionObject,
     block: BlockId = LATEST,
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrideObject | None = None,
-) -> Quantity:
+) -> Quantity | Coroutine[Any, Any, Quantity]:
     """The smallest gas limit with which a transaction succeeds."""
-    return Quantity(await calls.estimate(chain, transaction, block.selector, state_overrides, block_overrides))
+    gas = calls.estimate(chain, calls.Call(transaction, block.selector, state_overrides, block_overrides))
+    return _later(gas, Quantity) if isinstance(gas, Coroutine) else Quantity(gas)
+
+
+async def _later(value: Coroutine[Any, Any, T], answer: Callable[[T], A]) -> A:
+    return answer(await value)
