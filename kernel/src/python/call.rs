@@ -114,7 +114,6 @@ impl PyBlockOverride {
         *, number = None, timestamp = None, gas_limit = None, beneficiary = None, prev_randao = None, base_fee_per_gas = None,
         blob_base_fee = None
     ))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python class")]
     fn new(
         number: Option<u64>,
         timestamp: Option<u64>,
