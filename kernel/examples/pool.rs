@@ -81,7 +81,7 @@ fn run(senders: u64) -> Result<(), Box<dyn Error>> {
 fn sign(index: u64, senders: u64) -> Result<Vec<u8>, Box<dyn Error>> {
     let key = U256::from(1 + index % senders).to_be_bytes::<32>();
     let fields = TransactionFields {
-        kind: if index % 2 == 0 { 0 } else { 2 },
+        kind: if index.is_multiple_of(2) { 0 } else { 2 },
         chain_id: Some(31337),
         nonce: index / senders,
         gas_limit: 21_000,

@@ -36,7 +36,6 @@ impl Account {
             balance: self.balance,
             storage_root: self.storage_root,
             code_hash: self.code_hash,
-            ..Default::default()
         })
     }
 }

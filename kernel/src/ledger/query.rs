@@ -185,7 +185,7 @@ impl Ledger {
                     )));
                 }
                 let (nonce, balance, code_hash) = (account.nonce, account.balance, account.code_hash);
-                leaves.push((address, TrieAccount { nonce, balance, storage_root, code_hash, ..Default::default() }));
+                leaves.push((address, TrieAccount { nonce, balance, storage_root, code_hash }));
             }
         }
         Ok(if leaves.is_empty() { EMPTY_ROOT_HASH } else { alloy_trie::root::state_root_unhashed(leaves) })
