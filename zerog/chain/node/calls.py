@@ -1,15 +1,16 @@
 """Message calls on top of a state: `eth_call` and `eth_estimateGas`."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeAlias
 
 from anyio import to_thread
 
-from zerog._kernel import CallOutcome, CallRequest, Rejection, StateNotKeptError, UnknownBlockError
-from zerog.chain.node.chain import Chain, State
-from zerog.chain.protocol.errors import ChainError, ExecutionHaltedError, ExecutionRevertedError, GasRequiredError, HeaderNotFoundError
+from zerog._kernel import CallOutcome, CallRequest, Rejection
+from zerog.chain.node.chain import Chain, State, kept
+from zerog.chain.node.soon import Soon, then
+from zerog.chain.protocol.errors import ChainError, ExecutionHaltedError, ExecutionRevertedError, GasRequiredError
 from zerog.chain.protocol.pool_errors import call_refusal
 from zerog.chain.protocol.tags import BlockSelector
 from zerog.chain.wire.overrides import BlockOverrideObject, StateOverrides, account_overrides, block_override
@@ -18,7 +19,7 @@ from zerog.primitives import ZERO_ADDRESS
 
 __all__ = ["Call", "call", "estimate"]
 
-T = TypeVar("T")
+Outcome: TypeAlias = CallOutcome | Rejection
 
 QUICK_S_MAX: Final = 0.001
 """What a call may take on the event loop. One that needs longer is begun again on a thread, with all the time that it may have."""
@@ -30,64 +31,56 @@ OUT_OF_GAS_HALT: Final = "out of gas"
 class Call:
     """A message call on top of a block."""
 
-    wanted: TransactionObject
+    message: TransactionObject
     selector: BlockSelector
     accounts: StateOverrides | None = None
     block: BlockOverrideObject | None = None
 
+    @property
+    def sender(self) -> bytes:
+        """Who calls; nobody in particular has address zero."""
+        return self.message.sender or ZERO_ADDRESS
 
-def call(chain: Chain, wanted: Call) -> bytes | Coroutine[Any, Any, bytes]:
-    """What the call returns, at once when it is quick, else what to wait for.
+
+def call(chain: Chain, wanted: Call) -> Soon[bytes]:
+    """What the call returns.
 
     Raises `ExecutionRevertedError`, `ExecutionHaltedError`, `CallRefusedError`, `HeaderNotFoundError`.
     """
-    return _run(chain, chain.ledger.call, wanted, _returned)
+    return then(_run(chain, chain.ledger.call, wanted), partial(_returned, sender=wanted.sender))
 
 
-def estimate(chain: Chain, wanted: Call) -> int | Coroutine[Any, Any, int]:
-    """The smallest gas limit with which the call succeeds, at once or later as with `call`.
-
-    Raises `GasRequiredError` when there is none, else as `call`.
-    """
-    return _run(chain, chain.ledger.estimate, wanted, _gas_needed)
+def estimate(chain: Chain, wanted: Call) -> Soon[int]:
+    """The smallest gas limit with which the call succeeds. Raises `GasRequiredError` when there is none, else as `call`."""
+    return then(_run(chain, chain.ledger.estimate, wanted), partial(_gas_needed, sender=wanted.sender))
 
 
-def _run(
-    chain: Chain,
-    execute: Callable[[CallRequest, State], CallOutcome | Rejection],
-    wanted: Call,
-    read: Callable[[CallOutcome | Rejection, bytes], T],
-) -> T | Coroutine[Any, Any, T]:
-    """Try here; what is not over quickly is begun again on a thread."""
-    sender = wanted.wanted.sender or ZERO_ADDRESS
-    request = partial(call_request, wanted.wanted, accounts=account_overrides(wanted.accounts), block=block_override(wanted.block))
-    try:
-        state = chain.at(wanted.selector)
-        outcome = execute(request(time_limit_s=min(QUICK_S_MAX, chain.settings.call_time_s)), state)
-    except (UnknownBlockError, StateNotKeptError):
-        raise HeaderNotFoundError from None
-    if isinstance(outcome, CallOutcome) and outcome.status == "halt" and outcome.halt.startswith(TIMEOUT_HALT):
-        return _run_on_thread(chain, partial(execute, request(time_limit_s=chain.settings.call_time_s), state), sender, read)
-    return read(outcome, sender)
+def _run(chain: Chain, execute: Callable[[CallRequest, State], Outcome], wanted: Call) -> Soon[Outcome]:
+    request = partial(call_request, wanted.message, accounts=account_overrides(wanted.accounts), block=block_override(wanted.block))
+    quick = request(time_limit_s=min(QUICK_S_MAX, chain.settings.call_time_s))
+
+    def run(state: State) -> Soon[Outcome]:
+        """Try here; what is not over quickly is begun again on a thread."""
+        outcome = execute(quick, state)
+        if isinstance(outcome, CallOutcome) and outcome.status == "halt" and outcome.halt.startswith(TIMEOUT_HALT):
+            patient = partial(execute, request(time_limit_s=chain.settings.call_time_s))
+            return _on_thread(chain, partial(kept, patient, state))
+        return outcome
+
+    return chain.read(wanted.selector, run)
 
 
-async def _run_on_thread(
-    chain: Chain, execute: Callable[[], CallOutcome | Rejection], sender: bytes, read: Callable[[CallOutcome | Rejection, bytes], T]
-) -> T:
-    try:
-        outcome = await to_thread.run_sync(execute, limiter=chain.call_threads)
-    except (UnknownBlockError, StateNotKeptError):
-        raise HeaderNotFoundError from None
-    return read(outcome, sender)
+async def _on_thread(chain: Chain, execute: Callable[[], Outcome]) -> Outcome:
+    return await to_thread.run_sync(execute, limiter=chain.call_threads)
 
 
-def _returned(outcome: CallOutcome | Rejection, sender: bytes) -> bytes:
+def _returned(outcome: Outcome, sender: bytes) -> bytes:
     if isinstance(outcome, CallOutcome) and outcome.status == "success":
         return outcome.output
     raise _refusal(outcome, sender)
 
 
-def _gas_needed(outcome: CallOutcome | Rejection, sender: bytes) -> int:
+def _gas_needed(outcome: Outcome, sender: bytes) -> int:
     match outcome:
         case CallOutcome(status="success"):
             return outcome.gas_used
@@ -99,7 +92,7 @@ def _gas_needed(outcome: CallOutcome | Rejection, sender: bytes) -> int:
             raise _refusal(outcome, sender)
 
 
-def _refusal(outcome: CallOutcome | Rejection, sender: bytes) -> ChainError:
+def _refusal(outcome: Outcome, sender: bytes) -> ChainError:
     """What to say of a call that did not succeed."""
     match outcome:
         case Rejection():

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from zerog.chain.node.feed import Feed
 from zerog.chain.node.producer import SoloProducer
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.node.snapshots import Snapshot, Snapshots
+from zerog.chain.node.soon import Soon, then
 from zerog.chain.protocol.errors import HeaderNotFoundError
 from zerog.chain.protocol.filters import FilterBook
 from zerog.chain.protocol.genesis import genesis_document
@@ -84,19 +86,12 @@ class Chain:
                     raise HeaderNotFoundError
                 return block.number
 
-    def at(self, selector: BlockSelector) -> State:
-        """The state that a selector means, for the kernel. Raises `HeaderNotFoundError`."""
-        if selector is Tag.LATEST:
-            return None
-        number = self.number(selector)
-        return self.producer.pending() if number is None else number
-
-    def read(self, read: Callable[[State], T], selector: BlockSelector) -> T:
+    def read(self, selector: BlockSelector, read: Callable[[State], Soon[T]]) -> Soon[T]:
         """Read from the state that a selector means. Raises `HeaderNotFoundError`, also when that state is no longer kept."""
-        try:
-            return read(self.at(selector))
-        except (UnknownBlockError, StateNotKeptError):
-            raise HeaderNotFoundError from None
+        number = None if selector is Tag.LATEST else self.number(selector)
+        if selector is Tag.PENDING:
+            return then(self.producer.pending(), partial(kept, read))
+        return kept(read, number)
 
     async def take_snapshot(self) -> int:
         """Remember this moment; returns the id for `revert`."""
@@ -145,6 +140,14 @@ class Chain:
         logs = self.feed.unwinding(block + 1, self.head_number)
         await to_thread.run_sync(self.ledger.unwind, block, edit_count)
         self.feed.unwound(logs)
+
+
+def kept(read: Callable[[State], T], state: State) -> T:
+    """What `read` reads of a state. Raises `HeaderNotFoundError` when that state is not kept."""
+    try:
+        return read(state)
+    except (UnknownBlockError, StateNotKeptError):
+        raise HeaderNotFoundError from None
 
 
 def network_accounts(network: NetworkParams) -> tuple[Account, ...]:

@@ -1,12 +1,12 @@
 """From a transaction object to a signed transaction: what the caller left out is filled in, then an unlocked account signs."""
 
-from collections.abc import Coroutine
 from dataclasses import dataclass
 
 from zerog._kernel import Transaction
 from zerog.chain.node import fees
 from zerog.chain.node.calls import Call, estimate
 from zerog.chain.node.chain import Chain
+from zerog.chain.node.soon import now
 from zerog.chain.protocol.errors import CallRefusedError, UnknownAccountError
 from zerog.chain.protocol.tags import Tag
 from zerog.chain.wire.transactions import TransactionObject
@@ -101,5 +101,4 @@ async def _gas(chain: Chain, wanted: TransactionObject, sender: Address) -> int:
         access_list=wanted.access_list,
         authorization_list=wanted.authorization_list,
     )
-    gas = estimate(chain, Call(unpriced, selector))
-    return await gas if isinstance(gas, Coroutine) else gas
+    return await now(estimate(chain, Call(unpriced, selector)))

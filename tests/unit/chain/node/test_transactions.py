@@ -315,6 +315,19 @@ def test_a_pending_transaction_is_seen_in_the_pending_block_only(chain: Running)
     assert chain.balance(OTHER.address, "pending") == chain.balance(OTHER.address) + 1
 
 
+def test_a_large_pool_is_seen_in_the_pending_block(chain: Running) -> None:
+    """So much gas is executed on a thread."""
+    chain.rpc("evm_setAutomine", False)
+    nonce = chain.nonce(SENDER)
+    hashes = [chain.send(SENDER, nonce=nonce + index) for index in range(40)]
+    assert chain.balance(OTHER.address, "pending") == chain.balance(OTHER.address) + 40
+    assert chain.rpc("eth_getBlockByNumber", "pending", False)["transactions"] == hashes
+    assert chain.rpc("eth_getBlockTransactionCountByNumber", "pending") == "0x28"
+    assert chain.rpc("eth_call", {"to": text(OTHER.address)}, "pending") == "0x"
+    chain.rpc("evm_mine")
+    assert chain.rpc("eth_getBlockTransactionCountByNumber", "pending") == "0x0"
+
+
 def test_a_full_pool_takes_only_what_pays_more() -> None:
     for node in run_node(ChainNodeSettings(rpc_port=0, automine=False, pool_transactions_max=2)):
         first = node.send(ACCOUNTS[1])

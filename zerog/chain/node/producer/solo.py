@@ -4,11 +4,11 @@ Everything that changes the chain goes through one lock that keeps the order of 
 that wait, so that many senders share one block and one write to the disk; nothing is woken up later, so nothing can stay behind.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import anyio
 from anyio import TASK_STATUS_IGNORED, to_thread
@@ -16,6 +16,7 @@ from anyio.abc import TaskStatus
 
 from zerog._kernel import BlockEnv, BlockSummary, Executed, Ledger, LedgerFailedError, Pool, Rejection, ZerogError, keccak256
 from zerog.chain.node.feed import Feed
+from zerog.chain.node.soon import Soon
 from zerog.chain.protocol.block_clock import BlockClock
 from zerog.chain.protocol.fees import next_base_fee
 from zerog.chain.protocol.genesis import EXTRA_DATA
@@ -88,16 +89,11 @@ class SoloProducer:
 
     # ---- what the RPC asks for -----------------------------------------------------------------------------------
 
-    async def submit(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Outcome:
+    def submit(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Soon[Outcome]:
         """Offer transactions to the pool, in order. Answers each with its hash or why it was refused; with `automine`, once they are mined.
 
         Raises `LedgerFailedError` when a block could not be written.
         """
-        outcome = self.submit_here(transactions, impersonated=impersonated)
-        return await outcome if isinstance(outcome, Coroutine) else outcome
-
-    def submit_here(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Outcome | Coroutine[Any, Any, Outcome]:
-        """As `submit`, but done on the spot when that is quick; else what to wait for."""
         submission = Submission(transactions, impersonated)
         if self._lock.locked() or self._failed.is_set() or self._pace_s > INLINE_S_MAX or sum(map(len, transactions)) > INLINE_BYTES_MAX:
             return self._submit_with_others(submission)
@@ -176,12 +172,20 @@ class SoloProducer:
         await self._failed.wait()
         raise LedgerFailedError("a block could not be written")
 
-    def pending(self) -> Executed:
+    def pending(self) -> Soon[Executed]:
         """The block that would be made now."""
         moment = (self._version, self.next_timestamp())
-        if self._pending is None or self._pending[0] != moment:
-            self._pending = (moment, self._build(self.ledger.head()))
+        if self._pending is not None and self._pending[0] == moment:
+            return self._pending[1]
+        if self.pool.pending_gas > INLINE_GAS_MAX:
+            return self._build_pending(moment)
+        self._pending = (moment, self._build(self.ledger.head()))
         return self._pending[1]
+
+    async def _build_pending(self, moment: tuple[int, int]) -> Executed:
+        executed = await to_thread.run_sync(self._build, self.ledger.head())
+        self._pending = (moment, executed)
+        return executed
 
     def next_base_fee(self) -> Wei:
         """Base fee in wei of the block that would be made now."""

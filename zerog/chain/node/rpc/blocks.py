@@ -3,6 +3,7 @@
 import msgspec
 
 from zerog.chain.node.chain import Chain
+from zerog.chain.node.soon import Soon, then
 from zerog.chain.protocol.errors import HeaderNotFoundError
 from zerog.chain.protocol.tags import BlockSelector
 from zerog.chain.wire.blocks import BlockId, BlockNumber
@@ -46,14 +47,14 @@ def block_number(chain: Chain) -> Quantity:
 
 
 @eth.method("getBlockByNumber")
-def get_block_by_number(chain: Chain, block: BlockNumber, full: bool = False) -> msgspec.Raw | None:
+def get_block_by_number(chain: Chain, block: BlockNumber, full: bool = False) -> Soon[msgspec.Raw | None]:
     """A block with whole transactions or their hashes."""
     try:
         number = chain.number(block.selector)
     except HeaderNotFoundError:
         return None
     if number is None:
-        return msgspec.Raw(chain.producer.pending().block_json(full))
+        return then(chain.producer.pending(), lambda executed: msgspec.Raw(executed.block_json(full)))
     return raw_or_null(chain.ledger.block_json(number, full))
 
 
@@ -64,13 +65,15 @@ def get_block_by_hash(chain: Chain, block_hash: Hash32, full: bool = False) -> m
 
 
 @eth.method("getBlockTransactionCountByNumber")
-def get_block_transaction_count_by_number(chain: Chain, block: BlockNumber) -> Quantity | None:
+def get_block_transaction_count_by_number(chain: Chain, block: BlockNumber) -> Soon[Quantity | None]:
     """How many transactions a block has."""
     try:
         number = chain.number(block.selector)
     except HeaderNotFoundError:
         return None
-    summary = chain.producer.pending().summary if number is None else chain.ledger.block(number)
+    if number is None:
+        return then(chain.producer.pending(), lambda executed: Quantity(executed.summary.transaction_count))
+    summary = chain.ledger.block(number)
     return None if summary is None else Quantity(summary.transaction_count)
 
 

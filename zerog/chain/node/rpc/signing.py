@@ -7,6 +7,7 @@ import msgspec
 from zerog._kernel import Rejection, keccak256, typed_data_hash
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.drafts import draft
+from zerog.chain.node.soon import now
 from zerog.chain.protocol.pool_errors import pool_refusal
 from zerog.chain.wire.transactions import TransactionObject
 from zerog.primitives import Address, Data, InvalidParametersError
@@ -45,7 +46,7 @@ async def send_transaction(chain: Chain, transaction: TransactionObject) -> Data
     """Fill in, sign and send a transaction of an unlocked or impersonated account."""
     async with chain.drafting:  # Two drafts at once would take the same nonce.
         raw, is_impersonated = (await draft(chain, transaction)).sign(chain)
-        (outcome,) = await chain.producer.submit([raw], impersonated=is_impersonated)
+        (outcome,) = await now(chain.producer.submit([raw], impersonated=is_impersonated))
     if isinstance(outcome, Rejection):
         raise pool_refusal(outcome)
     return Data(outcome)

@@ -1,10 +1,8 @@
 """`eth_*`: what accounts hold, and calls that change nothing."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
-
 from zerog.chain.node import calls
 from zerog.chain.node.chain import Chain
+from zerog.chain.node.soon import Soon, then
 from zerog.chain.protocol.tags import Tag
 from zerog.chain.wire.blocks import LATEST, BlockId
 from zerog.chain.wire.numbers import StorageSlot
@@ -15,36 +13,33 @@ from zerog.runtime.jsonrpc import Namespace
 
 __all__ = ["eth"]
 
-T = TypeVar("T")
-A = TypeVar("A")
-
 eth = Namespace("eth")
 
 
 @eth.method("getBalance")
-def get_balance(chain: Chain, address: Address, block: BlockId = LATEST) -> Quantity:
+def get_balance(chain: Chain, address: Address, block: BlockId = LATEST) -> Soon[Quantity]:
     """Wei that an account holds."""
-    return Quantity(chain.read(lambda state: chain.ledger.balance(address, state), block.selector))
+    return chain.read(block.selector, lambda state: Quantity(chain.ledger.balance(address, state)))
 
 
 @eth.method("getTransactionCount")
-def get_transaction_count(chain: Chain, address: Address, block: BlockId = LATEST) -> Quantity:
+def get_transaction_count(chain: Chain, address: Address, block: BlockId = LATEST) -> Soon[Quantity]:
     """Nonce of an account; on `pending`, the one after all its transactions in the pool that can run."""
     if block.selector is Tag.PENDING:
         return Quantity(chain.pool.next_nonce(chain.ledger, address))
-    return Quantity(chain.read(lambda state: chain.ledger.nonce(address, state), block.selector))
+    return chain.read(block.selector, lambda state: Quantity(chain.ledger.nonce(address, state)))
 
 
 @eth.method("getCode")
-def get_code(chain: Chain, address: Address, block: BlockId = LATEST) -> Data:
+def get_code(chain: Chain, address: Address, block: BlockId = LATEST) -> Soon[Data]:
     """Code of a contract."""
-    return Data(chain.read(lambda state: chain.ledger.code(address, state), block.selector))
+    return chain.read(block.selector, lambda state: Data(chain.ledger.code(address, state)))
 
 
 @eth.method("getStorageAt")
-def get_storage_at(chain: Chain, address: Address, slot: StorageSlot, block: BlockId = LATEST) -> Data:
+def get_storage_at(chain: Chain, address: Address, slot: StorageSlot, block: BlockId = LATEST) -> Soon[Data]:
     """A word of a contract's storage."""
-    return Data(chain.read(lambda state: chain.ledger.storage(address, slot, state), block.selector))
+    return chain.read(block.selector, lambda state: Data(chain.ledger.storage(address, slot, state)))
 
 
 @eth.method("call")
@@ -54,10 +49,9 @@ def call(
     block: BlockId = LATEST,
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrideObject | None = None,
-) -> Data | Coroutine[Any, Any, Data]:
+) -> Soon[Data]:
     """What a message call returns."""
-    returned = calls.call(chain, calls.Call(transaction, block.selector, state_overrides, block_overrides))
-    return _later(returned, Data) if isinstance(returned, Coroutine) else Data(returned)
+    return then(calls.call(chain, calls.Call(transaction, block.selector, state_overrides, block_overrides)), Data)
 
 
 @eth.method("estimateGas")
@@ -67,11 +61,6 @@ def estimate_gas(
     block: BlockId = LATEST,
     state_overrides: StateOverrides | None = None,
     block_overrides: BlockOverrideObject | None = None,
-) -> Quantity | Coroutine[Any, Any, Quantity]:
+) -> Soon[Quantity]:
     """The smallest gas limit with which a transaction succeeds."""
-    gas = calls.estimate(chain, calls.Call(transaction, block.selector, state_overrides, block_overrides))
-    return _later(gas, Quantity) if isinstance(gas, Coroutine) else Quantity(gas)
-
-
-async def _later(value: Coroutine[Any, Any, T], answer: Callable[[T], A]) -> A:
-    return answer(await value)
+    return then(calls.estimate(chain, calls.Call(transaction, block.selector, state_overrides, block_overrides)), Quantity)
