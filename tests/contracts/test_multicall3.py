@@ -97,7 +97,8 @@ def test_a_call_to_an_account_without_code_succeeds_with_no_data(calls: Contract
 def test_aggregate3_value_sends_each_its_share(context: Context, calls: Contract, caller: LocalAccount, counter: Contract) -> None:
     eth, add = context.w3.eth, counter.encode_abi("add", [2])
     before, value = eth.get_balance(counter.address), counter.functions.value().call()
-    batch = [(counter.address, False, 5, add), (counter.address, False, 7, add), (counter.address, True, 0, counter.encode_abi("failSilently"))]
+    failing = (counter.address, True, 0, counter.encode_abi("failSilently"))
+    batch = [(counter.address, False, 5, add), (counter.address, False, 7, add), failing]
     receipt = write(context, caller, calls, "aggregate3Value", batch, value=12)
     assert receipt["status"] == 1
     assert eth.get_balance(counter.address) == before + 12

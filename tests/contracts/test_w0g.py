@@ -80,7 +80,8 @@ def test_a_withdrawal_pays_native_tokens_out(context: Context, token: Contract, 
 
 def test_more_than_the_balance_is_neither_paid_nor_moved(context: Context, token: Contract, holder: LocalAccount) -> None:
     other = context.accounts[9].address
-    for call in (token.functions.withdraw(1001), token.functions.transfer(other, 1001), token.functions.transferFrom(holder.address, other, 1001)):
+    ask = token.functions
+    for call in (ask.withdraw(1001), ask.transfer(other, 1001), ask.transferFrom(holder.address, other, 1001)):
         with pytest.raises(ContractCustomError) as failure:
             call.call({"from": holder.address})
         assert decode_error(token.abi, failure.value.data) == ("ERC20InsufficientBalance", (holder.address.lower(), 1000, 1001))
@@ -154,7 +155,7 @@ class Sequences(RuleBasedStateMachine):
         assert self.context.send("evm_revert", self.snapshot) is True
 
     def send(self, by: int, name: str, *args: object, succeeds: bool = True, value: int = 0) -> None:
-        """By the node's own keys, which spares a signature and five requests a step."""
+        """By the node's own keys, which spares what a client asks before it signs."""
         data = self.token.encode_abi(name, args)
         request = {"from": self.address(by), "to": ADDRESS, "data": data, "value": hex(value), "gas": hex(120_000)}
         receipt = self.context.send("eth_getTransactionReceipt", self.context.send("eth_sendTransaction", request))
@@ -195,7 +196,7 @@ class Sequences(RuleBasedStateMachine):
 
     @invariant()
     def supply_is_what_it_holds_and_what_it_owes(self) -> None:
-        expected = {("totalSupply", ()): self.context.w3.eth.get_balance(ADDRESS)}
+        expected: dict[tuple[str, tuple[str, ...]], int] = {("totalSupply", ()): self.context.w3.eth.get_balance(ADDRESS)}
         expected |= {("balanceOf", (account,)): balance for account, balance in self.balances.items()}
         expected |= {("allowance", pair): amount for pair, amount in self.allowances.items()}
         calls = [(ADDRESS, self.token.encode_abi(name, arguments)) for name, arguments in expected]

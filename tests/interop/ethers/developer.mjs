@@ -37,6 +37,7 @@ export async function snapshots({ provider, wallets: [, wallet] }) {
 }
 
 export async function timeTravel({ provider }) {
+  await provider.send("evm_mine", []); // After the genesis, time is today's.
   const start = await provider.getBlock("latest");
   await provider.send("evm_increaseTime", [3600]);
   await provider.send("evm_mine", []);

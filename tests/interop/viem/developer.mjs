@@ -46,6 +46,7 @@ export async function stateFile(context) {
 
 export async function timeTravel(context) {
   const { reader, dev, anvil } = context;
+  await dev.mine({ blocks: 1 }); // After the genesis, time is today's.
   const start = await reader.getBlock();
   await dev.increaseTime({ seconds: 3600 });
   await dev.mine({ blocks: 1 });

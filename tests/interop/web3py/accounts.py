@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from eth_typing import ChecksumAddress
-from web3.types import Nonce, TxParams
 
-from tests.interop.web3py.common import COUNTER, GAS_PRICE, Context, deploy
+from tests.interop.web3py.common import COUNTER, GAS_PRICE, Context, deploy, sign
 
 COUNT = 20
 
@@ -33,12 +32,13 @@ def parallel_deployments(context: Context) -> Mapping[str, object]:
     factory = eth.contract(abi=COUNTER["abi"], bytecode=COUNTER["bytecode"])
     chain_id = eth.chain_id
 
-    def sign(index: int) -> bytes:
-        request = TxParams(nonce=Nonce(nonce + index), gas=1_000_000, maxFeePerGas=GAS_PRICE, maxPriorityFeePerGas=GAS_PRICE, chainId=chain_id)
-        return bytes(account.sign_transaction(factory.constructor(index).build_transaction(request)).raw_transaction)
+    def creation(index: int) -> bytes:
+        fees = {"maxFeePerGas": GAS_PRICE, "maxPriorityFeePerGas": GAS_PRICE}
+        data = factory.constructor(index).data_in_transaction
+        return sign(account, {"nonce": nonce + index, "gas": 1_000_000, "chainId": chain_id, "data": data, "value": 0, **fees})
 
     with ThreadPoolExecutor(max_workers=4) as threads:
-        hashes = list(threads.map(eth.send_raw_transaction, [sign(index) for index in reversed(range(COUNT))]))
+        hashes = list(threads.map(eth.send_raw_transaction, [creation(index) for index in reversed(range(COUNT))]))
     receipts = [eth.wait_for_transaction_receipt(sent, poll_latency=0.02) for sent in reversed(hashes)]
     addresses = [receipt["contractAddress"] for receipt in receipts]
     assert None not in addresses

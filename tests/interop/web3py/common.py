@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_abi import decode
+from eth_abi.abi import decode
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_typing import ABI, HexStr
@@ -24,15 +24,16 @@ GAS_PRICE = Wei(20 * 10**9)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A connection that signs with ten local accounts."""
+    """A connection that signs with ten local accounts, and one that leaves signing to the node."""
 
     url: str
     w3: Web3
+    bare: Web3
     accounts: tuple[LocalAccount, ...]
 
     def send(self, method: str, *params: object) -> Any:
-        """The bare answer of a method that web3.py has no name for."""
-        return self.w3.manager.request_blocking(RPCEndpoint(method), list(params))
+        """The answer of a method as it is, also of those that web3.py has no name for; the node signs what is to be signed."""
+        return self.bare.manager.request_blocking(RPCEndpoint(method), list(params))
 
 
 Chapter = Callable[[Context], Mapping[str, object]]
@@ -42,10 +43,9 @@ def connect(url: str) -> Context:
     """Connect to a node; nothing is retried, so that each failure is seen."""
     Account.enable_unaudited_hdwallet_features()
     accounts = tuple(Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}") for index in range(10))
-    w3 = Web3(HTTPProvider(url, exception_retry_configuration=None))
-    for account in accounts:
-        w3.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(account), layer=0)
-    return Context(url, w3, accounts)
+    signing, bare = (Web3(HTTPProvider(url, exception_retry_configuration=None)) for _ in range(2))
+    signing.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(list(accounts)), layer=0)
+    return Context(url, signing, bare, accounts)
 
 
 def artefact(name: str) -> dict[str, Any]:
@@ -71,6 +71,11 @@ def write(context: Context, account: LocalAccount, contract: Contract, name: str
     transaction = TxParams({"from": account.address, **extra})  # type: ignore[typeddict-item]
     sent = contract.functions[name](*args).transact(transaction)
     return context.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
+
+
+def sign(account: LocalAccount, request: Mapping[str, Any]) -> bytes:
+    """The raw bytes of a signed transaction."""
+    return bytes(account.sign_transaction({**request}).raw_transaction)
 
 
 def decode_error(abi: ABI, data: object) -> tuple[str, tuple[object, ...]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from eth_utils.address import to_checksum_address
@@ -10,7 +11,7 @@ from web3.exceptions import BlockNotFound, ContractCustomError, ContractLogicErr
 from web3.types import FilterParams
 from web3.utils.address import get_create_address
 
-from tests.interop.web3py.common import COUNTER, Context, as_hex, artefact, decode_error, deploy, write
+from tests.interop.web3py.common import COUNTER, Context, artefact, as_hex, decode_error, deploy, write
 
 
 def deployment(context: Context) -> Mapping[str, object]:
@@ -107,8 +108,11 @@ def filters(context: Context) -> Mapping[str, object]:
     assert steps == [6]
     assert logs.get_new_entries() == []
     assert [log["args"]["step"] for log in logs.get_all_entries()] == [5, 6]
-    assert blocks.get_new_entries() == [one["blockHash"], two["blockHash"]]
-    assert pending.get_new_entries() == [one["transactionHash"], two["transactionHash"]]
+    hashes: list[Any] = blocks.get_new_entries()
+    assert hashes == [one["blockHash"], two["blockHash"]]
+    hashes = pending.get_new_entries()
+    assert hashes == [one["transactionHash"], two["transactionHash"]]
+    assert blocks.filter_id is not None
     assert eth.uninstall_filter(blocks.filter_id) is True
     assert eth.uninstall_filter(blocks.filter_id) is False
     with pytest.raises(Web3RPCError, match="filter not found"):

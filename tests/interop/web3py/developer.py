@@ -1,6 +1,6 @@
 """web3.py: what a developer's chain adds, many calls in one, and signatures over typed data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from eth_account.messages import encode_defunct
@@ -57,12 +57,14 @@ def snapshots(context: Context) -> Mapping[str, object]:
 def time_travel(context: Context) -> Mapping[str, object]:
     """Time runs ahead by an offset or to a second, and blocks come many at once."""
     eth = context.w3.eth
+    context.send("evm_mine")  # After the genesis, time is today's.
     start = eth.get_block("latest")
     context.send("evm_increaseTime", 3600)
     context.send("evm_mine")
     later = eth.get_block("latest")
     assert later["number"] == start["number"] + 1
-    assert 3600 <= later["timestamp"] - start["timestamp"] < 4200
+    passed = later["timestamp"] - start["timestamp"]
+    assert 3600 <= passed < 4200, passed
     chosen = later["timestamp"] + 86_400
     context.send("evm_setNextBlockTimestamp", chosen)
     context.send("evm_mine")
@@ -123,13 +125,14 @@ def overrides(context: Context) -> Mapping[str, object]:
     """A call may read over a state that is not, and leaves no trace of it."""
     counter = deploy(context, context.accounts[1], COUNTER, 3)
     slot = {as_hex(bytes(32)): as_hex((99).to_bytes(32))}
-    override = StateOverride({counter.address: StateOverrideParams(stateDiff=slot)})  # type: ignore[typeddict-item]
+    override = StateOverride({counter.address: StateOverrideParams(stateDiff=slot)})
     assert counter.functions.value().call(state_override=override) == 99
     assert counter.functions.value().call() == 3
     with context.w3.batch_requests() as batch:
         for step in range(20):
             batch.add(counter.functions.divide(step, 1))
-        assert batch.execute() == list(range(20))
+        answers: Sequence[object] = batch.execute()
+    assert list(answers) == list(range(20))
     return {"overridden": 99}
 
 

@@ -45,11 +45,13 @@ async def _listen(context: Context, address: str, steps: Sequence[int]) -> Mappi
         async def pending(event: object) -> None:
             keep("pending", bytes(event.result))  # type: ignore[attr-defined]
 
-        await w3.subscription_manager.subscribe([
-            NewHeadsSubscription(handler=head),
-            LogsSubscription(address=w3.to_checksum_address(address), handler=log),
-            PendingTxSubscription(handler=pending),
-        ])
+        await w3.subscription_manager.subscribe(
+            [
+                NewHeadsSubscription(handler=head),
+                LogsSubscription(address=w3.to_checksum_address(address), handler=log),
+                PendingTxSubscription(handler=pending),
+            ]
+        )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(w3.subscription_manager.handle_subscriptions, True)
             with anyio.fail_after(20):
@@ -68,7 +70,7 @@ def subscriptions(context: Context) -> Mapping[str, object]:
     blocks = [context.w3.eth.get_block(before + offset) for offset in (1, 2)]
     assert heard["heads"] == [block["hash"] for block in blocks]
     assert heard["pending"] == heard["sent"]
-    events = [counter.events.Counted().process_log(log) for log in heard["logs"]]  # type: ignore[arg-type]
+    events = [counter.events.Counted().process_log(log) for log in heard["logs"]]
     assert [event["args"]["value"] for event in events] == [5, 11]
     assert [event["blockHash"] for event in events] == heard["heads"]
     return {"steps": [event["args"]["step"] for event in events]}

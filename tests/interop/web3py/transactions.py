@@ -1,8 +1,7 @@
 """web3.py: transactions of every type, delegation, fees, the pool, and the errors of sending."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ from eth_typing import HexStr
 from eth_utils.crypto import keccak
 from eth_utils.currency import to_wei
 from web3.exceptions import ContractCustomError, TransactionNotFound, Web3RPCError
-from web3.types import Nonce, TxParams, Wei
 
-from tests.interop.web3py.common import COUNTER, GAS_PRICE, Context, artefact, as_hex, decode_error, deploy, write
+from tests.interop.web3py.common import COUNTER, GAS_PRICE, Context, artefact, as_hex, decode_error, deploy, sign, write
 
 
 @contextmanager
@@ -37,12 +35,11 @@ def transaction_types(context: Context) -> Mapping[str, object]:
         {"type": 1, "gasPrice": GAS_PRICE, "accessList": access_list},
         {"type": 2, **caps, "accessList": access_list},
     ]
-    found: dict[str, object] = {}
+    data, found = counter.encode_abi("add", [1]), {}
     for kind, extra in enumerate(kinds):
         nonce = eth.get_transaction_count(account.address)
-        base = {"from": account.address, "nonce": nonce, "gas": 200_000, "value": Wei(3), "chainId": eth.chain_id, **extra}
-        request = counter.functions.add(1).build_transaction(TxParams(base))  # type: ignore[typeddict-item]
-        signed = account.sign_transaction(request)
+        base = {"to": counter.address, "data": data, "nonce": nonce, "gas": 200_000, "value": 3, "chainId": eth.chain_id}
+        signed = account.sign_transaction({**base, **extra})
         sent = eth.send_raw_transaction(signed.raw_transaction)
         assert sent == keccak(signed.raw_transaction) == signed.hash
         receipt = eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
@@ -78,7 +75,7 @@ def delegation(context: Context) -> Mapping[str, object]:
         "accessList": [],
         "authorizationList": [authorization],
     }
-    sent = eth.send_raw_transaction(sponsor.sign_transaction(request).raw_transaction)
+    sent = eth.send_raw_transaction(sign(sponsor, request))
     receipt = eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
     assert (receipt["type"], receipt["status"]) == (4, 1)
     [listed] = eth.get_transaction(sent)["authorizationList"]
@@ -124,15 +121,16 @@ def pool(context: Context) -> Mapping[str, object]:
     with mining_by_hand(context):
         nonce = eth.get_transaction_count(account.address)
 
-        def send(offset: int, **extra: int) -> bytes:
-            request = {"from": account.address, "to": account.address, "gas": 30_000, "nonce": Nonce(nonce + offset)}
-            return eth.send_transaction(TxParams({**request, "maxFeePerGas": GAS_PRICE, "maxPriorityFeePerGas": 1000, **extra}))  # type: ignore[typeddict-item]
+        def send(offset: int, max_fee: int = GAS_PRICE, tip: int = 1000) -> bytes:
+            base = {"from": account.address, "to": account.address, "gas": 30_000, "nonce": nonce + offset}
+            request: Any = {**base, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip}
+            return eth.send_transaction(request)
 
         third, first = send(2), send(0)
         assert eth.get_transaction_count(account.address, "pending") == nonce + 1
         replaced = send(1)
         assert eth.get_transaction_count(account.address, "pending") == nonce + 3
-        second = send(1, maxFeePerGas=2 * GAS_PRICE, maxPriorityFeePerGas=2000)
+        second = send(1, 2 * GAS_PRICE, 2000)
         with pytest.raises(TransactionNotFound):
             eth.get_transaction_receipt(as_hex(second))
         with pytest.raises(TransactionNotFound):
@@ -157,8 +155,7 @@ def pool_errors(context: Context) -> Mapping[str, object]:
 
     def raw(**extra: int) -> bytes:
         base = {"type": 2, "chainId": eth.chain_id, "to": account.address, "gas": 21_000, "nonce": nonce, "value": 0}
-        request = {**base, "maxFeePerGas": GAS_PRICE, "maxPriorityFeePerGas": 1000, **extra}
-        return bytes(account.sign_transaction(request).raw_transaction)
+        return sign(account, {**base, "maxFeePerGas": GAS_PRICE, "maxPriorityFeePerGas": 1000, **extra})
 
     def refused(name: str, transaction: bytes) -> None:
         with pytest.raises(Web3RPCError) as refusal:
@@ -179,7 +176,7 @@ def pool_errors(context: Context) -> Mapping[str, object]:
     refused("badBytes", b"\x02\xc0")
     refused("unknownType", b"\x09\xc0")
     unprotected: dict[str, Any] = {"to": account.address, "gas": 21_000, "nonce": nonce + 1, "value": 0, "gasPrice": GAS_PRICE}
-    refused("unprotected", bytes(account.sign_transaction(unprotected).raw_transaction))
+    refused("unprotected", sign(account, unprotected))
     return found
 
 
