@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.ledger.counts import LONG
+from tests.ledger.counts import LONG, commit
 
 __all__ = ["record"]
 
@@ -18,6 +18,7 @@ def record(name: str, **figures: object) -> None:
     if not LONG:
         return
     kept = json.loads(RESULT_FILE.read_text(encoding="utf-8")) if RESULT_FILE.exists() else {}
-    kept[name] = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "python": platform.python_version(), **figures}
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    kept[name] = {"when": when, "commit": commit(), "python": platform.python_version(), **figures}
     RESULT_FILE.parent.mkdir(exist_ok=True)
     RESULT_FILE.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
