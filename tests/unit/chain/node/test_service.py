@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.chain.node.conftest import ACCOUNTS, LOCAL, HandClock, run_node
 from zerog import networks
-from zerog._kernel import GenesisMismatchError
+from zerog._kernel import GenesisMismatchError, Ledger
 from zerog.chain.client import AsyncChainClient
 from zerog.chain.node.chain import network_accounts, network_genesis
 from zerog.chain.node.service import ChainNode, NodeStoppedError, NotKeptError
@@ -142,6 +142,8 @@ async def test_settings_out_of_range_are_refused(changes: dict[str, Any]) -> Non
 async def test_the_genesis_of_local_never_changes() -> None:
     genesis = network_genesis(LOCAL, settings(), network_accounts(LOCAL))
     assert genesis == network_genesis(LOCAL, settings(minimum_tip_wei=5), network_accounts(LOCAL))
+    # Another hash here means that nobody's kept chain opens any more: say so in the change log.
+    assert Ledger.open(None, genesis).genesis_hash.hex() == "9767e5a478a1232842aae6eecb73e38061e84682882749ff019c6f1c01242edf"
 
 
 async def test_without_developer_methods_they_do_not_exist() -> None:
