@@ -1,9 +1,9 @@
 """Runs an ASGI application on a port, inside an anyio task: uvicorn with our connections, limits and way to stop."""
 
 import socket
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import anyio
+import anyio.lowlevel
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 from uvicorn.server import Server
@@ -93,7 +93,8 @@ async def _stop(server: Server, grace_s: float) -> None:
     with anyio.move_on_after(grace_s):
         while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn's sets have no event to wait for.
             await anyio.sleep(STOP_POLL_S)
+    for left in list(state.connections):
+        cast("HttpProtocol | WebSocketProtocol", left).give_up()
     for task in list(state.tasks):
         task.cancel("the server stops")
-    for connection in list(state.connections):
-        connection.transport.abort()
+    await anyio.lowlevel.checkpoint()  # Let what was written last go out.

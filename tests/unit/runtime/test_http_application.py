@@ -104,6 +104,29 @@ async def test_pipelined_requests_are_answered_in_order(service: Running, raw: R
     assert service.service.journal == ["hello", "waited", "later"]
 
 
+@pytest.mark.parametrize(
+    "next_request",
+    [
+        post(b"", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x", method="GET"),
+        post(CALL, target="?"),
+        post(CALL)[:-1],
+        b"POST",
+        b"nonsense\r\n",
+    ],
+)
+@pytest.mark.parametrize("header", ["X: direct", "Origin: http://localhost"])
+async def test_what_comes_next_does_not_cost_an_earlier_answer(service: Running, raw: RawClient, header: str, next_request: bytes) -> None:
+    await raw.send(post(CALL.replace(b"echo", b"wait"), header))
+    await raw.send(next_request)
+    await raw.stream.send_eof()
+    async with raw_client(service) as other:
+        await other.send(post(CALL))
+        await other.response()
+    service.service.opened.set()
+    assert b"true" in (await raw.response()).body
+    assert await raw.is_closed()
+
+
 async def test_an_answer_that_waits_does_not_hold_up_other_clients(service: Running, http: httpx.AsyncClient, raw: RawClient) -> None:
     await raw.send(post(CALL.replace(b"echo", b"wait")))
     assert (await http.post("/", content=CALL)).content == ANSWER

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 import anyio
@@ -103,13 +104,21 @@ async def test_a_call_under_way_is_answered_before_the_server_stops() -> None:
             assert await client.is_closed()
 
 
-async def test_a_call_that_does_not_end_is_cut_after_the_grace() -> None:
-    with anyio.fail_after(5):
-        async with running(grace_s=0.05) as service, raw_client(service) as client:
-            await client.send(post(CALL.replace(b"echo", b"wait")))
-            async with raw_client(service) as other:
-                await other.send(post(CALL))
-                assert (await other.response()).body == ANSWER
+async def test_a_call_that_does_not_end_is_told_that_the_server_stops() -> None:
+    async with AsyncExitStack() as clients:
+        with anyio.fail_after(5):
+            async with running(grace_s=0.05) as service:
+                direct, through_asgi = [await clients.enter_async_context(raw_client(service)) for _ in range(2)]
+                await direct.send(post(CALL.replace(b"echo", b"wait")))
+                await through_asgi.send(post(CALL.replace(b"echo", b"wait"), "Origin: http://localhost"))
+                async with raw_client(service) as other:
+                    await other.send(post(CALL))
+                    assert (await other.response()).body == ANSWER
+        for client in (direct, through_asgi):
+            response = await client.response()
+            assert response.status == 503
+            assert "the server stops" in response.message
+            assert await client.is_closed()
     assert service.service.journal == ["hello"]
 
 

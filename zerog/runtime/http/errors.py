@@ -13,6 +13,7 @@ __all__ = [
     "MethodNotAllowedError",
     "PathNotFoundError",
     "RequestTimeoutError",
+    "ServerStoppingError",
     "TooManyConnectionsError",
 ]
 
@@ -91,6 +92,18 @@ class RequestTimeoutError(HttpRefusalError):
 
     def __str__(self) -> str:
         return f"the {self.part} of the request took longer than {self.seconds:g} s"
+
+
+class ServerStoppingError(HttpRefusalError):
+    """The server was told to stop and could not finish this request in time."""
+
+    code = "server_stopping"
+    remedy = "ask again when it runs; whether the request had an effect is to be looked up"
+    http_status = 503
+    rpc_code = -32000
+
+    def __str__(self) -> str:
+        return "the server stops"
 
 
 @dataclass(eq=False)

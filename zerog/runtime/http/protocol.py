@@ -23,6 +23,7 @@ from zerog.runtime.http.errors import (
     HeadersTooLargeError,
     MalformedRequestError,
     RequestTimeoutError,
+    ServerStoppingError,
     TooManyConnectionsError,
 )
 from zerog.runtime.http.guard import Headers
@@ -104,6 +105,13 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.connections) > self.limits.connections_max:
             self.refuse(TooManyConnectionsError(self.limits.connections_max))
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        running = self.running
+        if running is not None and not running.response_complete:  # uvicorn tells only the newest of pipelined requests.
+            running.disconnected = True
+            running.message_event.set()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         if self.phase is LINGERING:
             return
@@ -122,10 +130,9 @@ class HttpProtocol(HttpToolsProtocol):
         """A client may close its sending half and still wait for the answer."""
         if self.phase is HEADERS or self.phase is BODY:
             self.refuse(MalformedRequestError("it ends in the middle"))
-        elif self.phase is COMPLETE and self.running is not None and not self.running.response_complete:
+        elif self.phase is COMPLETE and self._is_busy:
             self.cycle.keep_alive = False
-            return True
-        return False
+        return self._is_busy
 
     def resume_writing(self) -> None:
         """Remember that the client has read something."""
@@ -172,7 +179,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The direct way: nothing is under way, nothing is unread, the connection stays open, and the application agrees."""
         if self.answer_directly is None or self.flow.write_paused or not self.parser.should_keep_alive():
             return False
-        if self.running is not None and not self.running.response_complete:
+        if self._is_busy:
             return False
         body = self.early_body[0] if len(self.early_body) == 1 else b"".join(self.early_body)
         response = self.answer_directly(self.parser.get_method(), self.url, self.headers, body)
@@ -215,13 +222,15 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["headers"] = self.headers = headers
         self.url, self.expect_100_continue = url, expects
-        self.is_opened = True
         super().on_headers_complete()
+        self.is_opened = True
         for part in self.early_body:
             super().on_body(part)
 
     def _upgrade(self, rest: bytes) -> None:
-        if self._should_upgrade():
+        if self._should_upgrade() and self._is_busy:
+            self.refuse(MalformedRequestError("an upgrade must wait for the answers to earlier requests"))
+        elif self._should_upgrade():
             self._open()
             self.handle_websocket_upgrade()
         elif self.parser.get_method() == b"CONNECT":
@@ -273,8 +282,34 @@ class HttpProtocol(HttpToolsProtocol):
     # What is answered.
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """As uvicorn's, with an end for an application whose client has gone, or whose server stops, that is no error of it."""
         self.running = cycle
-        super()._start_asgi_task(cycle, app)
+
+        async def send_if_open(message: Any) -> None:
+            if self.transport.is_closing():  # With uvloop, to write now would be an error.
+                cycle.disconnected = True
+            await cycle.send(message)
+
+        async def run(scope: Any, receive: Any, _send: Any) -> None:
+            try:
+                await app(scope, receive, send_if_open)
+            except asyncio.CancelledError:
+                if not cycle.disconnected:
+                    raise
+
+        super()._start_asgi_task(cycle, run)
+
+    def give_up(self) -> None:
+        """The server stops and waits no longer: say so to a client whose answer has not begun."""
+        running = self.running
+        if running is None or running.response_complete:
+            self.transport.close()
+        elif running.response_started or running.disconnected:
+            self.transport.abort()
+        else:
+            running.disconnected = True
+            self.transport.write(raw_response(ServerStoppingError()))
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """As uvicorn's, without the timer for idle connections, which the sweeper watches."""
@@ -306,9 +341,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     # What takes too long.
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether an answer is still to come."""
+        running = self.running
+        return running is not None and not (running.response_complete or running.disconnected)
+
     def check(self, now_s: float) -> None:
         """Called by the sweeper: act if this connection has been where it is for too long."""
-        is_answered = self.running is None or self.running.response_complete or self.running.disconnected
+        is_answered = not self._is_busy
         stage, limit_s = self._stage(is_answered=is_answered)
         if not self.watch.is_overdue(stage, limit_s, now_s):
             return

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
@@ -53,6 +54,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.drain_count += 1
         super().resume_writing()
 
+    async def send(self, message: Any) -> None:
+        """After we ourselves have closed (a bad frame, a missing pong), the application is told so instead of being blamed."""
+        if self.close_sent and message["type"] in ("websocket.send", "websocket.close"):
+            raise ClientDisconnected
+        await super().send(message)
+
     def handle_ping(self) -> None:
         """Answer, unless the client piles up answers that it does not read."""
         if self.transport.get_write_buffer_size() > UNREAD_PONGS_BYTES_MAX:
@@ -68,6 +75,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.schedule_ping()
         else:
             super().keepalive_timeout()
+
+    def give_up(self) -> None:
+        """The server stops and waits no longer."""
+        self.transport.abort()
 
     def check(self, now_s: float) -> None:
         """Called by the sweeper: cut a client that reads nothing."""
