@@ -207,4 +207,4 @@ class Sequences(RuleBasedStateMachine):
 
 def test_no_sequence_of_calls_makes_it_owe_more_than_it_holds(context: Context) -> None:
     machine = type("SequencesOnThisChain", (Sequences,), {"context": context})
-    run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=15, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=10, stateful_step_count=15, deadline=None))

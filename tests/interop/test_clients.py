@@ -114,6 +114,8 @@ WEB3: Mapping[str, Mapping[str, object]] = {
 EXPECTED = {"ethers": ETHERS, "viem": VIEM, "web3.py": WEB3}
 DEPLOYMENTS = ("sequentialDeployments", "parallelDeployments", "deployment")
 
+pytestmark = pytest.mark.timeout(300)  # Whatever test comes first runs all three clients.
+
 Report: TypeAlias = Mapping[str, Any]
 
 

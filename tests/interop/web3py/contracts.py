@@ -108,10 +108,9 @@ def filters(context: Context) -> Mapping[str, object]:
     assert steps == [6]
     assert logs.get_new_entries() == []
     assert [log["args"]["step"] for log in logs.get_all_entries()] == [5, 6]
-    hashes: list[Any] = blocks.get_new_entries()
-    assert hashes == [one["blockHash"], two["blockHash"]]
-    hashes = pending.get_new_entries()
-    assert hashes == [one["transactionHash"], two["transactionHash"]]
+    told: dict[str, Any] = {"blocks": blocks.get_new_entries(), "pending": pending.get_new_entries()}
+    assert told["blocks"] == [one["blockHash"], two["blockHash"]]
+    assert told["pending"] == [one["transactionHash"], two["transactionHash"]]
     assert blocks.filter_id is not None
     assert eth.uninstall_filter(blocks.filter_id) is True
     assert eth.uninstall_filter(blocks.filter_id) is False

@@ -10,6 +10,7 @@ from eth_typing import HexStr
 from eth_utils.crypto import keccak
 from eth_utils.currency import to_wei
 from web3.exceptions import ContractCustomError, TransactionNotFound, Web3RPCError
+from web3.types import Wei
 
 from tests.interop.web3py.common import COUNTER, GAS_PRICE, Context, artefact, as_hex, decode_error, deploy, sign, write
 
@@ -101,7 +102,7 @@ def fees(context: Context) -> Mapping[str, object]:
     eth, account = context.w3.eth, context.accounts[1]
     assert eth.gas_price >= eth.get_block("latest")["baseFeePerGas"]
     assert eth.max_priority_fee >= 0
-    tip = to_wei(2, "gwei")
+    tip = Wei(to_wei(2, "gwei"))
     sent = eth.send_transaction({"from": account.address, "to": account.address, "maxFeePerGas": GAS_PRICE, "maxPriorityFeePerGas": tip})
     receipt = eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
     block = eth.get_block(receipt["blockNumber"])
