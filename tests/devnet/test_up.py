@@ -277,6 +277,19 @@ def test_a_start_that_fails_shows_the_cause_and_frees_the_folder(zerog: Zerog) -
     assert block_number(zerog.up()) == 1
 
 
+def test_a_state_that_cannot_be_opened_is_refused_in_words(zerog: Zerog) -> None:
+    zerog.up()
+    zerog.down()
+    folder = zerog.folder / ".zerog" / "chain"
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        path.unlink()
+        path.mkdir()  # Where the ledger expects a file.
+    errors = zerog.run("up", "--wait", expect=1).stderr
+    assert errors.startswith("error [ledger_failed]: ")
+    assert "remedy: " in errors
+    assert "Traceback" not in errors
+
+
 def test_a_chain_node_by_itself_prints_its_url_and_refuses_a_second_one(zerog: Zerog) -> None:
     with zerog.begin("chain", "run", "--rpc-port", "0") as process:
         assert process.stdout is not None

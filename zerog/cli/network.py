@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import cyclopts
 
@@ -12,6 +12,10 @@ from zerog.devnet.folder import NetworkFolder
 from zerog.devnet.settings import DevnetSettings
 
 __all__ = ["down", "logs", "reset", "status", "up"]
+
+CODES_WITH_LOG: Final = ("bug", "role_ended", "role_not_ready", "supervisor_ended")
+"""Ends of a start of which the log may say more than the message."""
+LINES_SHOWN: Final = 5
 
 Flag = cyclopts.Parameter(negative="")
 
@@ -30,6 +34,7 @@ def up(
     wait
         Run it in the background and return once every role is proven ready.
     """
+    from zerog.cli.reading import last_lines
     from zerog.cli.summary import show_network
     from zerog.devnet.endpoints import Endpoints
     from zerog.devnet.start import run_network, start_in_background, working_folder
@@ -46,6 +51,9 @@ def up(
         show(outcome)
         return 0
     tell_report(outcome)
+    if outcome.code in CODES_WITH_LOG:
+        say("last lines of the logs:")
+        say("".join(last_lines(folder.logs, LINES_SHOWN)).rstrip())
     return 1
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from zerog.cli.output import say
 
-__all__ = ["LogPrinter", "as_line"]
+__all__ = ["LogPrinter", "as_line", "last_lines"]
 
 LOOK_S: Final = 0.25
 """Between two looks at growing files."""
@@ -72,6 +72,12 @@ class LogPrinter:
         for line in sorted(lines, key=_time_of):
             sys.stdout.write(line if self._as_json else as_line(line))
         sys.stdout.flush()
+
+
+def last_lines(folder: Path, count: int) -> list[str]:
+    """The last `count` events of all logs together, as lines to read."""
+    events = [line for path in folder.glob("*.jsonl") for line in path.read_text(encoding="utf-8", errors="replace").splitlines(True)]
+    return [as_line(event) for event in sorted(events, key=_time_of)[-count:]]
 
 
 def as_line(line: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zerog.cli.reading import LogPrinter, as_line
+from zerog.cli.reading import LogPrinter, as_line, last_lines
 
 
 def write(path: Path, *events: tuple[str, str]) -> None:
@@ -20,6 +20,12 @@ def test_lines_of_all_roles_are_merged_by_time(tmp_path: Path, capsys: pytest.Ca
     assert [line.split()[3] for line in capsys.readouterr().out.splitlines()] == ["first", "second", "third"]
     LogPrinter(tmp_path, "chain", as_json=True).run(1, follow=False)
     assert json.loads(capsys.readouterr().out)["event"] == "third"
+
+
+def test_the_last_events_of_all_roles_together(tmp_path: Path) -> None:
+    write(tmp_path / "chain.jsonl", ("2026-01-01T00:00:01Z", "first"), ("2026-01-01T00:00:03Z", "third"))
+    write(tmp_path / "supervisor.jsonl", ("2026-01-01T00:00:02Z", "second"))
+    assert [line.split()[3] for line in last_lines(tmp_path, 2)] == ["second", "third"]
 
 
 def test_an_event_is_one_line_and_half_a_line_is_shown_as_it_is() -> None:
