@@ -5,6 +5,8 @@ import sys
 import traceback
 from importlib.metadata import version
 
+import pytest
+
 from tests.interop.web3py import accounts, contracts, developer, transactions
 from tests.interop.web3py.common import Chapter, connect
 from tests.interop.web3py.subscriptions import subscriptions
@@ -41,7 +43,7 @@ def main(url: str, *names: str) -> None:
     for name in names or CHAPTERS:
         try:
             report[name] = {"found": CHAPTERS[name](context)}
-        except Exception:  # noqa: BLE001 - Whatever a chapter fails with is what the report is for.
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001 - Whatever a chapter fails with is what the report is for.
             report[name] = {"failure": traceback.format_exc()}
     sys.stdout.write(json.dumps({"client": f"web3.py {version('web3')}", "chapters": report}) + "\n")
 
