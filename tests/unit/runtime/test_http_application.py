@@ -84,6 +84,42 @@ async def test_a_request_may_come_byte_by_byte(raw: RawClient) -> None:
     assert (await raw.response()).body == ANSWER
 
 
+async def test_a_head_that_was_seen_before_is_no_short_cut_around_anything(service: Running, raw: RawClient) -> None:
+    other = CALL.replace(b"hello", b"world")
+    for body, text in ((CALL, b"hello"), (other, b"world"), (CALL, b"hello")):
+        await raw.send(post(body))
+        assert text in (await raw.response()).body
+    await raw.send(post(CALL) + post(other))
+    assert b"hello" in (await raw.response()).body
+    assert b"world" in (await raw.response()).body
+    await raw.send(post(CALL)[:-5])
+    await raw.send(CALL[-5:] + post(other)[:-5])
+    assert b"hello" in (await raw.response()).body
+    await raw.send(other[-5:])
+    assert b"world" in (await raw.response()).body
+    await raw.send(post(CALL, "Origin: https://evil.example"))
+    assert (await raw.response()).status == 403
+    await raw.send(post(CALL.replace(b"echo", b"wait")) + post(CALL))
+    async with raw_client(service) as second:
+        await second.send(post(CALL))
+        assert b"hello" in (await second.response()).body
+    service.service.opened.set()
+    assert b"true" in (await raw.response()).body
+    assert b"hello" in (await raw.response()).body
+    await raw.send(post(CALL) + b"x")
+    assert b"hello" in (await raw.response()).body
+    await raw.stream.send_eof()
+    assert (await raw.response()).status == 400
+
+
+async def test_a_seen_head_ends_with_its_connection_header(service: Running) -> None:
+    for _ in range(3):
+        async with raw_client(service) as client:
+            await client.send(post(CALL, "Connection: close"))
+            assert (await client.response()).body == ANSWER
+            assert await client.is_closed()
+
+
 async def test_a_client_that_waits_for_continue_gets_it(raw: RawClient) -> None:
     request = post(CALL, "Expect: 100-continue")
     await raw.send(request[: -len(CALL)])

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, post, raw_client, running
+from zerog.runtime.http.config import DirectAnswers
 from zerog.runtime.ports import PortInUseError
 from zerog.runtime.server import serve
 
@@ -139,7 +140,10 @@ class BrokenApplication:
     def __init__(self, *, later: bool) -> None:
         self.later = later
 
-    def answer_directly(self, _method: bytes, _target: bytes, _headers: object, _body: bytes) -> bytes | Awaitable[bytes]:
+    def direct_answers(self, _method: bytes, _target: bytes, _headers: object) -> DirectAnswers:
+        return self.answer
+
+    def answer(self, _body: bytes) -> bytes | Awaitable[bytes]:
         if not self.later:
             raise KeyError("swordfish")
         return self.fail()

@@ -1,17 +1,23 @@
-"""uvicorn's configuration with our limits in it, which is how they reach each connection."""
+"""uvicorn's configuration with what all connections of one server share: limits, and heads that they have seen."""
 
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 
 from uvicorn.config import Config
 
 from zerog.runtime.http.limits import HttpLimits
 
-__all__ = ["ServerConfig"]
+__all__ = ["DirectAnswers", "ServerConfig"]
+
+DirectAnswers: TypeAlias = Callable[[bytes], bytes | Awaitable[bytes]]
+"""From a body to a complete HTTP/1.1 response that keeps the connection open, or to one that is to be awaited."""
 
 
 class ServerConfig(Config):
-    """What all connections of one server share."""
+    """One for each server."""
 
     def __init__(self, app: Any, *, limits: HttpLimits, **options: Any) -> None:
         super().__init__(app, **options)
         self.limits: Final = limits
+        self.known_heads: Final[dict[bytes, tuple[int, DirectAnswers]]] = {}
+        """Heads of requests that were answered directly: the length that they announce, and what answers."""

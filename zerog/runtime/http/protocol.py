@@ -2,7 +2,8 @@
 
 uvicorn waits for ever for the rest of a request, and takes any number of headers. Here what a client sends is counted, and the `Sweeper`
 compares now and then how far it has come. The direct way saves the task, the scope and the three messages that ASGI costs in each
-request: an application that has `answer_directly` is asked first, once a request is complete, and has the choice to decline.
+request: an application that has `direct_answers` is asked first, once a request is complete, and has the choice to decline. A client
+repeats its head to the byte, so one that came this way is remembered and not even parsed again.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from zerog.primitives.errors import RefusalError
-from zerog.runtime.http.config import ServerConfig
+from zerog.runtime.http.config import DirectAnswers, ServerConfig
 from zerog.runtime.http.errors import (
     BodyTooLargeError,
     BrokenServerError,
@@ -34,15 +35,20 @@ __all__ = ["DirectApplication", "HttpProtocol"]
 
 log = structlog.get_logger(__name__)
 
+HEAD_END: Final = b"\r\n\r\n"
+HEADS_MAX: Final = 1_024
+HEAD_BYTES_MAX: Final = 4_096
+"""Of heads that are remembered."""
+
 FRAMING_FACTOR: Final = 2
 """A chunked body may cost this many times its limit on the wire before its framing alone is held against the client."""
 
 
 class DirectApplication(Protocol):
-    """An ASGI application that can answer some requests at once."""
+    """An ASGI application that can answer some requests without ASGI."""
 
-    def answer_directly(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes | Awaitable[bytes] | None:
-        """A complete HTTP/1.1 response that keeps the connection open, or one to wait for; `None` sends the request the usual way."""
+    def direct_answers(self, method: bytes, target: bytes, headers: Headers) -> DirectAnswers | None:
+        """What answers requests with this head, now and later; `None` sends them the usual way."""
 
 
 class DirectCycle:
@@ -85,13 +91,14 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.limits: Final = config.limits
-        self.answer_directly: Final = getattr(config.app, "answer_directly", None)
+        self.direct_answers: Final = getattr(config.app, "direct_answers", None)
         self.phase = CONNECTED
         self.running: RequestResponseCycle | DirectCycle | None = None
         self.is_opened = False
         self.refusal: RefusalError | None = None
         self.request_count = 0
-        self.chunk_bytes = 0
+        self.chunk = b""
+        self.is_at_boundary = True
         self.later_bytes = 0
         self.body_bytes = 0
         self.early_body: list[bytes] = []
@@ -115,7 +122,10 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.phase is LINGERING:
             return
-        self.chunk_bytes = len(data)
+        self.is_at_boundary = self.phase is COMPLETE or self.phase is CONNECTED
+        if self.is_at_boundary and self._answer_known_head(data):
+            return
+        self.chunk = data
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -146,7 +156,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.is_opened = False
         self.phase = HEADERS
         self.request_count += 1
-        self.later_bytes = -self.chunk_bytes
+        self.later_bytes = -len(self.chunk)
         self.body_bytes = 0
         self.early_body = []
 
@@ -175,23 +185,48 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.phase = COMPLETE
 
+    def _answer_known_head(self, data: bytes) -> bool:
+        """Answer a request that is `data` exactly, with a head that has been answered directly before."""
+        head_bytes = data.find(HEAD_END) + len(HEAD_END)
+        known = self.config.known_heads.get(data[:head_bytes])
+        if known is None or len(data) != head_bytes + known[0] or self._is_busy or self.flow.write_paused:
+            return False
+        self.request_count += 1
+        try:
+            self._send_directly(known[1](data[head_bytes:]))
+        except Exception:
+            log.exception("direct_answer_failed")
+            self.refuse(BrokenServerError())
+        return True
+
     def _answer_at_once(self) -> bool:
         """The direct way: nothing is under way, nothing is unread, the connection stays open, and the application agrees."""
-        if self.answer_directly is None or self.flow.write_paused or not self.parser.should_keep_alive():
+        if self.direct_answers is None or self.flow.write_paused or self._is_busy or not self.parser.should_keep_alive():
             return False
-        if self._is_busy:
+        answers: DirectAnswers | None = self.direct_answers(self.parser.get_method(), self.url, self.headers)
+        if answers is None:
             return False
         body = self.early_body[0] if len(self.early_body) == 1 else b"".join(self.early_body)
-        response = self.answer_directly(self.parser.get_method(), self.url, self.headers, body)
-        if response is None:
-            return False
+        self._remember_head(len(body), answers)
+        self._send_directly(answers(body))
+        return True
+
+    def _remember_head(self, body_bytes: int, answers: DirectAnswers) -> None:
+        """Only if the chunk is this request and nothing else; a chunked body, which is longer than it says, never fits."""
+        head_bytes = self.chunk.find(HEAD_END) + len(HEAD_END)
+        if self.is_at_boundary and head_bytes + body_bytes == len(self.chunk) and head_bytes <= HEAD_BYTES_MAX:
+            known = self.config.known_heads
+            if len(known) >= HEADS_MAX:
+                known.clear()
+            known[self.chunk[:head_bytes]] = (body_bytes, answers)
+
+    def _send_directly(self, response: bytes | Awaitable[bytes]) -> None:
         self.phase = COMPLETE
         if isinstance(response, bytes):
             self.transport.write(response)
             self.server_state.total_requests += 1
         else:
             self._await_answer(response)
-        return True
 
     def _await_answer(self, response: Awaitable[bytes]) -> None:
         """The task belongs to the server, which waits for it or cancels it when it stops, as with uvicorn's own."""
@@ -248,7 +283,7 @@ class HttpProtocol(HttpToolsProtocol):
     # What it costs.
 
     def _headers_are_too_long(self) -> bool:
-        if self.later_bytes + 2 * self.chunk_bytes <= self.limits.headers_bytes_max:
+        if self.later_bytes + 2 * len(self.chunk) <= self.limits.headers_bytes_max:
             return False  # Even if all that came since the request began were headers.
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         return size > self.limits.headers_bytes_max
@@ -256,7 +291,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _check_unfinished(self) -> None:
         """A request that goes on after this chunk: look at what it has cost and what it announces; a body may be read while it comes."""
         limits = self.limits
-        self.later_bytes += self.chunk_bytes
+        self.later_bytes += len(self.chunk)
         if len(self.headers) > limits.headers_max or (self.phase is HEADERS and self.later_bytes > limits.headers_bytes_max):
             self.refuse(HeadersTooLargeError(limits.headers_max, limits.headers_bytes_max))
         elif self.phase is BODY:
@@ -264,7 +299,7 @@ class HttpProtocol(HttpToolsProtocol):
             on_the_wire = FRAMING_FACTOR * limits.body_bytes_max + limits.headers_bytes_max
             if announced > limits.body_bytes_max or self.later_bytes > on_the_wire:
                 self.refuse(BodyTooLargeError(limits.body_bytes_max))
-            elif not self.is_opened and (self.answer_directly is None or self.expect_100_continue):
+            elif not self.is_opened and (self.direct_answers is None or self.expect_100_continue):
                 self._open()
 
     def _abort_parsing(self, refusal: RefusalError) -> None:

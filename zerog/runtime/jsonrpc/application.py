@@ -4,9 +4,11 @@ It stands on bare ASGI, because routing and request objects would cost more than
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any, Final
 
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.config import DirectAnswers
 from zerog.runtime.http.errors import BodyTooLargeError, MethodNotAllowedError, PathNotFoundError
 from zerog.runtime.http.guard import Guard, Headers, Verdict
 from zerog.runtime.http.limits import HttpLimits
@@ -53,6 +55,7 @@ class JsonRpcApplication:
         self._body_bytes_max: Final = (limits or HttpLimits()).body_bytes_max
         self._connection_limits: Final = connection_limits or ConnectionLimits()
         self._callers: Final = (Caller(), Caller(may_use_dev=True))
+        self._direct_answers: Final = tuple(partial(self._answer_directly, caller) for caller in self._callers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -62,14 +65,17 @@ class JsonRpcApplication:
         else:
             raise NotImplementedError(f"ASGI scope {scope['type']!r}")
 
-    def answer_directly(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> bytes | Awaitable[bytes] | None:
+    def direct_answers(self, method: bytes, target: bytes, headers: Headers) -> DirectAnswers | None:
         """What our server asks before it takes the way through ASGI: most calls of programs end here."""
         if method != b"POST" or target != b"/":
             return None
         verdict = self._guard.verdict(headers)
         if verdict.refusal is not None or verdict.cors_headers:
             return None
-        answer = self._dispatcher.answer(body, self._callers[self._guard.may_use_dev(headers)])
+        return self._direct_answers[self._guard.may_use_dev(headers)]
+
+    def _answer_directly(self, caller: Caller, body: bytes) -> bytes | Awaitable[bytes]:
+        answer = self._dispatcher.answer(body, caller)
         return _direct_response(answer) if isinstance(answer, bytes) else _later(answer)
 
     async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
