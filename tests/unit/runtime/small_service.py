@@ -1,7 +1,7 @@
 """A small JSON-RPC service with one method of each kind, for tests of the transport, and a raw client that can misbehave."""
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -107,6 +107,12 @@ async def wait(service: SmallService) -> bool:
     await service.opened.wait()
     service.journal.append("waited")
     return True
+
+
+@small.method("perhaps")
+def perhaps(service: SmallService, number: Quantity) -> Quantity | Coroutine[object, object, Quantity]:
+    """Answers even numbers at once."""
+    return add(service, number) if number % 2 else Quantity(number)
 
 
 async def take_together(service: SmallService, calls: Sequence[tuple[Data]]) -> Sequence[object | ZerogError]:

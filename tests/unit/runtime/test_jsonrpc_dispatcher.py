@@ -264,6 +264,16 @@ async def test_a_developers_method_in_a_batch_keeps_its_right() -> None:
     assert (await call_many(service, [call("small_reset")], may_use_dev=True))[0]["result"] is True
 
 
+async def test_a_plain_function_may_find_that_it_has_to_wait() -> None:
+    rpc = dispatcher(SmallService())
+    even, odd = (msgspec.json.encode(call("small_perhaps", [number])) for number in ("0x2", "0x3"))
+    assert rpc.answer(even, Caller()) == b'{"jsonrpc":"2.0","id":1,"result":"0x2"}'
+    assert await ask(SmallService(), odd, of=rpc) == b'{"jsonrpc":"2.0","id":1,"result":"0x4"}'
+    answers = await call_many(SmallService(), [call("small_perhaps", [number]) for number in ("0x2", "0x3", "0x4")])
+    assert [answer["result"] for answer in answers] == ["0x2", "0x4", "0x4"]
+    assert rpc.statistics()["small_perhaps"].calls == 2
+
+
 async def test_statistics_count_calls_and_errors() -> None:
     rpc = dispatcher(SmallService())
     for body in (CALL, CALL, msgspec.json.encode(call("small_refuse")), msgspec.json.encode(call("small_none"))):

@@ -183,9 +183,13 @@ def test_many_shallow_objects_are_no_depth() -> None:
 @pytest.mark.parametrize(
     "body", [b"[" * 200_000, b"[" * 2_000 + b"]" * 2_000, b'{"a":' * 100_000, nested(5_000), b"[" + nested(5_000) + b"]"]
 )
-def test_depth_that_cannot_be_read_is_an_error_too(body: bytes) -> None:
-    with pytest.raises((InvalidRequestError, ParseError)):
-        parse_body(body, calls_max=1000)
+def test_no_depth_is_a_request(body: bytes) -> None:
+    try:
+        parsed = parse_body(body, calls_max=1000)
+    except (InvalidRequestError, ParseError):
+        return  # Where the parser itself gives up depends on the interpreter's limit of recursion.
+    entries = parsed if isinstance(parsed, list) else [parsed]
+    assert all(isinstance(entry, BrokenEntry) for entry in entries)
 
 
 def test_depth_in_a_batch_hits_only_its_entry() -> None:

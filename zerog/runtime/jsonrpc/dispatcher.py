@@ -75,9 +75,8 @@ class BoundMethod:
     handler: Any
     decoder: ParameterDecoder
     batch_handler: BatchHandler | None
-    is_async: bool
-    is_plain: bool
-    """Neither waits, nor is restricted, nor needs a connection: the quick way."""
+    is_open: bool
+    """Neither restricted nor in need of a connection: the quick way."""
     is_dev: bool
     needs_connection: bool
     statistics: MethodStatistics = field(default_factory=MethodStatistics)
@@ -115,19 +114,27 @@ class Dispatcher:
             return encode_error(b"null", error)
         if isinstance(entry, list):
             return self._answer_batch(entry, caller)
-        if type(entry) is Request:
-            method = self._methods.get(entry.method)
-            if method is not None and method.is_plain:
-                return self._answer_plain(method, entry)
         return self._answer_entry(entry, caller)
 
-    def _answer_plain(self, method: BoundMethod, request: Request) -> bytes | Awaitable[bytes]:
-        """The quick way. Nothing here waits, unless the method finds that it has to and returns a coroutine for it."""
+    def _answer_entry(self, entry: Entry, caller: Caller) -> bytes | Awaitable[bytes]:
+        if isinstance(entry, BrokenEntry):
+            return encode_error(entry.id, entry.error)
+        method = self._methods.get(entry.method)
+        if method is not None and method.is_open:
+            return self._call(method, entry)
+        try:
+            method = self._permitted(entry, caller)
+        except JsonRpcError as error:
+            return _answer_error(entry, error)
+        return self._call(method, entry, caller.connection) if method.needs_connection else self._call(method, entry)
+
+    def _call(self, method: BoundMethod, request: Request, *given: object) -> bytes | Awaitable[bytes]:
+        """Nothing here waits, unless the method is a coroutine function or finds that it has to wait and returns a coroutine."""
         started = time.perf_counter()
         try:
-            result = method.handler(self._context, *method.decoder.decode(request.params))
+            result = method.handler(self._context, *given, *method.decoder.decode(request.params))
             if type(result) is CoroutineType:
-                return self._answer_waiting(method, request, result, started)
+                return self._finish(method, request, result, started)
             answer = _answer(request, result)
         except Exception as error:  # noqa: BLE001 - a bug in a method must not take the connection along; it is logged.
             answer = _failure(request, method, error)
@@ -136,37 +143,11 @@ class Dispatcher:
         statistics.seconds += time.perf_counter() - started
         return answer
 
-    async def _answer_waiting(self, method: BoundMethod, request: Request, result: Awaitable[object], started: float) -> bytes:
+    async def _finish(self, method: BoundMethod, request: Request, result: Awaitable[object], started: float) -> bytes:
         try:
             answer = _answer(request, await result)
         except Exception as error:  # noqa: BLE001 - as above.
             answer = _failure(request, method, error)
-        method.statistics.calls += 1
-        method.statistics.seconds += time.perf_counter() - started
-        return answer
-
-    async def _answer_entry(self, entry: Entry, caller: Caller) -> bytes:
-        if isinstance(entry, BrokenEntry):
-            return encode_error(entry.id, entry.error)
-        method = self._methods.get(entry.method)
-        if method is not None and method.is_plain:
-            answer = self._answer_plain(method, entry)
-            return answer if isinstance(answer, bytes) else await answer
-        started = time.perf_counter()
-        try:
-            method = self._permitted(entry, caller)
-        except JsonRpcError as error:
-            return _answer_error(entry, error)
-        try:
-            arguments = method.decoder.decode(entry.params)
-            if method.needs_connection:
-                arguments = (caller.connection, *arguments)
-            result = method.handler(self._context, *arguments)
-            if method.is_async:
-                result = await result
-            answer = _answer(entry, result)
-        except Exception as error:  # noqa: BLE001 - a bug in a method must not take the connection along; it is logged.
-            answer = _failure(entry, method, error)
         method.statistics.calls += 1
         method.statistics.seconds += time.perf_counter() - started
         return answer
@@ -191,7 +172,11 @@ class Dispatcher:
             if size_bytes > self._limits.batch_answer_bytes_max:
                 answers += (_answer_error(entry, ResponseTooLargeError()) for entry in run)
                 continue
-            fresh = [await self._answer_entry(run[0], caller)] if method is None else await self._answer_run(method, run)
+            if method is None:
+                answer = self._answer_entry(run[0], caller)
+                fresh = [answer if isinstance(answer, bytes) else await answer]
+            else:
+                fresh = await self._answer_run(method, run)
             size_bytes += sum(map(len, fresh))
             answers += fresh
             if time.perf_counter() > turn_ends:
@@ -242,8 +227,7 @@ def _bind(method: Method) -> BoundMethod:
         handler=method.handler,
         decoder=parameter_decoder(method.handler, skipped=2 if method.needs_connection else 1),
         batch_handler=method.batch_handler,
-        is_async=method.is_async,
-        is_plain=not (method.is_async or method.is_dev or method.needs_connection),
+        is_open=not (method.is_dev or method.needs_connection),
         is_dev=method.is_dev,
         needs_connection=method.needs_connection,
     )

@@ -6,10 +6,10 @@
     def get_balance(node: ChainNode, address: Address, block: BlockTag = LATEST) -> Quantity: ...
 
 The first parameter is the object that the application serves. The others are the call's positional parameters; one with a default may
-be left out or be null. Plain functions answer at once and must be quick; coroutine functions may wait.
+be left out or be null. Plain functions answer at once and must be quick; coroutine functions may wait; a plain function that is quick
+only most of the time returns a coroutine when it is not. Consecutive calls in one batch are answered in order, one after the other.
 """
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -36,10 +36,6 @@ class Method:
     """For developers' chains only; -32601 for a caller who may not use them."""
     needs_connection: bool = False
     """Gets the `Connection` as its second argument; -32601 where there is none to push on (HTTP)."""
-
-    @property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.handler)
 
 
 class Namespace:
