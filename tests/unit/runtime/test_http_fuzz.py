@@ -118,7 +118,7 @@ def test_every_byte_stream_ends_in_answers_and_hurts_nobody(service: Running, ht
                 client.sendall(chunk)
             client.shutdown(socket.SHUT_WR)
             received = b"".join(iter(lambda: client.recv(65536), b""))
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:  # Closed by the server: some streams are refused at once.
             received = b""
     assert not received or received.startswith(b"HTTP/1.1 ")
     assert b"HTTP/1.1 5" not in received

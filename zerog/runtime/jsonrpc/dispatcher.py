@@ -13,7 +13,17 @@ import msgspec
 import structlog
 
 from zerog.primitives.errors import ZerogError
-from zerog.runtime.jsonrpc.envelope import BrokenEntry, Entry, Request, encode_error, encode_result, encode_value, join_batch, parse_body
+from zerog.runtime.jsonrpc.envelope import (
+    ABSENT,
+    BrokenEntry,
+    Entry,
+    Request,
+    encode_error,
+    encode_result,
+    encode_value,
+    join_batch,
+    parse_body,
+)
 from zerog.runtime.jsonrpc.errors import (
     InternalError,
     JsonRpcError,
@@ -234,13 +244,13 @@ def _bind(method: Method) -> BoundMethod:
 
 
 def _answer(request: Request, result: object) -> bytes:
-    if not bytes(request.id):
+    if request.id is ABSENT:
         return NO_ANSWER
     return encode_result(request.id, result if type(result) is msgspec.Raw else encode_value(result))
 
 
 def _answer_error(request: Entry, error: ZerogError) -> bytes:
-    return encode_error(request.id, error) if bytes(request.id) else NO_ANSWER
+    return NO_ANSWER if request.id is ABSENT else encode_error(request.id, error)
 
 
 def _outcome(request: Request, method: BoundMethod, outcome: object) -> bytes:

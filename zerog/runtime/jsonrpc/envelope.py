@@ -13,7 +13,7 @@ import msgspec
 from zerog.primitives.errors import ZerogError
 from zerog.runtime.jsonrpc.errors import BatchTooLargeError, InvalidRequestError, JsonRpcError, ParseError
 
-__all__ = ["BrokenEntry", "Entry", "Request", "encode_error", "encode_result", "encode_value", "join_batch", "parse_body"]
+__all__ = ["ABSENT", "BrokenEntry", "Entry", "Request", "encode_error", "encode_result", "encode_value", "join_batch", "parse_body"]
 
 DEPTH_MAX: Final = 64
 """Levels of arrays and objects in one request, itself counted. Beyond it lies only mischief, and recursion has an end."""
@@ -22,13 +22,17 @@ SERVER_ERROR: Final = -32000
 """The code of an error that has none of its own, as in geth."""
 
 
+ABSENT: Final = msgspec.Raw()
+"""In place of a member that a request does not have; compare by identity."""
+
+
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """A request that is well formed. Without an `id` (an empty `Raw`) it is a notification and gets no answer."""
+    """A request that is well formed. With `ABSENT` for an id it is a notification and gets no answer."""
 
     method: str
     jsonrpc: Literal["2.0"]
-    id: msgspec.Raw = msgspec.Raw()
-    params: msgspec.Raw = msgspec.Raw()
+    id: msgspec.Raw = ABSENT
+    params: msgspec.Raw = ABSENT
 
 
 class BrokenEntry(msgspec.Struct, frozen=True, gc=False):
@@ -62,9 +66,10 @@ def parse_body(body: bytes, *, calls_max: int) -> Entry | list[Entry]:
     try:
         if not body.isascii():
             body.decode()
-        if body[:1] == b"[" or body.lstrip(b" \t\r\n")[:1] == b"[":
-            return _parse_batch(body, calls_max)
-        return _parse_entry(body)
+        is_flat = body.count(b"[") + body.count(b"{") <= DEPTH_MAX
+        if body[:1] != b"{" and body.lstrip(b" \t\r\n")[:1] == b"[":
+            return _parse_batch(body, calls_max, is_flat=is_flat)
+        return _parse_entry(body, is_flat=is_flat)
     except UnicodeDecodeError as error:
         raise ParseError(f"invalid UTF-8 at byte {error.start}") from None
     except msgspec.DecodeError as error:
@@ -105,32 +110,34 @@ encode_value: Final = msgspec.json.Encoder(enc_hook=_encode_hook).encode
 """JSON of whatever a method returns. Plain `bytes` would become base64: return `Data`, or a `Raw` that is JSON already."""
 
 
-def _parse_batch(body: bytes, calls_max: int) -> list[Entry]:
+def _parse_batch(body: bytes, calls_max: int, *, is_flat: bool) -> list[Entry]:
     if body.count(b",") >= calls_max and _has_more_items(body, calls_max):
         return [BrokenEntry(_first_id(body), BatchTooLargeError(calls_max))]
     try:
         requests = _decode_requests(body)
     except msgspec.ValidationError:
-        return [_parse_entry(item) for item in _decode_items(body)]
+        return [_parse_entry(item, is_flat=is_flat) for item in _decode_items(body)]
     if not requests:
         raise InvalidRequestError("empty batch")
-    return [_check(request) for request in requests]
+    return [_check(request, is_flat=is_flat) for request in requests]
 
 
-def _parse_entry(text: bytes | msgspec.Raw) -> Entry:
+def _parse_entry(text: bytes | msgspec.Raw, *, is_flat: bool) -> Entry:
     try:
-        return _check(_decode_request(text))
+        return _check(_decode_request(text), is_flat=is_flat)
     except msgspec.ValidationError as error:
         return _explain(text, str(error))
 
 
-def _check(request: Request) -> Entry:
-    """What the types cannot say: the kind of an id, and how deep the parameters go."""
-    identifier, params = bytes(request.id), bytes(request.params)
-    if identifier and identifier[0] not in _ID_STARTS:
+def _check(request: Request, *, is_flat: bool) -> Entry:
+    """What the types cannot say: the kind of an id, and how deep the parameters go (unless the whole body has too few brackets)."""
+    identifier = _NULL if request.id is ABSENT else bytes(request.id)
+    if identifier[0] not in _ID_STARTS:
         return BrokenEntry(_NULL, InvalidRequestError("an id is a number, a string or null"))
-    if params.count(b"[") + params.count(b"{") >= DEPTH_MAX and _is_too_deep(params):
-        return BrokenEntry(identifier or _NULL, _too_deep())
+    if not is_flat:
+        params = bytes(request.params)
+        if params.count(b"[") + params.count(b"{") >= DEPTH_MAX and _is_too_deep(params):
+            return BrokenEntry(identifier, _too_deep())
     return request
 
 
@@ -141,7 +148,7 @@ def _explain(text: bytes | msgspec.Raw, detail: str) -> BrokenEntry:
     except msgspec.ValidationError:
         _decode_raw(text)
         return BrokenEntry(_NULL, InvalidRequestError("not an object"))
-    identifier = bytes(members.get("id", b""))
+    identifier = bytes(members.get("id", ABSENT))
     if not identifier or identifier[0] not in _ID_STARTS:
         identifier = _NULL
     return BrokenEntry(identifier, InvalidRequestError(detail))
