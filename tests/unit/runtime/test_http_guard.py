@@ -110,6 +110,14 @@ def test_every_other_origin_is_refused(origin: str) -> None:
     assert judge(LOCAL, origin=origin) == 403
 
 
+@pytest.mark.parametrize(("site", "is_served"), [("cross-site", False), ("same-site", True), ("same-origin", True), ("none", True)])
+def test_what_a_foreign_page_embeds_is_refused(site: str, *, is_served: bool) -> None:
+    headers = [(b"host", b"localhost"), (b"sec-fetch-site", site.encode())]
+    assert (Guard(LOCAL).verdict(headers).refusal is None) is is_served
+    assert Guard(AccessRules(allowed_hosts=("*",))).verdict(headers).refusal is None
+    assert Guard(LOCAL).verdict([*headers, (b"origin", b"http://localhost:3000")]).refusal is None
+
+
 def test_configured_hosts_pass_as_host_and_origin() -> None:
     rules = AccessRules(allowed_hosts=("Node.example", "10.0.0.5:8545"))
     assert judge(rules, host="node.example:8545", origin="https://node.example") == 200

@@ -1,7 +1,8 @@
 """Who may talk to a role at all: the rules for `Host` and `Origin`, applied before anything is executed, whatever the content type.
 
-A web page that a user visits can send requests to 127.0.0.1. What stops it is the `Origin` that every browser sends along, and against a
-page whose own name was made to point here (DNS rebinding) the `Host`. Programs that are no browsers send no `Origin`; they are served.
+A web page that a user visits can send requests to 127.0.0.1. What stops it is the `Origin` (or `Sec-Fetch-Site`) that every browser sends
+along, and against a page whose own name was made to point here (DNS rebinding) the `Host`. Programs that are no browsers send neither
+`Origin` nor `Sec-Fetch-Site`; they are served. Source of the headers: Fetch standard, section 3.2; Fetch Metadata, section 2.
 """
 
 import hmac
@@ -114,7 +115,7 @@ class Guard:
         self._hosts: Final = frozenset(entry for entry in allowed if "://" not in entry)
         self._origins: Final = frozenset(entry for entry in allowed if "://" in entry or entry == "null")
         self._bearer: Final = f"Bearer {rules.token}".encode() if rules.token else None
-        self._verdicts: Final[dict[tuple[bytes | None, bytes | None], Verdict]] = {}
+        self._verdicts: Final[dict[tuple[bytes | None, bytes | None, bytes | None], Verdict]] = {}
 
     def verdict(self, headers: Headers) -> Verdict:
         """Whether a request with these headers is served."""
@@ -125,7 +126,7 @@ class Guard:
                 return Verdict(HostHeaderError(names.count(b"host")))
             if names.count(b"origin") > 1:
                 return Verdict(ForbiddenOriginError("several at once"))
-        key = (by_name.get(b"host"), by_name.get(b"origin"))
+        key = (by_name.get(b"host"), by_name.get(b"origin"), by_name.get(b"sec-fetch-site"))
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._judge(*key)
@@ -144,14 +145,16 @@ class Guard:
             return False
         return any(name == b"authorization" and hmac.compare_digest(value, self._bearer) for name, value in headers)
 
-    def _judge(self, host: bytes | None, origin: bytes | None) -> Verdict:
+    def _judge(self, host: bytes | None, origin: bytes | None, fetch_site: bytes | None) -> Verdict:
         if host is None:
             return Verdict(HostHeaderError(0))
         host_text = host.decode("latin-1").strip()
         if not self._host_passes(host_text):
             return Verdict(ForbiddenHostError(host_text))
         if origin is None:
-            return Verdict(None)
+            # A browser leaves `Origin` out where a page only embeds something (an image), but says whose page it is.
+            foreign = fetch_site == b"cross-site" and not self._allows_all
+            return Verdict(ForbiddenOriginError("of another site") if foreign else None)
         if not self._origin_passes(origin.decode("latin-1").strip()):
             return Verdict(ForbiddenOriginError(origin.decode("latin-1")))
         return Verdict(None, ((b"access-control-allow-origin", origin), (b"vary", b"origin")))
