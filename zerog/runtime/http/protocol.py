@@ -4,6 +4,8 @@ uvicorn waits for ever for the rest of a request, and takes any number of header
 compares now and then how far it has come. The direct way saves the task, the scope and the three messages that ASGI costs in each
 request: an application that has `direct_answers` is asked first, once a request is complete, and has the choice to decline. A client
 repeats its head to the byte, so one that came this way is remembered and not even parsed again.
+
+This builds on inner classes of uvicorn, which is therefore pinned to one minor version; the tests over real sockets hold it.
 """
 
 import asyncio
