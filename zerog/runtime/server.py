@@ -1,6 +1,8 @@
 """Runs an ASGI application on a port, inside an anyio task: uvicorn with our connections, limits and way to stop."""
 
 import socket
+import sys
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import anyio.lowlevel
@@ -18,6 +20,8 @@ from zerog.runtime.ports import listen
 __all__ = ["serve"]
 
 STOP_POLL_S: Final = 0.005
+OTHER_FILES: Final = 64
+"""Descriptors that a role needs for anything but connections."""
 
 
 async def serve(
@@ -34,6 +38,7 @@ async def serve(
     Port 0 lets the system choose. Raises `PortInUseError`.
     """
     limits = limits or HttpLimits()
+    limits = replace(limits, connections_max=_affordable(limits.connections_max))
     listener = listen(host, port)
     server = Server(_config(app, limits))
     server.config.load()
@@ -46,6 +51,25 @@ async def serve(
     finally:
         with anyio.CancelScope(shield=True):
             await _stop(server, grace_s)
+
+
+def _affordable(connections_max: int) -> int:
+    """So many connections as this process may have files open, and some to spare; its own limit is raised as far as it may do that itself.
+
+    A server that runs out of descriptors can accept nobody, not even to say so. Go's runtime raises the limit too.
+    """
+    if sys.platform == "win32":
+        return connections_max
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections_max + connections_max // 2 + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections_max
+    return max(1, (soft - OTHER_FILES) * 2 // 3)
 
 
 def _config(app: Any, limits: HttpLimits) -> ServerConfig:

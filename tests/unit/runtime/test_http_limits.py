@@ -261,14 +261,39 @@ async def test_other_clients_are_unharmed_while_many_hang() -> None:
                     assert (await http.post("/", content=CALL)).content == ANSWER
 
 
-async def test_more_connections_than_allowed_are_answered_503() -> None:
-    async with running(limits=HttpLimits(connections_max=2)) as service, raw_client(service) as first, raw_client(service) as second:
-        await second.send(post(CALL))
-        assert (await second.response()).body == ANSWER
+async def test_a_newcomer_takes_the_place_of_one_that_says_nothing() -> None:
+    async with running(limits=HttpLimits(connections_max=2)) as service, raw_client(service) as silent, raw_client(service) as begun:
+        await begun.send(b"POST / HTTP/1.1\r\n")
+        async with raw_client(service) as third, raw_client(service) as fourth:
+            for newcomer in (third, fourth):
+                await newcomer.send(post(CALL))
+                assert (await newcomer.response()).body == ANSWER
+            for client in (silent, begun):
+                response = await client.response()
+                assert response.status == 503
+                assert "more than 2 connections" in message_of(response.body)
+                assert await client.is_closed()
+
+
+async def test_without_such_a_place_a_newcomer_is_answered_503() -> None:
+    limits = HttpLimits(connections_max=2, linger_s=0.1)
+    async with running(limits=limits) as service, raw_client(service) as first, raw_client(service) as second:
+        for client in (first, second):
+            await client.send(post(CALL))
+            assert (await client.response()).body == ANSWER
         async with raw_client(service) as third:
             response = await third.response()
             assert response.status == 503
-            assert "more than 2 connections" in message_of(response.body)
+            assert "try again later" in message_of(response.body)
             assert await third.is_closed()
-        await first.send(post(CALL))
-        assert (await first.response()).body == ANSWER
+        for client in (first, second):
+            await client.send(post(CALL))
+            assert (await client.response()).body == ANSWER
+
+
+async def test_a_flood_of_silent_connections_keeps_nobody_out() -> None:
+    async with running(limits=HttpLimits(connections_max=20)) as service, AsyncExitStack() as stack:
+        for _ in range(200):
+            await stack.enter_async_context(raw_client(service))
+        with anyio.fail_after(5):
+            await good_call(service)

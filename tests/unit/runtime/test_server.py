@@ -1,8 +1,10 @@
 """Starting and stopping: ports, names, bugs, and what is under way when the server stops."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from urllib.parse import urlsplit
 
 import anyio
@@ -170,3 +172,37 @@ async def test_a_bug_in_an_application_is_answered_500_and_logged(
                 assert "swordfish" not in response.text
         tasks.cancel_scope.cancel()
     assert "swordfish" in caplog.text + "".join(capsys.readouterr())
+
+
+SCARCE = """
+import resource, sys, anyio
+from tests.unit.runtime.small_service import running
+
+async def scenario() -> None:
+    async with running() as service:
+        print(service.port, flush=True)
+        await anyio.to_thread.run_sync(sys.stdin.read)
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+anyio.run(scenario, backend_options={"use_uvloop": True})
+"""
+
+
+def test_descriptors_do_not_run_out() -> None:
+    """A process that may open 200 files is flooded with 400 connections, and still answers the next one.
+
+    On the loop of production; asyncio's own of Python 3.11 takes minutes to come back from one refused `accept`.
+    """
+    command = [sys.executable, "-c", SCARCE]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server,
+        ExitStack() as flood,
+    ):
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        for _ in range(400):
+            flood.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5, transport=httpx.HTTPTransport(retries=3)) as http:
+            assert http.post("/", content=CALL).content == ANSWER
+        server.communicate(timeout=20)
+    assert server.returncode == 0

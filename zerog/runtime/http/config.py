@@ -19,5 +19,7 @@ class ServerConfig(Config):
     def __init__(self, app: Any, *, limits: HttpLimits, **options: Any) -> None:
         super().__init__(app, **options)
         self.limits: Final = limits
+        self.connection_count = 0
+        """How many there have been."""
         self.known_heads: Final[dict[bytes, tuple[int, DirectAnswers]]] = {}
         """Heads of requests that were answered directly: the length that they announce, and what answers."""

@@ -42,6 +42,9 @@ HEADS_MAX: Final = 1_024
 HEAD_BYTES_MAX: Final = 4_096
 """Of heads that are remembered."""
 
+TOLD_SHARE: Final = 10
+"""One in so many connections may be one that is being told that there are too many."""
+
 FRAMING_FACTOR: Final = 2
 """A chunked body may cost this many times its limit on the wire before its framing alone is held against the client."""
 
@@ -98,6 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.running: RequestResponseCycle | DirectCycle | None = None
         self.is_opened = False
         self.refusal: RefusalError | None = None
+        self.number = 0
         self.request_count = 0
         self.chunk = b""
         self.is_at_boundary = True
@@ -111,8 +115,32 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections_max:
-            self.refuse(TooManyConnectionsError(self.limits.connections_max))
+        self.number = self.config.connection_count = self.config.connection_count + 1
+        connections_max = self.limits.connections_max
+        if len(self.connections) > connections_max:
+            self._make_room(connections_max)
+
+    def _make_room(self, connections_max: int) -> None:
+        """Who has asked for nothing yet goes first, the longest of them; else the newcomer is told, or cut if too many are being told."""
+        waiting = [
+            other
+            for other in self.connections
+            if isinstance(other, HttpProtocol) and other is not self and other.phase in (CONNECTED, HEADERS) and not other.is_busy
+        ]
+        error = TooManyConnectionsError(connections_max)
+        if waiting:
+            min(waiting, key=lambda other: other.number).dismiss(error)
+        elif len(self.connections) > connections_max + connections_max // TOLD_SHARE + 1:
+            self.transport.abort()
+        else:
+            self.refuse(error)
+
+    def dismiss(self, error: RefusalError) -> None:
+        """Answer an error and close at once."""
+        self.phase = LINGERING
+        if not self.transport.is_closing():
+            self.transport.write(raw_response(error))
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         running = self.running
@@ -142,9 +170,9 @@ class HttpProtocol(HttpToolsProtocol):
         """A client may close its sending half and still wait for the answer."""
         if self.phase is HEADERS or self.phase is BODY:
             self.refuse(MalformedRequestError("it ends in the middle"))
-        elif self.phase is COMPLETE and self._is_busy:
+        elif self.phase is COMPLETE and self.is_busy:
             self.cycle.keep_alive = False
-        return self._is_busy
+        return self.is_busy
 
     def resume_writing(self) -> None:
         """Remember that the client has read something."""
@@ -191,7 +219,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer a request that is `data` exactly, with a head that has been answered directly before."""
         head_bytes = data.find(HEAD_END) + len(HEAD_END)
         known = self.config.known_heads.get(data[:head_bytes])
-        if known is None or len(data) != head_bytes + known[0] or self._is_busy or self.flow.write_paused:
+        if known is None or len(data) != head_bytes + known[0] or self.is_busy or self.flow.write_paused:
             return False
         self.request_count += 1
         try:
@@ -203,7 +231,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _answer_at_once(self) -> bool:
         """The direct way: nothing is under way, nothing is unread, the connection stays open, and the application agrees."""
-        if self.direct_answers is None or self.flow.write_paused or self._is_busy or not self.parser.should_keep_alive():
+        if self.direct_answers is None or self.flow.write_paused or self.is_busy or not self.parser.should_keep_alive():
             return False
         answers: DirectAnswers | None = self.direct_answers(self.parser.get_method(), self.url, self.headers)
         if answers is None:
@@ -265,7 +293,7 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_body(part)
 
     def _upgrade(self, rest: bytes) -> None:
-        if self._should_upgrade() and self._is_busy:
+        if self._should_upgrade() and self.is_busy:
             self.refuse(MalformedRequestError("an upgrade must wait for the answers to earlier requests"))
         elif self._should_upgrade():
             self._open()
@@ -379,14 +407,14 @@ class HttpProtocol(HttpToolsProtocol):
     # What takes too long.
 
     @property
-    def _is_busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether an answer is still to come."""
         running = self.running
         return running is not None and not (running.response_complete or running.disconnected)
 
     def check(self, now_s: float) -> None:
         """Called by the sweeper: act if this connection has been where it is for too long."""
-        is_answered = not self._is_busy
+        is_answered = not self.is_busy
         stage, limit_s = self._stage(is_answered=is_answered)
         if not self.watch.is_overdue(stage, limit_s, now_s):
             return
