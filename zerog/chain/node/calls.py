@@ -20,6 +20,7 @@ from zerog.primitives import ZERO_ADDRESS
 __all__ = ["Call", "call", "estimate"]
 
 Outcome: TypeAlias = CallOutcome | Rejection
+SoonOutcome: TypeAlias = Soon[Outcome]
 
 QUICK_S_MAX: Final = 0.001
 """What a call may take on the event loop. One that needs longer is begun again on a thread, with all the time that it may have."""
@@ -59,7 +60,7 @@ def _run(chain: Chain, execute: Callable[[CallRequest, State], Outcome], wanted:
     request = partial(call_request, wanted.message, accounts=account_overrides(wanted.accounts), block=block_override(wanted.block))
     quick = request(time_limit_s=min(QUICK_S_MAX, chain.settings.call_time_s))
 
-    def run(state: State) -> Soon[Outcome]:
+    def run(state: State) -> SoonOutcome:  # A subscript here would be evaluated at every call.
         """Try here; what is not over quickly is begun again on a thread."""
         outcome = execute(quick, state)
         if isinstance(outcome, CallOutcome) and outcome.status == "halt" and outcome.halt.startswith(TIMEOUT_HALT):
