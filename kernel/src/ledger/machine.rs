@@ -33,6 +33,8 @@ const OVERLAY_ENTRIES_MAX: usize = 400_000;
 
 /// Below this many transactions a block stays on one thread.
 const PARALLEL_TRANSACTIONS_MIN: usize = 16;
+/// Senders that one task recovers: about a millisecond of work.
+const RECOVERED_AT_ONCE: usize = 32;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -242,20 +244,18 @@ impl Ledger {
         let (mut decoded, mut failure) = (Vec::with_capacity(raws.len()), None);
         let executed = self.threads.in_place_scope(|scope| {
             let chunks: Vec<_> = raws
-                .chunks(PARALLEL_TRANSACTIONS_MIN)
+                .chunks(RECOVERED_AT_ONCE)
                 .map(|chunk| {
                     let (sender, receiver) = channel();
                     scope.spawn(move |_| {
-                        for raw in chunk.iter().map(|raw| SignedTransaction::decode_trusted(raw.as_ref())) {
-                            if sender.send(raw).is_err() {
-                                return; // Nobody waits any more.
-                            }
-                        }
+                        let recovered: Vec<_> = chunk.iter().map(|raw| SignedTransaction::decode_trusted(raw.as_ref())).collect();
+                        // Nobody waits any more when an earlier transaction could not be decoded.
+                        let _ = sender.send(recovered);
                     });
                     receiver
                 })
                 .collect();
-            let mut candidates = chunks.into_iter().flatten().map_while(|result| match result {
+            let mut candidates = chunks.into_iter().flatten().flatten().map_while(|result| match result {
                 Ok(transaction) => {
                     decoded.push(transaction.clone());
                     Some(transaction)
