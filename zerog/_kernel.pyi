@@ -335,6 +335,12 @@ class Ledger:
     def checkpoint(self) -> None:
         """Fold what the block log holds beyond the last checkpoint into the tables."""
 
+    def quick_answer(self, body: bytes, gas_cap: int, time_limit_s: float) -> tuple[str, bytes] | None:
+        """Method and JSON-RPC answer when `body` is a plain read of the newest state that succeeds; `None` leaves it to the methods.
+
+        Plain are eth_blockNumber, eth_chainId, eth_getBalance and eth_call as libraries write them, with a number as id.
+        """
+
     # blocks
     def head(self) -> BlockSummary: ...
     def block(self, block: int | bytes) -> BlockSummary | None:

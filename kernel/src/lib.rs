@@ -7,4 +7,5 @@ pub mod json;
 pub mod ledger;
 pub mod pool;
 pub mod python;
+pub mod quick;
 pub mod transaction;

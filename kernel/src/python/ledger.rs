@@ -17,6 +17,7 @@ use super::{
     rejection::PyRejection,
 };
 use crate::ledger::{self, At, Block, BlockId, BlockPlan, Edit, Executed, Ledger, LedgerError, LogQuery, Options};
+use crate::quick::{self, CallLimits};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyBlockSummary>()?;
@@ -275,6 +276,20 @@ impl PyLedger {
 
     fn checkpoint(&self, py: Python<'_>) -> PyResult<()> {
         self.with(py, Ledger::checkpoint)
+    }
+
+    /// Method and answer of a request body that is a plain read; nothing when it is for the methods of the RPC.
+    fn quick_answer<'py>(
+        &self,
+        py: Python<'py>,
+        body: PyBackedBytes,
+        gas_cap: u64,
+        time_limit_s: f64,
+    ) -> PyResult<Option<(&'static str, Bound<'py, PyBytes>)>> {
+        let time_limit = Duration::try_from_secs_f64(time_limit_s).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let Some(ledger) = self.inner.read().clone() else { return Ok(None) };
+        let found = py.detach(|| quick::answer(&ledger, &body, CallLimits { gas_cap, time_limit }));
+        Ok(found.map(|(method, answer)| (method, PyBytes::new(py, &answer))))
     }
 
     // blocks

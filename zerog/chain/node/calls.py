@@ -17,7 +17,7 @@ from zerog.chain.wire.overrides import BlockOverrideObject, StateOverrides, acco
 from zerog.chain.wire.transactions import TransactionObject, call_request
 from zerog.primitives import ZERO_ADDRESS
 
-__all__ = ["Call", "call", "estimate"]
+__all__ = ["QUICK_S_MAX", "Call", "call", "estimate"]
 
 Outcome: TypeAlias = CallOutcome | Rejection
 SoonOutcome: TypeAlias = Soon[Outcome]

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +13,13 @@ from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from zerog._kernel import LedgerFailedError
+from zerog.chain.node.calls import QUICK_S_MAX
 from zerog.chain.node.chain import Chain, open_chain
 from zerog.chain.node.metrics import render_metrics
 from zerog.chain.node.rpc import NAMESPACES
 from zerog.chain.node.rpc.web3 import client_version
 from zerog.chain.node.settings import ChainNodeSettings
+from zerog.chain.protocol.constants import CALL_GAS_MAX
 from zerog.chain.protocol.errors import ChainError
 from zerog.networks import NetworkParams
 from zerog.primitives import encode_data
@@ -102,7 +105,8 @@ class ChainNode:
 
     async def _serve(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         settings = self.settings
-        self._dispatcher = Dispatcher(self.chain, NAMESPACES)
+        quick_answer = partial(self.chain.ledger.quick_answer, gas_cap=CALL_GAS_MAX, time_limit_s=min(QUICK_S_MAX, settings.call_time_s))
+        self._dispatcher = Dispatcher(self.chain, NAMESPACES, quick_answer=quick_answer)
         rules = AccessRules(
             bind_host=settings.host,
             allowed_hosts=settings.allowed_host_names,
