@@ -5,7 +5,6 @@ use super::{
     error::{LedgerError, Result},
     evm::{self, LedgerEvm},
     rules::Rules,
-    trie::Trie,
     view::{EditLayer, View},
 };
 use crate::{pool::Rejection, transaction::SignedTransaction};
@@ -53,9 +52,7 @@ pub struct BlockPlan {
 #[derive(Debug)]
 pub struct Executed {
     pub block: Arc<Block>,
-    pub changes: BlockChanges,
-    pub accounts: Trie,
-    pub storages: AddressMap<Trie>,
+    pub changes: Arc<BlockChanges>,
     pub dropped: Vec<(B256, Rejection)>,
     /// State of the ledger that this was executed on: commits, unwinds and edits so far.
     pub generation: u64,

@@ -5,12 +5,11 @@ use super::{
     error::{LedgerError, Result},
     executor::{BlockPlan, Executed, Parent, run_block},
     genesis::{self, GenesisState},
-    head::{self, Head},
+    head::{self, Head, Tries},
     log::{BlockLog, Position, Record, RecordKind},
     rules::Rules,
     store::{Store, read_block},
     tables::{BlockPlace, Checkpoint, Deletions, Tables},
-    trie::Trie,
     view::{Above, EditLayer, View},
 };
 use crate::transaction::{SignedTransaction, TransactionError};
@@ -74,6 +73,8 @@ pub struct Ledger {
     pub genesis_hash: B256,
     pub(super) store: Arc<RwLock<Store>>,
     pub(super) head: RwLock<Head>,
+    /// Locked after the writer and before the head, and never by a thread of the pool.
+    tries: Mutex<Tries>,
     unwinds: Arc<AtomicU64>,
     writer: Mutex<Writer>,
     log: Arc<BlockLog>,
@@ -111,13 +112,14 @@ impl Ledger {
         settle_genesis(&log, &genesis)?;
         let log = Arc::new(log);
         let store = Arc::new(RwLock::new(Store::new(tables, log.clone(), checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.head))));
-        let head = starting_head(&store, &checkpoint, &genesis)?;
+        let (head, tries) = starting_head(&store, &checkpoint, &genesis)?;
         let writer = Writer { stopped: None, last_checkpoint: Instant::now(), checkpoints: 0 };
         let ledger = Self {
             genesis_hash: genesis.block.hash,
             rules: genesis.rules,
             store,
             head: RwLock::new(head),
+            tries: Mutex::new(tries),
             unwinds: Arc::default(),
             writer: Mutex::new(writer),
             log,
@@ -132,36 +134,37 @@ impl Ledger {
     /// Bring the state from the last checkpoint to the end of the log.
     fn replay(&self, mut position: Position) -> Result<()> {
         let mut deletions = Deletions::default();
-        let mut head = self.head.write();
+        let (mut tries, mut head) = (self.tries.lock(), self.head.write());
         let (mut replayed, mut crossed) = (0, false);
         while let Some((record, next)) = self.log.read(position)? {
             match record.kind {
-                RecordKind::Block => self.replay_block(&mut head, &record, position)?,
+                RecordKind::Block => self.replay_block(&mut tries, &mut head, &record, position)?,
                 RecordKind::Unwind => {
                     let (number, edits): (u64, Vec<Edit>) = block::decode(record.section(0)?)?;
                     crossed |= number < self.store.read().checkpoint;
-                    self.unwind_to(&mut head, number, edits, &mut deletions)?;
+                    self.unwind_to(&mut tries, &mut head, number, edits, &mut deletions)?;
                 }
                 RecordKind::Edit => self.push_edit(&mut head, block::decode(record.section(0)?)?)?,
             }
             replayed += 1;
             position = next;
         }
-        drop(head);
+        drop((head, tries));
         if crossed || replayed > self.options.checkpoint_blocks {
             self.write_checkpoint(&mut self.writer.lock(), deletions)?;
         }
         Ok(())
     }
 
-    fn replay_block(&self, head: &mut Head, record: &Record, position: Position) -> Result<()> {
+    fn replay_block(&self, tries: &mut Tries, head: &mut Head, record: &Record, position: Position) -> Result<()> {
         let block = Arc::new(decode_block(record)?);
         let (changes, _) = decode_changes(record)?;
         let genesis = block.header.number == 0;
         if !genesis && (block.header.parent_hash, block.header.number) != (head.block.hash, head.block.header.number + 1) {
             return Err(LedgerError::Corrupt(format!("block {} of the log does not follow on its predecessor", block.header.number)));
         }
-        head::replay(&self.store, head, block.clone(), &changes)?;
+        tries.replay(&self.store, &block, &changes)?;
+        head.block = block.clone();
         let place = BlockPlace { hash: block.hash, position };
         self.store.write().apply(block, &changes, place);
         head.edits = Arc::default();
@@ -291,7 +294,12 @@ impl Ledger {
         let parent = Parent { block: &block, view: &view, edits: &edits, rules: &self.rules };
         let ran = run_block(&parent, plan, candidates)?;
         let clears_empty = fork.is_enabled_in(SpecId::SPURIOUS_DRAGON);
-        let seal = |parallel| head::seal(&self.store, &self.head, generation, ran, clears_empty, parallel);
+        let mut tries = self.tries.lock();
+        if self.head.read().generation != generation {
+            return Err(LedgerError::Stale);
+        }
+        let tries = &mut *tries;
+        let seal = |parallel| head::seal(&self.store, tries, generation, ran, clears_empty, parallel);
         // Waking another thread costs more than a small block.
         if parallel { self.threads.install(|| seal(true)) } else { seal(false) }
     }
@@ -310,6 +318,7 @@ impl Ledger {
     /// Make an executed block the newest, durably; `Stale` when the chain has moved on since.
     pub fn commit(&self, executed: &Executed) -> Result<()> {
         let mut writer = self.writing()?;
+        let mut tries = self.tries.lock();
         let edits = {
             let head = self.head.read();
             if head.generation != executed.generation {
@@ -319,16 +328,17 @@ impl Ledger {
         };
         let sections = encode_block(&executed.block, &executed.changes, &edits.list, None)?;
         let position = self.append(&mut writer, RecordKind::Block, &sections)?;
+        let followed = tries.follow(&self.store, &executed.changes);
+        self.stop_on_failure(&mut writer, followed)?;
         {
             let mut head = self.head.write();
             head.block = executed.block.clone();
-            head.accounts = executed.accounts.clone();
-            head.storages.extend(executed.storages.iter().map(|(address, trie)| (*address, trie.clone())));
             head.edits = Arc::default();
             head.generation += 1;
             let place = BlockPlace { hash: executed.block.hash, position };
             self.store.write().apply(executed.block.clone(), &executed.changes, place);
         }
+        drop(tries);
         if self.checkpoint_is_due(&writer) {
             self.write_checkpoint(&mut writer, Deletions::default())?;
         }
@@ -338,7 +348,7 @@ impl Ledger {
     /// Go back to block `number` with the first `edit_count` edits made on top of it; returns the transactions taken back, in order.
     pub fn unwind(&self, number: u64, edit_count: usize) -> Result<Vec<Bytes>> {
         let mut writer = self.writing()?;
-        let mut head = self.head.write();
+        let (mut tries, mut head) = (self.tries.lock(), self.head.write());
         let newest = head.block.header.number;
         let mut edits = match number {
             _ if number > newest => return Err(LedgerError::UnknownBlock(number.to_string())),
@@ -355,8 +365,8 @@ impl Ledger {
         self.append(&mut writer, RecordKind::Unwind, &[block::encode(&(number, &edits))?])?;
         let crossed = number < self.store.read().checkpoint;
         let mut deletions = Deletions::default();
-        let taken_back = self.unwind_to(&mut head, number, edits, &mut deletions);
-        drop(head);
+        let taken_back = self.unwind_to(&mut tries, &mut head, number, edits, &mut deletions);
+        drop((head, tries));
         let taken_back = self.stop_on_failure(&mut writer, taken_back)?;
         if crossed {
             self.write_checkpoint(&mut writer, deletions)?;
@@ -365,7 +375,15 @@ impl Ledger {
     }
 
     /// Undo blocks in memory, newest first, and set the edits.
-    fn unwind_to(&self, head: &mut Head, number: u64, edits: Vec<Edit>, deletions: &mut Deletions) -> Result<Vec<Bytes>> {
+    fn unwind_to(
+        &self,
+        tries: &mut Tries,
+        head: &mut Head,
+        number: u64,
+        edits: Vec<Edit>,
+        deletions: &mut Deletions,
+    ) -> Result<Vec<Bytes>> {
+        tries.settle(&self.store)?;
         self.unwinds.fetch_add(1, Ordering::AcqRel);
         head.generation += 1;
         let mut taken_back = Vec::new();
@@ -374,7 +392,8 @@ impl Ledger {
             let (changes, _) = self.changes_of(block.header.number)?;
             let parent = read_block(&self.store, block.header.number - 1)?;
             let parent = parent.ok_or_else(|| LedgerError::Corrupt(format!("the parent of block {} is missing", block.header.number)))?;
-            head::unwind(&self.store, head, parent, &changes)?;
+            tries.unwind(&self.store, &parent, &changes)?;
+            head.block = parent;
             self.store.write().revert(&block, &changes, deletions);
             taken_back.splice(0..0, block.transactions.iter().map(|transaction| transaction.raw.clone()));
         }
@@ -465,19 +484,17 @@ impl Ledger {
 
     fn try_checkpoint(&self, mut deletions: Deletions) -> Result<()> {
         let oldest_state = self.prune_history(&mut deletions)?;
-        let (nodes, edits) = {
-            let head = self.head.read();
-            (head::take_unstored(&head), head.edits.list.clone())
-        };
+        let mut tries = self.tries.lock();
+        tries.settle(&self.store)?;
+        let (nodes, edits) = (tries.take_unstored(), self.head.read().edits.list.clone());
         {
             // Readers go on; only the short switch below keeps them out.
             let store = self.store.read();
             let checkpoint = Checkpoint { position: self.log.end(), head: store.head, edits, oldest_state };
             store.tables.write(&store.overlay, &deletions, &nodes, &checkpoint)?;
         }
-        let mut head = self.head.write();
         self.store.write().checkpointed(oldest_state)?;
-        head::forget_stored(&mut head);
+        tries.forget_stored();
         Ok(())
     }
 
@@ -555,15 +572,10 @@ fn settle_genesis(log: &BlockLog, genesis: &GenesisState) -> Result<()> {
 }
 
 /// The state at the last checkpoint, or nothing yet: then the replay begins with the genesis.
-fn starting_head(store: &Arc<RwLock<Store>>, checkpoint: &Option<Checkpoint>, genesis: &GenesisState) -> Result<Head> {
+fn starting_head(store: &Arc<RwLock<Store>>, checkpoint: &Option<Checkpoint>, genesis: &GenesisState) -> Result<(Head, Tries)> {
     let Some(checkpoint) = checkpoint else {
-        return Ok(Head {
-            block: Arc::new(genesis.block.clone()),
-            accounts: Trie::default(),
-            storages: Default::default(),
-            edits: Arc::default(),
-            generation: 0,
-        });
+        let head = Head { block: Arc::new(genesis.block.clone()), edits: Arc::default(), generation: 0 };
+        return Ok((head, Tries::default()));
     };
     store.write().oldest_state = checkpoint.oldest_state;
     let block = read_block(store, checkpoint.head)?;
@@ -572,6 +584,6 @@ fn starting_head(store: &Arc<RwLock<Store>>, checkpoint: &Option<Checkpoint>, ge
     for edit in &checkpoint.edits {
         edits.push(edit.clone(), |address| store.read().account(address, checkpoint.head))?;
     }
-    let accounts = Trie::stored(block.header.state_root);
-    Ok(Head { block, accounts, storages: Default::default(), edits: Arc::new(edits), generation: 0 })
+    let tries = Tries::stored(block.header.state_root);
+    Ok((Head { block, edits: Arc::new(edits), generation: 0 }, tries))
 }
