@@ -1,7 +1,7 @@
 //! Incremental Merkle-Patricia trie over keys of 32 bytes: shared nodes, cached references, nodes loaded when they are needed.
 //!
-//! A clone costs nothing, and changing a clone copies only the paths it touches: so a block can be executed on top of the newest
-//! state and thrown away. Nodes are stored by their path, so the store holds those of one state only.
+//! A trie that nobody else holds is changed in place; a clone costs nothing, and changing it copies the paths it touches. Nodes are
+//! stored by their path, so the store holds those of one state only.
 use super::error::{LedgerError, Result};
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::Decodable;
