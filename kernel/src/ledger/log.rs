@@ -1,7 +1,8 @@
 //! The block log: checksummed records in append-only segments; what is in it and synced is durable, all else is derived from it.
 //!
 //! A record is `magic, payload length, checksum, kind, section lengths, sections`. Every append is followed by one `fdatasync` before
-//! it is acknowledged, so only the last record can be torn by a crash: it is cut off on opening. Damage anywhere else is refused.
+//! it is acknowledged, so only the last record can be torn by a crash: it is cut off on opening. Records of a batch share one
+//! `fdatasync`, and a crash may tear any of them: all but the first say so, and go with it. Damage anywhere else is refused.
 use super::error::{LedgerError, Result};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
@@ -11,11 +12,13 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 const MAGIC: [u8; 8] = *b"zgledgr1";
+/// Begins a record that was written while the one before it was not synced.
+const MAGIC_CONTINUED: [u8; 8] = *b"zgledgr+";
 const HEADER_BYTES: usize = 8 + 4 + 4;
 const SEGMENT_BYTES_MAX: u64 = 256 << 20;
 /// Far above any block, far below what a damaged length could claim.
@@ -50,14 +53,18 @@ impl Record {
     }
 }
 
-fn frame(kind: RecordKind, sections: &[&[u8]]) -> Result<Vec<u8>> {
+fn is_magic(bytes: &[u8]) -> bool {
+    bytes == MAGIC || bytes == MAGIC_CONTINUED
+}
+
+fn frame(kind: RecordKind, sections: &[&[u8]], continued: bool) -> Result<Vec<u8>> {
     let payload_bytes = 2 + 4 * sections.len() + sections.iter().map(|section| section.len()).sum::<usize>();
     let length = u32::try_from(payload_bytes)
         .ok()
         .filter(|length| *length <= PAYLOAD_BYTES_MAX)
         .ok_or_else(|| LedgerError::Decode(format!("a record of {payload_bytes} bytes is above the limit of {PAYLOAD_BYTES_MAX}")))?;
     let mut bytes = Vec::with_capacity(HEADER_BYTES + payload_bytes);
-    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(if continued { &MAGIC_CONTINUED } else { &MAGIC });
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
     bytes.push(kind as u8);
@@ -78,7 +85,7 @@ fn valid_payload(bytes: &[u8]) -> Option<&[u8]> {
     let header = bytes.get(..HEADER_BYTES)?;
     let length = u32::from_le_bytes(header[8..12].try_into().ok()?);
     let checksum = u32::from_le_bytes(header[12..16].try_into().ok()?);
-    if header[..8] != MAGIC || length > PAYLOAD_BYTES_MAX {
+    if !is_magic(&header[..8]) || length > PAYLOAD_BYTES_MAX {
         return None;
     }
     let payload = bytes.get(HEADER_BYTES..HEADER_BYTES + length as usize)?;
@@ -126,13 +133,24 @@ impl Segment {
     }
 }
 
-/// Reads are shared; `append` is for one writer at a time.
+/// When what is appended becomes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Before the append returns.
+    Now,
+    /// With the next append that is durable at once, or with `sync`.
+    Later,
+}
+
+/// Reads are shared; `append` and `sync` are for one writer at a time.
 pub struct BlockLog {
     directory: Option<PathBuf>,
     segments: RwLock<Vec<Arc<Segment>>>,
     /// Where the next record goes.
     end: RwLock<Position>,
     segment_bytes_max: u64,
+    /// Whether records of the last segment wait for a sync.
+    unsynced: AtomicBool,
     pub bytes_written: AtomicU64,
     pub syncs: AtomicU64,
 }
@@ -153,6 +171,7 @@ impl BlockLog {
             segments: RwLock::new(segments),
             end: RwLock::new(end),
             segment_bytes_max: SEGMENT_BYTES_MAX,
+            unsynced: AtomicBool::new(false),
             bytes_written: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
         }
@@ -202,25 +221,44 @@ impl BlockLog {
         *self.end.read()
     }
 
-    /// Write a record and make it durable; returns where it lies. After an error nothing may be appended any more.
-    pub fn append(&self, kind: RecordKind, sections: &[&[u8]]) -> Result<Position> {
-        let bytes = frame(kind, sections)?;
+    /// Write a record; returns where it lies. After an error nothing may be appended any more.
+    pub fn append(&self, kind: RecordKind, sections: &[&[u8]], durability: Durability) -> Result<Position> {
         if self.end().offset >= self.segment_bytes_max {
+            self.sync()?;
             self.start_segment()?;
         }
+        let bytes = frame(kind, sections, self.unsynced.load(Ordering::Relaxed))?;
         let position = self.end();
-        let segment = self.segments.read()[position.segment as usize].clone();
-        match &*segment {
+        match &*self.segment(position) {
             Segment::File(file) => {
                 file.write_all_at(&bytes, position.offset).map_err(LedgerError::write("writing to the block log"))?;
-                file.sync_data().map_err(LedgerError::write("syncing the block log"))?;
-                self.syncs.fetch_add(1, Ordering::Relaxed);
+                self.unsynced.store(true, Ordering::Relaxed);
             }
             Segment::Memory(memory) => memory.write().extend_from_slice(&bytes),
+        }
+        if durability == Durability::Now {
+            self.sync()?;
         }
         self.bytes_written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.end.write().offset += bytes.len() as u64;
         Ok(position)
+    }
+
+    /// Make durable what was appended.
+    pub fn sync(&self) -> Result<()> {
+        if !self.unsynced.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if let Segment::File(file) = &*self.segment(self.end()) {
+            file.sync_data().map_err(LedgerError::write("syncing the block log"))?;
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+        }
+        self.unsynced.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn segment(&self, position: Position) -> Arc<Segment> {
+        self.segments.read()[position.segment as usize].clone()
     }
 
     fn start_segment(&self) -> Result<()> {
@@ -262,7 +300,7 @@ impl BlockLog {
         segment.read_at(&mut header, position.offset).map_err(LedgerError::read("reading the block log"))?;
         let length = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
         let damaged = || LedgerError::Corrupt(format!("the record at segment {}, byte {} is damaged", position.segment, position.offset));
-        if header[..8] != MAGIC || length > PAYLOAD_BYTES_MAX {
+        if !is_magic(&header[..8]) || length > PAYLOAD_BYTES_MAX {
             return Err(damaged());
         }
         let mut payload = vec![0; length as usize];
@@ -295,7 +333,7 @@ fn scan(file: &File, start: u64) -> Result<(u64, u64)> {
         file.read_exact_at(&mut header, offset).map_err(LedgerError::read("reading the block log"))?;
         let payload_bytes = u64::from(u32::from_le_bytes([header[8], header[9], header[10], header[11]]));
         let record_bytes = HEADER_BYTES as u64 + payload_bytes;
-        if header[..8] != MAGIC || record_bytes > length - offset {
+        if !is_magic(&header[..8]) || record_bytes > length - offset {
             break;
         }
         let mut record = vec![0; record_bytes as usize];
@@ -308,7 +346,8 @@ fn scan(file: &File, start: u64) -> Result<(u64, u64)> {
     Ok((offset, length))
 }
 
-/// A crash can tear the last record only: a whole record behind a damaged one means that acknowledged blocks would be lost.
+/// A crash can tear only records that were not synced, the last one and its batch: a whole record behind a damaged one that does not
+/// continue its batch means that acknowledged blocks would be lost.
 fn refuse_if_more_follows(file: &File, segment: u32, whole: u64, length: u64) -> Result<()> {
     let mut rest = vec![0; (length - whole) as usize];
     file.read_exact_at(&mut rest, whole).map_err(LedgerError::read("reading the block log"))?;
@@ -341,9 +380,9 @@ mod tests {
     fn a_torn_last_record_is_cut_off_at_every_length() {
         let folder = tempfile::tempdir().unwrap();
         let log = BlockLog::open(folder.path(), START).unwrap();
-        log.append(RecordKind::Block, &[b"first"]).unwrap();
+        log.append(RecordKind::Block, &[b"first"], Durability::Now).unwrap();
         let before = log.end().offset;
-        log.append(RecordKind::Block, &[b"second", b"part"]).unwrap();
+        log.append(RecordKind::Block, &[b"second", b"part"], Durability::Now).unwrap();
         let after = log.end().offset;
         let path = segment_path(folder.path(), 0);
         let whole = std::fs::read(&path).unwrap();
@@ -358,7 +397,7 @@ mod tests {
     #[test]
     fn a_tail_of_zeros_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
-        BlockLog::open(folder.path(), START).unwrap().append(RecordKind::Block, &[b"first"]).unwrap();
+        BlockLog::open(folder.path(), START).unwrap().append(RecordKind::Block, &[b"first"], Durability::Now).unwrap();
         let path = segment_path(folder.path(), 0);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend_from_slice(&[0; 4096]);
@@ -370,11 +409,37 @@ mod tests {
     fn damage_before_a_whole_record_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let log = BlockLog::open(folder.path(), START).unwrap();
-        log.append(RecordKind::Block, &[b"first"]).unwrap();
-        log.append(RecordKind::Block, &[b"second"]).unwrap();
+        log.append(RecordKind::Block, &[b"first"], Durability::Now).unwrap();
+        log.append(RecordKind::Block, &[b"second"], Durability::Now).unwrap();
         let path = segment_path(folder.path(), 0);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[HEADER_BYTES + 7] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(BlockLog::open(folder.path(), START), Err(LedgerError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_torn_batch_is_cut_off_at_its_first_damaged_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = BlockLog::open(folder.path(), START).unwrap();
+        log.append(RecordKind::Block, &[b"first"], Durability::Now).unwrap();
+        let starts: Vec<u64> = [b"one", b"two", b"six"]
+            .map(|text: &[u8; 3]| log.append(RecordKind::Block, &[text], Durability::Later).unwrap().offset)
+            .to_vec();
+        let path = segment_path(folder.path(), 0);
+        let whole = std::fs::read(&path).unwrap();
+        for (kept, start) in starts.iter().enumerate() {
+            let mut bytes = whole.clone();
+            bytes[*start as usize + HEADER_BYTES + 7] ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(read_all(&BlockLog::open(folder.path(), START).unwrap()).len(), 1 + kept);
+        }
+        // Once another record was synced behind the batch, all of it was durable, so damage is damage.
+        std::fs::write(&path, &whole).unwrap();
+        let log = BlockLog::open(folder.path(), START).unwrap();
+        log.append(RecordKind::Block, &[b"last"], Durability::Now).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[starts[0] as usize + HEADER_BYTES + 7] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
         assert!(matches!(BlockLog::open(folder.path(), START), Err(LedgerError::Corrupt(_))));
     }
@@ -386,7 +451,7 @@ mod tests {
         log.segment_bytes_max = 100;
         let records: Vec<Vec<u8>> = (0..20u8).map(|index| vec![index; 30]).collect();
         for record in &records {
-            log.append(RecordKind::Edit, &[record]).unwrap();
+            log.append(RecordKind::Edit, &[record], Durability::Now).unwrap();
         }
         assert!(log.end().segment > 3);
         assert_eq!(read_all(&log), records);

@@ -6,7 +6,7 @@ use super::{
     executor::{BlockPlan, Executed, Parent, run_block},
     genesis::{self, GenesisState},
     head::{self, Head, Tries},
-    log::{BlockLog, Position, Record, RecordKind},
+    log::{BlockLog, Durability, Position, Record, RecordKind},
     rules::Rules,
     store::{Store, read_block},
     tables::{BlockPlace, Checkpoint, Deletions, Tables},
@@ -317,6 +317,22 @@ impl Ledger {
 
     /// Make an executed block the newest, durably; `Stale` when the chain has moved on since.
     pub fn commit(&self, executed: &Executed) -> Result<()> {
+        self.commit_lasting(executed, Durability::Now)
+    }
+
+    /// The same in a batch: many blocks share one write to the disk, which `sync` waits for. Until then a crash may take them back.
+    pub fn commit_in_batch(&self, executed: &Executed) -> Result<()> {
+        self.commit_lasting(executed, Durability::Later)
+    }
+
+    /// Make the blocks of a batch durable.
+    pub fn sync(&self) -> Result<()> {
+        let mut writer = self.writing()?;
+        let synced = self.log.sync();
+        self.stop_on_failure(&mut writer, synced)
+    }
+
+    fn commit_lasting(&self, executed: &Executed, durability: Durability) -> Result<()> {
         let mut writer = self.writing()?;
         let mut tries = self.tries.lock();
         let edits = {
@@ -327,7 +343,7 @@ impl Ledger {
             head.edits.clone()
         };
         let sections = encode_block(&executed.block, &executed.changes, &edits.list, None)?;
-        let position = self.append(&mut writer, RecordKind::Block, &sections)?;
+        let position = self.append(&mut writer, RecordKind::Block, &sections, durability)?;
         let followed = tries.follow(&self.store, &executed.changes);
         self.stop_on_failure(&mut writer, followed)?;
         {
@@ -362,7 +378,7 @@ impl Ledger {
         if number == newest && edits.len() == head.edits.list.len() {
             return Ok(vec![]);
         }
-        self.append(&mut writer, RecordKind::Unwind, &[block::encode(&(number, &edits))?])?;
+        self.append(&mut writer, RecordKind::Unwind, &[block::encode(&(number, &edits))?], Durability::Now)?;
         let crossed = number < self.store.read().checkpoint;
         let mut deletions = Deletions::default();
         let taken_back = self.unwind_to(&mut tries, &mut head, number, edits, &mut deletions);
@@ -415,7 +431,7 @@ impl Ledger {
     /// Change the state outside any transaction, durably; the next block's root includes it.
     pub fn edit(&self, edit: Edit) -> Result<()> {
         let mut writer = self.writing()?;
-        self.append(&mut writer, RecordKind::Edit, &[block::encode(&edit)?])?;
+        self.append(&mut writer, RecordKind::Edit, &[block::encode(&edit)?], Durability::Now)?;
         let mut head = self.head.write();
         let pushed = self.push_edit(&mut head, edit);
         drop(head);
@@ -438,9 +454,9 @@ impl Ledger {
         }
     }
 
-    fn append(&self, writer: &mut Writer, kind: RecordKind, sections: &[Vec<u8>]) -> Result<Position> {
+    fn append(&self, writer: &mut Writer, kind: RecordKind, sections: &[Vec<u8>], durability: Durability) -> Result<Position> {
         let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
-        let appended = self.log.append(kind, &sections);
+        let appended = self.log.append(kind, &sections, durability);
         self.stop_on_failure(writer, appended)
     }
 
@@ -483,6 +499,8 @@ impl Ledger {
     }
 
     fn try_checkpoint(&self, mut deletions: Deletions) -> Result<()> {
+        // The tables must never know more than the log.
+        self.log.sync()?;
         let oldest_state = self.prune_history(&mut deletions)?;
         let mut tries = self.tries.lock();
         tries.settle(&self.store)?;
@@ -562,7 +580,7 @@ fn settle_genesis(log: &BlockLog, genesis: &GenesisState) -> Result<()> {
     let Some((record, _)) = log.read(start)? else {
         let sections = encode_block(&genesis.block, &genesis.changes, &[], Some(&genesis.configuration))?;
         let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
-        return log.append(RecordKind::Block, &sections).map(drop);
+        return log.append(RecordKind::Block, &sections, Durability::Now).map(drop);
     };
     let kept = keccak256([decode_block(&record)?.hash.as_slice(), decode_configuration(&record)?].concat());
     if kept != genesis.identity {
