@@ -27,9 +27,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Entries in the overlay after which a checkpoint is due, whatever the number of blocks.
-const OVERLAY_ENTRIES_MAX: usize = 400_000;
-
 /// Below this many transactions a block stays on one thread.
 const PARALLEL_TRANSACTIONS_MIN: usize = 16;
 /// Senders that one task recovers: about a millisecond of work.
@@ -61,11 +58,11 @@ pub enum At {
 }
 
 /// What only the writer touches.
-struct Writer {
+pub(super) struct Writer {
     /// Why nothing may be written any more.
-    stopped: Option<String>,
-    last_checkpoint: Instant,
-    checkpoints: u64,
+    pub(super) stopped: Option<String>,
+    pub(super) last_checkpoint: Instant,
+    pub(super) checkpoints: u64,
 }
 
 pub struct Ledger {
@@ -74,12 +71,12 @@ pub struct Ledger {
     pub(super) store: Arc<RwLock<Store>>,
     pub(super) head: RwLock<Head>,
     /// Locked after the writer and before the head, and never by a thread of the pool.
-    tries: Mutex<Tries>,
+    pub(super) tries: Mutex<Tries>,
     unwinds: Arc<AtomicU64>,
-    writer: Mutex<Writer>,
-    log: Arc<BlockLog>,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) log: Arc<BlockLog>,
     threads: rayon::ThreadPool,
-    options: Options,
+    pub(super) options: Options,
     /// Held for as long as the ledger is open.
     _lock: Option<File>,
 }
@@ -420,7 +417,7 @@ impl Ledger {
         Ok(taken_back)
     }
 
-    fn changes_of(&self, number: u64) -> Result<(BlockChanges, Vec<Edit>)> {
+    pub(super) fn changes_of(&self, number: u64) -> Result<(BlockChanges, Vec<Edit>)> {
         let place = self.store.read().place(number)?.ok_or_else(|| LedgerError::UnknownBlock(number.to_string()))?;
         let (record, _) = self.log.read(place.position)?.ok_or_else(|| LedgerError::Corrupt(format!("block {number} is missing")))?;
         decode_changes(&record)
@@ -446,7 +443,7 @@ impl Ledger {
 
     // ---- durability ------------------------------------------------------------------------------------------
 
-    fn writing(&self) -> Result<MutexGuard<'_, Writer>> {
+    pub(super) fn writing(&self) -> Result<MutexGuard<'_, Writer>> {
         let writer = self.writer.lock();
         match &writer.stopped {
             Some(reason) => Err(LedgerError::Stopped(reason.clone())),
@@ -461,77 +458,11 @@ impl Ledger {
     }
 
     /// After a failed write nobody knows what is on disk: nothing more is written until the ledger is opened again.
-    fn stop_on_failure<T>(&self, writer: &mut Writer, result: Result<T>) -> Result<T> {
+    pub(super) fn stop_on_failure<T>(&self, writer: &mut Writer, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             writer.stopped = Some(error.to_string());
         }
         result
-    }
-
-    fn checkpoint_is_due(&self, writer: &Writer) -> bool {
-        let store = self.store.read();
-        let blocks = store.head.saturating_sub(store.checkpoint);
-        blocks >= self.options.checkpoint_blocks
-            || store.overlay.entries() >= OVERLAY_ENTRIES_MAX
-            || (blocks > 0 && writer.last_checkpoint.elapsed() >= self.options.checkpoint_interval)
-    }
-
-    /// Fold what the log holds beyond the last checkpoint into the tables.
-    pub fn checkpoint(&self) -> Result<()> {
-        let mut writer = self.writing()?;
-        self.write_checkpoint(&mut writer, Deletions::default())
-    }
-
-    /// Write a last checkpoint; nothing can be written afterwards.
-    pub fn close(&self) -> Result<()> {
-        let mut writer = self.writing()?;
-        self.write_checkpoint(&mut writer, Deletions::default())?;
-        writer.stopped = Some("it was closed".into());
-        Ok(())
-    }
-
-    fn write_checkpoint(&self, writer: &mut Writer, deletions: Deletions) -> Result<()> {
-        let written = self.try_checkpoint(deletions);
-        self.stop_on_failure(writer, written)?;
-        writer.last_checkpoint = Instant::now();
-        writer.checkpoints += 1;
-        Ok(())
-    }
-
-    fn try_checkpoint(&self, mut deletions: Deletions) -> Result<()> {
-        // The tables must never know more than the log.
-        self.log.sync()?;
-        let oldest_state = self.prune_history(&mut deletions)?;
-        let mut tries = self.tries.lock();
-        tries.settle(&self.store)?;
-        let (nodes, edits) = (tries.take_unstored(), self.head.read().edits.list.clone());
-        {
-            // Readers go on; only the short switch below keeps them out.
-            let store = self.store.read();
-            let checkpoint = Checkpoint { position: self.log.end(), head: store.head, edits, oldest_state };
-            store.tables.write(&store.overlay, &deletions, &nodes, &checkpoint)?;
-        }
-        self.store.write().checkpointed(oldest_state)?;
-        tries.forget_stored();
-        Ok(())
-    }
-
-    /// Keys of history that is older than what is kept; returns the oldest block whose state is left.
-    fn prune_history(&self, deletions: &mut Deletions) -> Result<u64> {
-        let (from, newest) = {
-            let store = self.store.read();
-            (store.oldest_state, store.head)
-        };
-        let Some(history) = self.options.history_blocks else { return Ok(from) };
-        let oldest = newest.saturating_sub(history).max(from);
-        // The entry of block n tells the state before n, so the oldest state needs the entries after it.
-        for number in from + 1..=oldest {
-            let (changes, _) = self.changes_of(number)?;
-            deletions.account_history.extend(changes.accounts.keys().map(|address| (*address, number)));
-            let slots = changes.slots.iter().flat_map(|(address, slots)| slots.keys().map(|slot| (*address, *slot, number)));
-            deletions.slot_history.extend(slots);
-        }
-        Ok(oldest)
     }
 
     pub fn statistics(&self) -> Result<Statistics> {

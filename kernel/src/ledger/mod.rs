@@ -5,6 +5,7 @@
 mod account;
 mod block;
 mod call;
+mod checkpoint;
 mod deadline;
 mod error;
 mod evm;
