@@ -137,6 +137,9 @@ class Transaction:
     def sign(self, private_key: bytes) -> bytes:
         """EIP-2718 bytes, signed."""
 
+    def unsigned(self, sender: bytes) -> tuple[bytes, bytes]:
+        """EIP-2718 bytes with zeros in place of a signature, and the RPC object of a pending transaction of `sender`."""
+
     def impersonate(self, sender: bytes) -> bytes:
         """EIP-2718 bytes that carry `sender` in place of a signature (r = sender, s = 1), for `Pool.add(impersonated=True)` only."""
 
@@ -304,6 +307,7 @@ class Executed:
     """Transactions that could not be included, with the reason."""
 
     def block_json(self, full: bool) -> bytes: ...
+    def header_json(self) -> bytes: ...
     def receipts_json(self) -> bytes: ...
 
 @final
@@ -370,6 +374,26 @@ class Ledger:
 
     def block_fees(self, block: int, percentiles: Sequence[float]) -> tuple[int, int, int, list[int]]:
         """(base fee, gas used, gas limit, tips at these percentiles of gas used), for `eth_feeHistory`. Raises `UnknownBlockError`."""
+
+    # raw encodings and look-ups
+    configuration: bytes
+    """The chain's configuration as JSON, as the genesis gave it."""
+
+    def raw_header(self, block: int | bytes) -> bytes | None:
+        """RLP of the header, whose hash is the block's."""
+
+    def raw_block(self, block: int | bytes) -> bytes | None:
+        """RLP of header, transactions, uncles and withdrawals."""
+
+    def raw_receipts(self, block: int | bytes) -> list[bytes] | None:
+        """EIP-2718 bytes of each receipt, as the receipts' trie holds them."""
+
+    def raw_transaction_at(self, block: int | bytes, index: int) -> bytes | None: ...
+    def transaction_by_sender_and_nonce_json(self, sender: bytes, nonce: int) -> bytes | None:
+        """Found by halving the chain over the sender's nonce. Raises `StateNotKeptError` when that history is not kept."""
+
+    def account(self, address: bytes, at: _At = None) -> tuple[int, int, bytes, bytes] | None:
+        """(nonce, balance, code hash, storage root of the newest block); `None` when there is no such account."""
 
     # state
     def balance(self, address: bytes, at: _At = None) -> int:
@@ -444,9 +468,19 @@ class Pool:
         """The nonce after the executable transactions of `address`."""
 
     def transaction_json(self, transaction_hash: bytes) -> bytes | None: ...
+    def transaction_at_json(self, sender: bytes, nonce: int) -> bytes | None: ...
     def raw_transaction(self, transaction_hash: bytes) -> bytes | None: ...
     def pending_hashes(self) -> list[bytes]:
         """Executable transactions in the order of arrival."""
+
+    def content_json(self) -> bytes:
+        """`{pending, queued}`, each `{sender: {nonce: transaction}}`."""
+
+    def content_from_json(self, sender: bytes) -> bytes:
+        """`{pending, queued}` of one sender, each `{nonce: transaction}`."""
+
+    def inspect_json(self) -> bytes:
+        """As `content_json`, with a line for people in place of each transaction."""
 
     def counts(self) -> tuple[int, int]:
         """(executable, waiting)."""

@@ -1,6 +1,8 @@
 //! Transactions: strict decoding, senders, signing, impersonation, and what the EVM and the RPC need of them.
 
-use alloy_consensus::transaction::{RlpEcdsaDecodableTx, SignableTransaction, TxEip1559, TxEip2930, TxEip4844Variant, TxEip7702, TxLegacy};
+use alloy_consensus::transaction::{
+    RlpEcdsaDecodableTx, RlpEcdsaEncodableTx, SignableTransaction, TxEip1559, TxEip2930, TxEip4844Variant, TxEip7702, TxLegacy,
+};
 use alloy_consensus::{Transaction as _, TxEnvelope, TypedTransaction};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error, Encodable2718};
 use alloy_eips::eip2930::AccessList;
@@ -340,9 +342,33 @@ impl UnsignedTransaction {
         self.with_signature(impersonation(sender))
     }
 
+    /// The transaction as calls are shown: of `sender`, with zeros in place of a signature.
+    pub fn unsigned(&self, sender: Address) -> SignedTransaction {
+        let envelope = self.0.clone().into_envelope(NO_SIGNATURE);
+        let raw = match &self.0 {
+            // A legacy signature would name the chain in its `v`.
+            TypedTransaction::Legacy(inner) => unsigned_legacy(inner),
+            _ => envelope.encoded_2718(),
+        };
+        SignedTransaction { hash: keccak256(&raw), sender, raw: raw.into(), envelope }
+    }
+
     fn with_signature(&self, signature: Signature) -> Vec<u8> {
         self.0.clone().into_envelope(signature).encoded_2718()
     }
+}
+
+/// What stands where nobody signed.
+const NO_SIGNATURE: Signature = Signature::new(U256::ZERO, U256::ZERO, false);
+
+fn unsigned_legacy(inner: &TxLegacy) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(inner.input.len() + 100);
+    inner.rlp_encode_fields(&mut payload);
+    payload.extend_from_slice(&[alloy_rlp::EMPTY_STRING_CODE; 3]);
+    let mut out = Vec::with_capacity(payload.len() + 9);
+    alloy_rlp::Header { list: true, payload_length: payload.len() }.encode(&mut out);
+    out.extend_from_slice(&payload);
+    out
 }
 
 const NO_CHAIN_ID: TransactionError = TransactionError::Fields("a typed transaction needs a chain id");
@@ -469,7 +495,9 @@ fn write_signature(object: &mut Object<'_>, envelope: &TxEnvelope) {
     }
     let signature = envelope.signature();
     let parity = u8::from(signature.v());
-    if envelope.is_legacy() {
+    if envelope.is_legacy() && *signature == NO_SIGNATURE {
+        object.quantity("v", 0u8);
+    } else if envelope.is_legacy() {
         object.quantity("v", alloy_consensus::transaction::to_eip155_value(signature.v(), envelope.chain_id()));
     } else {
         object.quantity("v", parity);

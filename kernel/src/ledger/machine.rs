@@ -68,6 +68,8 @@ pub(super) struct Writer {
 pub struct Ledger {
     pub rules: Rules,
     pub genesis_hash: B256,
+    /// The chain's configuration as the genesis gave it, in JSON.
+    pub configuration: Vec<u8>,
     pub(super) store: Arc<RwLock<Store>>,
     pub(super) head: RwLock<Head>,
     /// Locked after the writer and before the head, and never by a thread of the pool.
@@ -113,6 +115,7 @@ impl Ledger {
         let writer = Writer { stopped: None, last_checkpoint: Instant::now(), checkpoints: 0 };
         let ledger = Self {
             genesis_hash: genesis.block.hash,
+            configuration: genesis.configuration,
             rules: genesis.rules,
             store,
             head: RwLock::new(head),

@@ -3,6 +3,7 @@
 mod account;
 mod best;
 mod checks;
+mod content;
 mod rejection;
 mod state;
 
@@ -15,6 +16,7 @@ use account::Account;
 pub use account::Entry;
 pub use best::Best;
 pub use checks::ChainRules;
+pub use content::{content_from_json, content_json, inspect_json};
 pub use rejection::{Fact, Rejection};
 use state::State;
 
@@ -189,6 +191,10 @@ impl Pool {
         self.state.get(hash).map(|entry| &entry.transaction)
     }
 
+    pub fn get_at(&self, sender: &Address, nonce: u64) -> Option<&SignedTransaction> {
+        self.state.account(sender)?.get(nonce).map(|entry| &entry.transaction)
+    }
+
     /// Whether all earlier nonces of its sender are here or on the chain.
     pub fn is_executable(&self, hash: &B256) -> bool {
         self.get(hash).is_some_and(|it| self.state.account(&it.sender).is_some_and(|account| account.is_executable(it.nonce())))
@@ -197,6 +203,17 @@ impl Pool {
     /// Executable transactions in the order of arrival.
     pub fn executable(&self) -> Vec<Arc<Entry>> {
         self.state.executable_entries()
+    }
+
+    /// All transactions, or those of one sender, by sender and nonce: each with whether it is executable.
+    pub fn content(&self, sender: Option<&Address>) -> Vec<(Address, Vec<(Arc<Entry>, bool)>)> {
+        let senders = sender.map_or_else(|| self.state.senders(), |sender| vec![*sender]);
+        let of = |sender: Address| {
+            let account = self.state.account(&sender)?;
+            let entry = |entry: &Arc<Entry>| (entry.clone(), account.is_executable(entry.transaction.nonce()));
+            Some((sender, account.entries().map(entry).collect()))
+        };
+        senders.into_iter().filter_map(of).collect()
     }
 
     /// (executable, waiting).

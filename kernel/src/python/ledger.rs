@@ -46,12 +46,12 @@ impl From<LedgerError> for PyErr {
 // ---- arguments and results -------------------------------------------------------------------------------------------
 
 #[derive(FromPyObject)]
-enum AtArgument {
+pub enum AtArgument {
     Number(u64),
     Executed(Py<PyExecuted>),
 }
 
-fn at_of(argument: Option<AtArgument>) -> At {
+pub fn at_of(argument: Option<AtArgument>) -> At {
     match argument {
         None => At::Newest,
         Some(AtArgument::Number(number)) => At::Number(number),
@@ -60,7 +60,7 @@ fn at_of(argument: Option<AtArgument>) -> At {
 }
 
 #[derive(FromPyObject)]
-enum BlockArgument {
+pub enum BlockArgument {
     Number(u64),
     Hash(HashBytes),
 }
@@ -178,7 +178,7 @@ impl PyBlockEnv {
 
 #[pyclass(name = "Executed", module = "zerog._kernel", frozen)]
 pub struct PyExecuted {
-    inner: Arc<Executed>,
+    pub(super) inner: Arc<Executed>,
 }
 
 #[pymethods]
@@ -221,12 +221,12 @@ impl PyLedger {
     }
 
     /// Call with the ledger and without the GIL.
-    fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send) -> PyResult<T> {
+    pub(super) fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send) -> PyResult<T> {
         let ledger = self.open_ledger()?;
         Ok(py.detach(|| work(&ledger))?)
     }
 
-    fn bytes<'py>(
+    pub(super) fn bytes<'py>(
         &self,
         py: Python<'py>,
         work: impl FnOnce(&Ledger) -> Result<Option<Vec<u8>>, LedgerError> + Send,

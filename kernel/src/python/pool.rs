@@ -102,8 +102,27 @@ impl PyPool {
         Some(PyBytes::new(py, &json))
     }
 
+    fn transaction_at_json<'py>(&self, py: Python<'py>, sender: AddressBytes, nonce: u64) -> Option<Bound<'py, PyBytes>> {
+        let mut json = Vec::new();
+        write_transaction_json(&mut json, self.lock(py).get_at(&sender.into(), nonce)?, None);
+        Some(PyBytes::new(py, &json))
+    }
+
     fn raw_transaction<'py>(&self, py: Python<'py>, transaction_hash: HashBytes) -> Option<Bound<'py, PyBytes>> {
         self.lock(py).get(&transaction_hash.into()).map(|transaction| PyBytes::new(py, &transaction.raw))
+    }
+
+    fn content_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &py.detach(|| crate::pool::content_json(&self.inner.lock())))
+    }
+
+    fn content_from_json<'py>(&self, py: Python<'py>, sender: AddressBytes) -> Bound<'py, PyBytes> {
+        let sender = sender.into();
+        PyBytes::new(py, &py.detach(|| crate::pool::content_from_json(&self.inner.lock(), &sender)))
+    }
+
+    fn inspect_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &py.detach(|| crate::pool::inspect_json(&self.inner.lock())))
     }
 
     /// Executable transactions in the order of arrival.

@@ -89,6 +89,14 @@ impl Transaction {
         Ok(PyBytes::new(py, &self.0.sign(private_key)?))
     }
 
+    /// EIP-2718 bytes with zeros in place of a signature, and the RPC object of the transaction.
+    fn unsigned<'py>(&self, py: Python<'py>, sender: AddressBytes) -> (Bound<'py, PyBytes>, Bound<'py, PyBytes>) {
+        let transaction = self.0.unsigned(sender.into());
+        let mut json = Vec::new();
+        write_transaction_json(&mut json, &transaction, None);
+        (PyBytes::new(py, &transaction.raw), PyBytes::new(py, &json))
+    }
+
     /// EIP-2718 bytes that carry `sender` in place of a signature (r = sender, s = 1), for `Pool.add(impersonated=True)` only.
     fn impersonate<'py>(&self, py: Python<'py>, sender: AddressBytes) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.impersonate(sender.into()))

@@ -12,7 +12,7 @@ from zerog.chain.protocol.tags import Tag
 from zerog.chain.wire.transactions import TransactionObject
 from zerog.primitives import Address
 
-__all__ = ["Draft", "draft"]
+__all__ = ["Draft", "draft", "fill"]
 
 BASE_FEES_OF_ROOM = 2
 """A fee cap that we choose still pays after the base fee has doubled, which takes six full blocks."""
@@ -33,21 +33,27 @@ class Draft:
 
 
 async def draft(chain: Chain, wanted: TransactionObject) -> Draft:
-    """Fill in sender, nonce, gas, fees and type.
-
-    Raises `UnknownAccountError`, `CallRefusedError` when fields contradict each other or the chain, and what `estimate` raises.
-    """
+    """Fill in sender, nonce, gas, fees and type. Raises `UnknownAccountError`, and what `fill` raises."""
     wanted.check_fees()
     sender = wanted.sender or chain.accounts.first()
     if sender not in chain.accounts.keys and not chain.accounts.is_impersonated(sender):
         raise UnknownAccountError(sender)
+    return Draft(sender, await fill(chain, wanted, sender))
+
+
+async def fill(chain: Chain, wanted: TransactionObject, sender: Address) -> Transaction:
+    """Fill in nonce, gas, fees and type.
+
+    Raises `CallRefusedError` when fields contradict each other or the chain, and what `estimate` raises.
+    """
+    wanted.check_fees()
     if wanted.chain_id is not None and wanted.chain_id != chain.ledger.chain_id:
         raise CallRefusedError(f"chainId does not match node's (have={int(wanted.chain_id)}, want={chain.ledger.chain_id})")
     if wanted.to is None and not wanted.payload():
         raise CallRefusedError("contract creation without any data provided")
     kind = _kind(wanted)
     cap, tip = _fees(chain, wanted, kind)
-    transaction = Transaction(
+    return Transaction(
         kind=kind,
         chain_id=chain.ledger.chain_id,
         nonce=chain.pool.next_nonce(chain.ledger, sender) if wanted.nonce is None else wanted.nonce,
@@ -60,7 +66,6 @@ async def draft(chain: Chain, wanted: TransactionObject) -> Draft:
         access_list=wanted.access_list_for_kernel() or (),
         authorization_list=wanted.authorizations_for_kernel() or (),
     )
-    return Draft(sender, transaction)
 
 
 def _kind(wanted: TransactionObject) -> int:

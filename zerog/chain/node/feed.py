@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import anyio
 import msgspec
 
 from zerog._kernel import BlockSummary, Ledger, Pool
@@ -62,6 +63,8 @@ class Feed:
     pool: Pool
     arrival_count: int = 0
     """How many transactions arrived since the start."""
+    next_block: anyio.Event = field(default_factory=anyio.Event)
+    """Set once there is another block; a new event then takes its place."""
     _arrivals: deque[bytes] = field(default_factory=lambda: deque(maxlen=ARRIVALS_MAX))
     _readers: dict[object, _Reader] = field(default_factory=dict)
 
@@ -93,6 +96,8 @@ class Feed:
 
     def mined(self, block: BlockSummary) -> None:
         """Tell of a new block."""
+        self.next_block.set()
+        self.next_block = anyio.Event()
         if not self._readers:
             return
         header = self.ledger.header_json(block.number)

@@ -14,6 +14,10 @@ __all__ = [
     "FILTER_EXPIRY_S",
     "LOG_CRITERIA_MAX",
     "LOG_TOPIC_POSITIONS",
+    "PROOF_BLOCKS",
+    "STORAGE_VALUES_MAX",
+    "SYNC_SEND_S_DEFAULT",
+    "SYNC_SEND_S_MAX",
     "TRANSFER_GAS",
 ]
 
@@ -57,3 +61,12 @@ LOG_TOPIC_POSITIONS: Final = 4
 """A log has at most four topics (LOG4). Source: Ethereum yellow paper, appendix H."""
 FILTER_EXPIRY_S: Final = 300.0
 """A filter that nobody polls for so long is forgotten. Source: ethereum/go-ethereum, eth/filters/api.go (deadline)."""
+
+PROOF_BLOCKS: Final = 128
+"""How many blocks before the newest `eth_getProof` reaches. Source: ethereum/go-ethereum, core/state (TriesInMemory)."""
+STORAGE_VALUES_MAX: Final = 1_024
+"""Most slots of one `eth_getStorageValues`. Source: ethereum/go-ethereum, internal/ethapi/api.go (maxGetStorageSlots)."""
+SYNC_SEND_S_DEFAULT: Final = 20.0
+"""How long a send waits for its receipt when the caller does not say. Source: ethereum/go-ethereum, eth/ethconfig/config.go."""
+SYNC_SEND_S_MAX: Final = 60.0
+"""How long it waits at most. Source: ethereum/go-ethereum, eth/ethconfig/config.go."""

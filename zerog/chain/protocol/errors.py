@@ -4,6 +4,8 @@ ChainError
 ├── HeaderNotFoundError, UnknownLogsBlockError, FutureBlockError   there is no such block or state
 ├── ExecutionRevertedError, ExecutionHaltedError, CallRefusedError, GasRequiredError, CallTimeoutError   a call failed
 ├── TransactionRefusedError          the pool did not take a transaction
+├── TransactionPendingError          the pool took it, but no block did in time
+├── LimitExceededError               more than this node answers at once
 ├── FilterNotFoundError, UnknownSubscriptionError
 ├── UnknownAccountError              no key for that address here
 ├── TimestampTooLowError             a block may not be older than its parent
@@ -25,8 +27,10 @@ __all__ = [
     "FutureBlockError",
     "GasRequiredError",
     "HeaderNotFoundError",
+    "LimitExceededError",
     "StateDumpError",
     "TimestampTooLowError",
+    "TransactionPendingError",
     "TransactionRefusedError",
     "UnknownAccountError",
     "UnknownLogsBlockError",
@@ -143,6 +147,39 @@ class TransactionRefusedError(ChainError):
 
     code = "transaction_refused"
     remedy = "change what the message names and sign again"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class TransactionPendingError(ChainError):
+    """A transaction waits in the pool, but was in no block when the caller's time was up (JSON-RPC code 4, EIP-7966)."""
+
+    transaction_hash: bytes
+    timeout_s: float
+
+    code = "transaction_pending"
+    remedy = "ask for the receipt of the hash in the error's data later; do not send again"
+    rpc_code = 4
+
+    @property
+    def rpc_data(self) -> object | None:
+        return encode_data(self.transaction_hash)
+
+    def __str__(self) -> str:
+        return f"the transaction was added to the pool but was not in a block within {self.timeout_s:g}s"
+
+
+@dataclass(eq=False)
+class LimitExceededError(ChainError):
+    """A request that asks for more than this node answers at once (JSON-RPC code -38026)."""
+
+    cause: str
+
+    code = "limit_exceeded"
+    remedy = "ask for less at once"
+    rpc_code = -38026
 
     def __str__(self) -> str:
         return self.cause

@@ -6,7 +6,15 @@ from typing import Final
 
 from zerog.primitives import Address, decode_data
 
-__all__ = ["CREATE2_DEPLOYER_CODE", "CREATE2_DEPLOYER_CODE_HASH", "SYSTEM_CONTRACTS"]
+__all__ = [
+    "BEACON_ROOTS",
+    "CONSOLIDATION_REQUESTS",
+    "CREATE2_DEPLOYER_CODE",
+    "CREATE2_DEPLOYER_CODE_HASH",
+    "HISTORY_STORAGE",
+    "SYSTEM_CONTRACTS",
+    "WITHDRAWAL_REQUESTS",
+]
 
 BEACON_ROOTS: Final = Address(decode_data("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02"))
 """Keeps roots of beacon blocks by time. Source: EIP-4788."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from zerog.chain.node.rpc import (
+    about,
     anvil,
     blocks,
     evm,
@@ -10,10 +11,12 @@ from zerog.chain.node.rpc import (
     filters,
     net,
     personal,
+    raw,
     signing,
     state,
     subscriptions,
     transactions,
+    txpool,
     web3,
 )
 from zerog.runtime.jsonrpc import Namespace
@@ -23,10 +26,15 @@ __all__ = ["NAMESPACES"]
 NAMESPACES: Final[tuple[Namespace, ...]] = (
     web3.web3,
     net.net,
+    about.eth,
     blocks.eth,
+    blocks.erigon,
+    raw.eth,
+    raw.debug,
     state.eth,
     fees.eth,
     transactions.eth,
+    txpool.txpool,
     filters.eth,
     subscriptions.eth,
     signing.eth,

@@ -10,9 +10,10 @@ from zerog.chain.wire.blocks import BlockId, BlockNumber
 from zerog.primitives import Hash32, Quantity, Uint64
 from zerog.runtime.jsonrpc import Namespace
 
-__all__ = ["eth"]
+__all__ = ["erigon", "eth", "number_or_none", "raw_or_null"]
 
 eth = Namespace("eth")
+erigon = Namespace("erigon")
 
 
 def raw_or_null(answer: bytes | None) -> msgspec.Raw | None:
@@ -114,3 +115,53 @@ def get_block_receipts(chain: Chain, block: BlockId) -> msgspec.Raw | None:
     """All receipts of a block."""
     number = number_or_none(chain, block.selector)
     return None if number is None else raw_or_null(chain.ledger.receipts_json(number))
+
+
+@eth.method("getHeaderByNumber")
+def get_header_by_number(chain: Chain, block: BlockNumber) -> Soon[msgspec.Raw | None]:
+    """A block without its transactions. Source: ethereum/go-ethereum, internal/ethapi/api.go."""
+    try:
+        number = chain.number(block.selector)
+    except HeaderNotFoundError:
+        return None
+    if number is None:
+        return then(chain.producer.pending(), lambda executed: msgspec.Raw(executed.header_json()))
+    return raw_or_null(chain.ledger.header_json(number))
+
+
+@eth.method("getHeaderByHash")
+def get_header_by_hash(chain: Chain, block_hash: Hash32) -> msgspec.Raw | None:
+    """A block without its transactions."""
+    return raw_or_null(chain.ledger.header_json(block_hash))
+
+
+@erigon.method("getHeaderByNumber")
+def erigon_get_header_by_number(chain: Chain, block: BlockNumber) -> Soon[msgspec.Raw | None]:
+    """As `eth_getHeaderByNumber`, by the name that Otterscan asks for."""
+    return get_header_by_number(chain, block)
+
+
+@eth.method("getUncleCountByBlockNumber")
+def get_uncle_count_by_block_number(chain: Chain, block: BlockNumber) -> Quantity | None:
+    """None of our blocks has uncles: they went with the merge."""
+    try:
+        chain.number(block.selector)
+    except HeaderNotFoundError:
+        return None
+    return Quantity(0)
+
+
+@eth.method("getUncleCountByBlockHash")
+def get_uncle_count_by_block_hash(chain: Chain, block_hash: Hash32) -> Quantity | None:
+    """As by number."""
+    return None if chain.ledger.block(block_hash) is None else Quantity(0)
+
+
+@eth.method("getUncleByBlockNumberAndIndex")
+def get_uncle_by_block_number_and_index(_chain: Chain, _block: BlockNumber, _index: Uint64) -> None:
+    """There is none."""
+
+
+@eth.method("getUncleByBlockHashAndIndex")
+def get_uncle_by_block_hash_and_index(_chain: Chain, _block_hash: Hash32, _index: Uint64) -> None:
+    """There is none."""

@@ -7,8 +7,10 @@ import msgspec
 from zerog._kernel import Rejection, keccak256, typed_data_hash
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.drafts import draft
+from zerog.chain.node.rpc.transactions import receipt_in_time
 from zerog.chain.node.soon import now
 from zerog.chain.protocol.pool_errors import pool_refusal
+from zerog.chain.wire.numbers import LooseNumber
 from zerog.chain.wire.transactions import TransactionObject
 from zerog.primitives import Address, Data, InvalidParametersError
 from zerog.runtime.jsonrpc import Namespace
@@ -50,6 +52,12 @@ async def send_transaction(chain: Chain, transaction: TransactionObject) -> Data
     if isinstance(outcome, Rejection):
         raise pool_refusal(outcome)
     return Data(outcome)
+
+
+@eth.method("sendTransactionSync", dev=True)
+async def send_transaction_sync(chain: Chain, transaction: TransactionObject, timeout_ms: LooseNumber | None = None) -> msgspec.Raw:
+    """As `eth_sendTransaction`, and answer with the receipt."""
+    return await receipt_in_time(chain, await send_transaction(chain, transaction), timeout_ms)
 
 
 @eth.method("signTransaction", dev=True)
