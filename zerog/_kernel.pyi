@@ -393,7 +393,16 @@ class Ledger:
         """Found by halving the chain over the sender's nonce. Raises `StateNotKeptError` when that history is not kept."""
 
     def account(self, address: bytes, at: _At = None) -> tuple[int, int, bytes, bytes] | None:
-        """(nonce, balance, code hash, storage root of the newest block); `None` when there is no such account."""
+        """(nonce, balance, code hash, storage root), edits included; `None` when there is no such account."""
+
+    # proofs
+    def prove(
+        self, address: bytes, slots: Sequence[bytes], at: _At = None
+    ) -> tuple[tuple[int, int, bytes, bytes] | None, list[bytes], list[tuple[int, list[bytes]]]]:
+        """An account as `account` gives it, the trie's nodes to it, and of each slot the value and the nodes to it.
+
+        Proofs stand on the state root of a block, so edits that no block carries yet do not show in the newest one's.
+        """
 
     # state
     def balance(self, address: bytes, at: _At = None) -> int:

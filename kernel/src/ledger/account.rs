@@ -55,6 +55,32 @@ pub struct BlockChanges {
     pub code: BTreeMap<B256, Bytes>,
 }
 
+impl BlockChanges {
+    /// The same with the slots of these accounts alone.
+    pub fn with_storage_of(&self, addresses: &[Address]) -> Self {
+        let slots = self.slots.iter().filter(|(address, _)| addresses.contains(address));
+        Self {
+            accounts: self.accounts.clone(),
+            slots: slots.map(|(address, slots)| (*address, slots.clone())).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Add what a later block did, so that these changes lead over both.
+    pub fn append(&mut self, later: Self) {
+        for (address, delta) in later.accounts {
+            self.accounts.entry(address).and_modify(|earlier| earlier.after = delta.after).or_insert(delta);
+        }
+        for (address, slots) in later.slots {
+            let earlier_slots = self.slots.entry(address).or_default();
+            for (slot, delta) in slots {
+                earlier_slots.entry(slot).and_modify(|earlier| earlier.after = delta.after).or_insert(delta);
+            }
+        }
+        self.code.extend(later.code);
+    }
+}
+
 /// A developer's change of the state outside any transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edit {

@@ -9,7 +9,7 @@ use super::{
     executor::{Executed, Ran},
     store::Store,
     tables::{OwnedNodes, UnstoredNodes},
-    trie::Trie,
+    trie::{Proof, Trie},
     view::EditLayer,
 };
 use alloy_consensus::constants::EMPTY_ROOT_HASH;
@@ -184,6 +184,47 @@ impl Tries {
         self.check_root(parent)
     }
 
+    // ---- copies that are moved elsewhere ---------------------------------------------------------------------------
+
+    /// A copy to move away from the newest block; the nodes are shared until either changes them. It is settled first.
+    pub fn copy(&self) -> Result<Unsettled> {
+        if self.is_broken {
+            return Err(LedgerError::Stopped("an earlier change of the state's tries failed".into()));
+        }
+        let tries = Self { accounts: self.accounts.clone(), storages: self.storages.clone(), ahead: None, is_broken: false };
+        Ok(Unsettled { tries, ahead: self.ahead.clone() })
+    }
+
+    /// The same with the storage of these accounts alone: enough for proofs of them, and for nothing else.
+    pub fn copy_of(&self, addresses: &[Address]) -> Result<Unsettled> {
+        let Unsettled { mut tries, ahead } = self.copy()?;
+        tries.storages.retain(|address, _| addresses.contains(address));
+        Ok(Unsettled { tries, ahead: ahead.map(|changes| Arc::new(changes.with_storage_of(addresses))) })
+    }
+
+    /// Back over changes, whose later side is where the tries are.
+    pub fn go_back(&mut self, store: &RwLock<Store>, changes: &BlockChanges) -> Result<()> {
+        self.move_over(store, changes, Direction::Back)
+    }
+
+    pub fn go_forward(&mut self, store: &RwLock<Store>, changes: &BlockChanges) -> Result<()> {
+        self.move_over(store, changes, Direction::Forward)
+    }
+
+    /// What was executed last is where these tries stay.
+    pub fn stay_ahead(&mut self) {
+        self.ahead = None;
+    }
+
+    pub fn account_proof(&self, store: &RwLock<Store>, address: &Address) -> Result<Proof> {
+        self.accounts.prove(keccak256(address), &OwnedNodes { tables: store, owner: None })
+    }
+
+    /// The storage trie of an account with this root.
+    pub fn storage(&self, address: &Address, root: B256) -> Trie {
+        self.storages.get(address).cloned().unwrap_or_else(|| Trie::stored(root))
+    }
+
     fn check_root(&self, block: &Block) -> Result<()> {
         let root = self.root();
         if root == block.header.state_root {
@@ -209,6 +250,29 @@ impl Tries {
             self.storages.clear();
         }
     }
+}
+
+/// A copy of the tries that may still be ahead of the newest block.
+pub struct Unsettled {
+    tries: Tries,
+    ahead: Option<Arc<BlockChanges>>,
+}
+
+impl Unsettled {
+    /// The tries of the newest block at the time of the copy.
+    pub fn settle(self, store: &RwLock<Store>) -> Result<Tries> {
+        let Self { mut tries, ahead } = self;
+        if let Some(changes) = ahead {
+            tries.go_back(store, &changes)?;
+        }
+        Ok(tries)
+    }
+}
+
+/// A change of one storage trie, as `move_storages` makes it.
+pub fn set_slot(trie: &mut Trie, store: &RwLock<Store>, address: &Address, slot: U256, value: U256) -> Result<()> {
+    let nodes = OwnedNodes { tables: store, owner: Some(keccak256(address)) };
+    trie.set(keccak256(slot.to_be_bytes::<32>()), slot_leaf(value), &nodes)
 }
 
 /// Give the accounts in `changes` their new storage roots, and drop those that EIP-161 does not let exist.

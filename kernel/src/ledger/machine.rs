@@ -74,7 +74,7 @@ pub struct Ledger {
     pub(super) head: RwLock<Head>,
     /// Locked after the writer and before the head, and never by a thread of the pool.
     pub(super) tries: Mutex<Tries>,
-    unwinds: Arc<AtomicU64>,
+    pub(super) unwinds: Arc<AtomicU64>,
     pub(super) writer: Mutex<Writer>,
     pub(super) log: Arc<BlockLog>,
     threads: rayon::ThreadPool,

@@ -52,7 +52,7 @@ const ATTEMPTS: usize = 4;
 
 impl Ledger {
     /// Run a reader again when the chain was unwound under it.
-    fn settled<T>(&self, read: impl Fn() -> Result<T>) -> Result<T> {
+    pub(super) fn settled<T>(&self, read: impl Fn() -> Result<T>) -> Result<T> {
         for _ in 1..ATTEMPTS {
             match read() {
                 Err(LedgerError::Stale) => {}

@@ -8,6 +8,8 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U256, bytes};
 use std::{path::Path, sync::Arc, time::Duration};
 
+mod proofs;
+
 const KEY: [u8; 32] = [7; 32];
 const GWEI: u64 = 1_000_000_000;
 

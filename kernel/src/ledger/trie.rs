@@ -15,6 +15,9 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+mod prove;
+pub use prove::Proof;
+
 /// Where nodes come from that are not in memory.
 pub trait NodeSource: Sync {
     /// RLP of the node at `path`.

@@ -7,6 +7,7 @@ mod convert;
 mod errors;
 mod ledger;
 mod pool;
+mod proof;
 mod raw;
 mod rejection;
 mod transaction;

@@ -5,12 +5,9 @@ use pyo3::{prelude::*, types::PyBytes};
 
 use super::{
     convert::AddressBytes,
-    ledger::{AtArgument, BlockArgument, PyExecuted, PyLedger, at_of},
+    ledger::{BlockArgument, PyExecuted, PyLedger},
 };
 use crate::ledger;
-
-/// (nonce, balance, code hash, storage root).
-type AccountParts<'py> = (u64, super::convert::Word, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 #[pymethods]
 impl PyExecuted {
@@ -57,15 +54,5 @@ impl PyLedger {
     #[getter]
     fn configuration<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.open_ledger()?.configuration))
-    }
-
-    #[pyo3(signature = (address, at = None))]
-    fn account<'py>(&self, py: Python<'py>, address: AddressBytes, at: Option<AtArgument>) -> PyResult<Option<AccountParts<'py>>> {
-        let (address, at) = (address.into(), at_of(at));
-        let account = self.with(py, |ledger| ledger.account(&address, &at))?;
-        Ok(account.map(|account| {
-            let hash = |hash: alloy_primitives::B256| PyBytes::new(py, hash.as_slice());
-            (account.nonce, super::convert::Word(account.balance), hash(account.code_hash), hash(account.storage_root))
-        }))
     }
 }

@@ -2,6 +2,7 @@
 
 ChainError
 ├── HeaderNotFoundError, UnknownLogsBlockError, FutureBlockError   there is no such block or state
+├── ProofWindowError                 a proof of a block that lies too far back
 ├── ExecutionRevertedError, ExecutionHaltedError, CallRefusedError, GasRequiredError, CallTimeoutError   a call failed
 ├── TransactionRefusedError          the pool did not take a transaction
 ├── TransactionPendingError          the pool took it, but no block did in time
@@ -28,6 +29,7 @@ __all__ = [
     "GasRequiredError",
     "HeaderNotFoundError",
     "LimitExceededError",
+    "ProofWindowError",
     "StateDumpError",
     "TimestampTooLowError",
     "TransactionPendingError",
@@ -64,6 +66,20 @@ class UnknownLogsBlockError(ChainError):
 
     def __str__(self) -> str:
         return "unknown block"
+
+
+@dataclass(eq=False)
+class ProofWindowError(ChainError):
+    """`eth_getProof` of a block whose state can be read, but whose tries would have to be made anew over too many blocks."""
+
+    number: int
+    oldest: int
+
+    code = "proof_window"
+    remedy = "ask for a later block"
+
+    def __str__(self) -> str:
+        return f"distance to target block exceeds maximum proof window: block {self.number} is before {self.oldest}"
 
 
 @dataclass(eq=False)

@@ -2,11 +2,11 @@
 
 from typing import Final, Self
 
-from zerog.primitives import Hash32, Quantity
+from zerog.primitives import Hash32, Quantity, encode_quantity
 from zerog.primitives.hexadecimal import decode_quantity
 from zerog.primitives.types import wrong_kind
 
-__all__ = ["LooseNumber", "StorageSlot"]
+__all__ = ["LooseNumber", "ProofSlot", "StorageSlot"]
 
 SLOT_DIGITS_MAX: Final = 64
 
@@ -48,3 +48,16 @@ class StorageSlot(Hash32):
         except ValueError as error:
             raise ValueError(f"unable to decode storage key: {error}") from None
         return cls(number.to_bytes(32, "big"))
+
+
+class ProofSlot(StorageSlot):
+    """A slot that is to be proved, with the form in which it was asked for: the answer names it in the same way."""
+
+    given: str
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Raises `ValueError` in geth's words."""
+        slot = super().from_json(value)
+        slot.given = value if isinstance(value, str) else encode_quantity(int.from_bytes(slot, "big"))
+        return slot
