@@ -5,7 +5,7 @@ STAMPS := .stamps
 export CARGO_BUILD_JOBS ?= 2
 
 RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml Cargo.toml Cargo.lock
-NODE_FOLDERS := contracts tests/interop benchmarks
+NODE_FOLDERS := contracts tests/interop tests/interop/hardhat benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test test-long lint format bench contracts docs wheel requirements clean
@@ -18,11 +18,11 @@ setup: $(STAMPS)/package $(STAMPS)/kernel  ## make .venv and build the kernel, e
 up: setup  ## start a network in this folder: make up [ARGS='--wait --port-base 0']
 	@exec .venv/bin/zerog up $(ARGS)
 
-test: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/node/%)  ## run every test, the fast ones first
+test: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run every test, the fast ones first
 	cargo test --locked --workspace
 	$(PYTHON) -m pytest $(ARGS)
 
-test-long: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/node/%)  ## run the tests that sample with their full counts
+test-long: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run the tests that sample with their full counts
 	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger $(ARGS)
 
 lint: setup  ## check style, types, layers and tidiness
@@ -40,10 +40,10 @@ format: setup  ## put every file into its form
 	.venv/bin/ruff format .
 	cargo fmt
 
-bench: setup $(STAMPS)/node/benchmarks  ## print the figures beside those of the peer
+bench: setup $(STAMPS)/npm/benchmarks/installed  ## print the figures beside those of the peer
 	$(PYTHON) -m benchmarks $(ARGS)
 
-contracts: $(STAMPS)/node/contracts  ## compile the Solidity sources to the committed artefacts
+contracts: $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts
 	cd contracts && node build.mjs
 
 docs: setup  ## check the links and run the snippets of the documentation
@@ -84,6 +84,6 @@ $(STAMPS)/eels: requirements/eels.txt
 	.venv-eels/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/eels.txt
 	@mkdir -p $(@D) && touch $@
 
-$(STAMPS)/node/%: %/package.json %/package-lock.json
+$(STAMPS)/npm/%/installed: %/package.json %/package-lock.json
 	cd $* && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
 	@mkdir -p $(@D) && touch $@

@@ -48,6 +48,12 @@ def test_every_link_leads_to_a_file_that_is_there(document: Path) -> None:
     assert [target for target in targets if "://" not in target and not (document.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_block_that_names_a_file_is_a_part_of_it(document: Path) -> None:
+    quoted = re.findall(r"^```\w+ (\S+)\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert [name for name, code in quoted if code not in (ROOT / name).read_text(encoding="utf-8")] == []
+
+
 @pytest.mark.parametrize("code", codes(snippets("python")), ids=names(snippets("python")))
 def test_python_snippets_run(code: str, network: tuple[Path, Endpoints]) -> None:
     folder, _ = network
