@@ -25,6 +25,7 @@ __all__ = [
     "PoolSnapshot",
     "Rejection",
     "SignatureError",
+    "SimulationRefusal",
     "StateNotKeptError",
     "Transaction",
     "UnknownBlockError",
@@ -216,7 +217,8 @@ class Rejection:
     `tip_above_fee_cap` {tip, max_fee} · `wrong_chain_id` {have, want} · `unprotected` · `unsupported_type` {kind} ·
     `bad_encoding` {detail} · `bad_signature` {detail} · `initcode_too_large` {size, maximum} · `sender_has_code` {sender} ·
     `empty_authorization_list` · `authorization_creates` · `nonce_maximum` · `pool_full` {capacity} · `account_limit` {limit} ·
-    `oversized` {size, maximum} · `gas_overflow` · `other` {detail}
+    `oversized` {size, maximum} · `gas_overflow` · `not_a_precompile` {address} · `precompile_moved_to_itself` {address} ·
+    `already_overridden` {address} · `other` {detail}
 
     `queued_cost` is what the sender's other executable transactions cost; 0 when the balance covers not even this one alone.
     """
@@ -242,6 +244,8 @@ class CallRequest:
         nonce: int | None = None,
         access_list: Sequence[tuple[bytes, Sequence[bytes]]] | None = None,
         authorization_list: Sequence[tuple[int, bytes, int, int, int, int]] | None = None,
+        blob_hashes: Sequence[bytes] | None = None,
+        max_fee_per_blob_gas: int | None = None,
         state_overrides: Sequence[AccountOverride] = (),
         block_overrides: BlockOverride | None = None,
         gas_cap: int = 50_000_000,
@@ -265,6 +269,7 @@ class AccountOverride:
         code: bytes | None = None,
         state: Sequence[tuple[bytes, bytes]] | None = None,
         state_diff: Sequence[tuple[bytes, bytes]] | None = None,
+        move_precompile_to: bytes | None = None,
     ) -> AccountOverride:
         """`state` replaces all storage of the account, `state_diff` single slots; both are (slot, value) of 32 bytes."""
 
@@ -282,7 +287,10 @@ class BlockOverride:
         prev_randao: bytes | None = None,
         base_fee_per_gas: int | None = None,
         blob_base_fee: int | None = None,
-    ) -> BlockOverride: ...
+        parent_beacon_block_root: bytes | None = None,
+        withdrawals: Sequence[tuple[int, int, bytes, int]] | None = None,
+    ) -> BlockOverride:
+        """The last two are for simulated blocks; withdrawals are (index, validator index, address, gwei)."""
 
 @final
 class CallOutcome:
@@ -295,6 +303,20 @@ class CallOutcome:
     """Gas used; for `estimate` the smallest sufficient gas limit."""
     halt: str
     """For `halt`: `out of gas`, `invalid opcode: …`, `stack underflow`, … in geth's words; else empty."""
+
+@final
+class SimulationRefusal:
+    """Why a simulation ended without a result."""
+
+    kind: Literal["call", "block_gas", "timed_out"]
+    rejection: Rejection | None
+    """Of a call that could not begin, and of overrides that contradict each other."""
+    sender: bytes
+    """Of that call."""
+    gas_limit: int
+    """Of that call, or of the block."""
+    gas_used: int
+    """By earlier calls of the block."""
 
 @final
 class Executed:
@@ -394,6 +416,24 @@ class Ledger:
 
     def account(self, address: bytes, at: _At = None) -> tuple[int, int, bytes, bytes] | None:
         """(nonce, balance, code hash, storage root), edits included; `None` when there is no such account."""
+
+    # simulation
+    def simulate(
+        self,
+        blocks: Sequence[tuple[BlockOverride, Sequence[AccountOverride], Sequence[CallRequest]]],
+        at: _At = None,
+        *,
+        trace_transfers: bool,
+        validation: bool,
+        full_transactions: bool,
+        gas_cap: int,
+        time_limit_s: float,
+    ) -> list[tuple[bytes, list[tuple[Literal["success", "revert", "halt"], bytes, int, int, str, bytes]]]] | SimulationRefusal:
+        """Execute blocks on top of a state and keep nothing. Each block override names number and timestamp.
+
+        Returns of each block its JSON without the calls, and of each call (status, output, gas used, gas used before refunds, why it
+        halted, JSON array of logs). `gas_cap` bounds all calls together.
+        """
 
     # proofs
     def prove(

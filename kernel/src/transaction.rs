@@ -1,7 +1,7 @@
 //! Transactions: strict decoding, senders, signing, impersonation, and what the EVM and the RPC need of them.
 
 use alloy_consensus::transaction::{
-    RlpEcdsaDecodableTx, RlpEcdsaEncodableTx, SignableTransaction, TxEip1559, TxEip2930, TxEip4844Variant, TxEip7702, TxLegacy,
+    RlpEcdsaDecodableTx, RlpEcdsaEncodableTx, SignableTransaction, TxEip1559, TxEip2930, TxEip4844, TxEip4844Variant, TxEip7702, TxLegacy,
 };
 use alloy_consensus::{Transaction as _, TxEnvelope, TypedTransaction};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error, Encodable2718};
@@ -279,7 +279,7 @@ fn wording(raw: &[u8], error: Eip2718Error) -> TransactionError {
 /// The fields of a transaction that is yet to be signed; what a type does not have must be left out.
 #[derive(Clone, Debug, Default)]
 pub struct TransactionFields {
-    /// 0, 1, 2 or 4.
+    /// 0, 1, 2 or 4; 3 for calls, which nobody signs.
     pub kind: u8,
     pub chain_id: Option<u64>,
     pub nonce: u64,
@@ -293,6 +293,9 @@ pub struct TransactionFields {
     pub input: Bytes,
     pub access_list: AccessList,
     pub authorization_list: Vec<SignedAuthorization>,
+    /// Of type 3.
+    pub blob_hashes: Vec<B256>,
+    pub max_fee_per_blob_gas: u128,
 }
 
 /// A transaction before it is signed.
@@ -302,7 +305,7 @@ pub struct UnsignedTransaction(TypedTransaction);
 impl UnsignedTransaction {
     /// Check that the fields fit the type.
     pub fn new(fields: TransactionFields) -> Result<Self, TransactionError> {
-        let dynamic = matches!(fields.kind, 2 | 4);
+        let dynamic = matches!(fields.kind, 2..=4);
         if !dynamic && fields.max_priority_fee_per_gas.is_some() {
             return Err(TransactionError::Fields("this type of transaction has no priority fee"));
         }
@@ -316,6 +319,7 @@ impl UnsignedTransaction {
             0 => Ok(Self(legacy(fields).into())),
             1 => Ok(Self(eip2930(fields)?.into())),
             2 => Ok(Self(eip1559(fields)?.into())),
+            3 => Ok(Self(TypedTransaction::Eip4844(eip4844(fields)?.into()))),
             4 => Ok(Self(eip7702(fields)?.into())),
             kind => Err(TransactionError::UnsupportedType(kind)),
         }
@@ -408,6 +412,22 @@ fn eip1559(fields: TransactionFields) -> Result<TxEip1559, TransactionError> {
         to: fields.to.map_or(TxKind::Create, TxKind::Call),
         value: fields.value,
         access_list: fields.access_list,
+        input: fields.input,
+    })
+}
+
+fn eip4844(fields: TransactionFields) -> Result<TxEip4844, TransactionError> {
+    Ok(TxEip4844 {
+        chain_id: fields.chain_id.ok_or(NO_CHAIN_ID)?,
+        nonce: fields.nonce,
+        gas_limit: fields.gas_limit,
+        max_fee_per_gas: fields.max_fee_per_gas,
+        max_priority_fee_per_gas: fields.max_priority_fee_per_gas.unwrap_or_default(),
+        to: fields.to.ok_or(TransactionError::Fields("a transaction of type 3 cannot create a contract"))?,
+        value: fields.value,
+        access_list: fields.access_list,
+        blob_versioned_hashes: fields.blob_hashes,
+        max_fee_per_blob_gas: fields.max_fee_per_blob_gas,
         input: fields.input,
     })
 }

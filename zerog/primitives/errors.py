@@ -24,7 +24,7 @@ class RefusalError(ZerogError):
     code: ClassVar[str] = "refused"
     remedy: ClassVar[str] = ""
     http_status: ClassVar[int] = 400
-    rpc_code: ClassVar[int] = -32000
+    rpc_code: int = -32000
     """JSON-RPC error code; -32000 is what geth uses for everything without a code of its own."""
 
     @property

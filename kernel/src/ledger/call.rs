@@ -10,7 +10,7 @@ use super::{
     view::View,
 };
 use crate::pool::Rejection;
-use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
+use alloy_eips::{eip2930::AccessList, eip4895::Withdrawal, eip7702::SignedAuthorization};
 use alloy_primitives::{
     Address, B256, Bytes, TxKind, U256, keccak256,
     map::{AddressMap, HashMap},
@@ -23,7 +23,7 @@ use revm::{
         either::Either,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
-    primitives::hardfork::SpecId,
+    primitives::{eip3860::MAX_INITCODE_SIZE, hardfork::SpecId},
     state::AccountInfo,
 };
 use std::{
@@ -45,6 +45,9 @@ pub struct Call {
     pub nonce: Option<u64>,
     pub access_list: Option<AccessList>,
     pub authorization_list: Option<Vec<SignedAuthorization>>,
+    /// Of a call of type 3.
+    pub blob_hashes: Option<Vec<B256>>,
+    pub max_fee_per_blob_gas: Option<u128>,
     pub accounts: Vec<AccountOverride>,
     pub block: BlockOverride,
     /// Gas that no call may exceed.
@@ -64,6 +67,8 @@ pub struct AccountOverride {
     pub state: Option<Vec<(U256, U256)>>,
     /// Single slots.
     pub state_diff: Vec<(U256, U256)>,
+    /// Where this account's precompiled contract is pretended to be.
+    pub move_precompile_to: Option<Address>,
 }
 
 /// Block fields that a call pretends.
@@ -76,6 +81,9 @@ pub struct BlockOverride {
     pub prev_randao: Option<B256>,
     pub base_fee_per_gas: Option<u64>,
     pub blob_base_fee: Option<u128>,
+    /// Of a simulated block.
+    pub parent_beacon_block_root: Option<B256>,
+    pub withdrawals: Option<Vec<Withdrawal>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,6 +241,10 @@ impl<'a> Prepared<'a> {
     fn run(&self, gas_limit: u64) -> Result<std::result::Result<(CallOutcome, u64), Rejection>> {
         let state = OverriddenState::new(self.view, &self.call.accounts)?;
         let mut evm = evm::build(state, self.rules, self.fork, self.env.clone(), Deadline::new(self.deadline));
+        match evm.precompiles.clone().overridden(&self.call.accounts) {
+            Ok(precompiles) => evm.precompiles = precompiles,
+            Err(rejection) => return Ok(Err(rejection)),
+        }
         evm.ctx.cfg.disable_eip3607 = true;
         evm.ctx.cfg.disable_nonce_check = true;
         evm.ctx.cfg.disable_block_gas_limit = true;
@@ -272,6 +284,9 @@ impl<'a> Prepared<'a> {
                 Rejection::TipAboveFeeCap { tip: transaction.gas_priority_fee.unwrap_or_default(), max_fee: transaction.gas_price }
             }
             InvalidTransaction::OverflowPaymentInTransaction => Rejection::GasOverflow,
+            InvalidTransaction::CreateInitCodeSizeLimit => {
+                Rejection::InitcodeTooLarge { size: self.call.input.len(), maximum: MAX_INITCODE_SIZE }
+            }
             InvalidTransaction::EmptyAuthorizationList => Rejection::EmptyAuthorizationList,
             invalid => Rejection::Other { detail: invalid.to_string() },
         }
@@ -290,7 +305,7 @@ fn outcome(result: ExecutionResult) -> (CallOutcome, u64) {
 }
 
 /// Geth's words for a halt. Source: ethereum/go-ethereum, core/vm/errors.go.
-fn halt_words(reason: &HaltReason) -> String {
+pub fn halt_words(reason: &HaltReason) -> String {
     match reason {
         HaltReason::OutOfGas(_) => "out of gas".into(),
         HaltReason::OpcodeNotFound | HaltReason::InvalidFEOpcode | HaltReason::NotActivated => "invalid opcode".into(),

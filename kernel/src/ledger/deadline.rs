@@ -20,6 +20,11 @@ impl Deadline {
     pub fn new(at: Instant) -> Self {
         Self { at, steps: 0, passed: false }
     }
+
+    /// Whether the time is up by now, also between two calls.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.at
+    }
 }
 
 impl<DB: Database> Inspector<EvmContext<DB>, EthInterpreter> for Deadline {

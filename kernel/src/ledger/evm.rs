@@ -1,5 +1,5 @@
 //! The EVM as the ledger runs it: revm with 0G's gas floor. Nothing else imports revm's handler.
-use super::rules::Rules;
+use super::{precompiles::LedgerPrecompiles, rules::Rules};
 use alloy_primitives::{Address, Bytes};
 use revm::{
     Context, Database, Inspector, Journal,
@@ -7,10 +7,7 @@ use revm::{
         BlockEnv, Cfg, CfgEnv, ContextSetters, ContextTr, Evm, FrameStack, JournalTr, Transaction, TxEnv,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
-    handler::{
-        EthFrame, EthPrecompiles, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, SystemCallTx, instructions::EthInstructions,
-        post_execution,
-    },
+    handler::{EthFrame, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, SystemCallTx, instructions::EthInstructions, post_execution},
     inspector::{InspectorEvmTr, InspectorHandler},
     interpreter::{interpreter::EthInterpreter, interpreter_action::FrameInit},
     primitives::hardfork::SpecId,
@@ -20,7 +17,7 @@ use std::marker::PhantomData;
 
 pub type EvmContext<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
 pub type LedgerEvm<DB, I = ()> =
-    Evm<EvmContext<DB>, I, EthInstructions<EthInterpreter, EvmContext<DB>>, EthPrecompiles, EthFrame<EthInterpreter>>;
+    Evm<EvmContext<DB>, I, EthInstructions<EthInterpreter, EvmContext<DB>>, LedgerPrecompiles, EthFrame<EthInterpreter>>;
 pub type EvmFailure<DB> = EVMError<<DB as Database>::Error, InvalidTransaction>;
 
 struct LedgerHandler<E, R> {
@@ -79,7 +76,7 @@ pub fn build<DB: Database, I>(database: DB, rules: &Rules, fork: SpecId, block: 
         ctx,
         inspector,
         instruction: EthInstructions::new_mainnet_with_spec(fork),
-        precompiles: EthPrecompiles::new(fork),
+        precompiles: LedgerPrecompiles::new(fork),
         frame_stack: FrameStack::new_prealloc(8),
     }
 }

@@ -2,6 +2,7 @@
 use super::{
     account::{Account, BlockChanges, Delta},
     block::{Block, StoredLog, StoredReceipt},
+    call::AccountOverride,
     error::{LedgerError, Result},
     evm::{self, LedgerEvm},
     rules::Rules,
@@ -17,7 +18,7 @@ use alloy_eips::{
     eip7685::Requests,
 };
 use alloy_primitives::{
-    Address, B256, Bytes, U256, b256,
+    Address, B256, Bytes, U256, b256, keccak256,
     map::{AddressMap, B256Map, HashMap},
 };
 use revm::{
@@ -28,7 +29,7 @@ use revm::{
         result::{EVMError, ExecutionResult, InvalidTransaction},
     },
     context_interface::block::BlobExcessGasAndPrice,
-    primitives::hardfork::SpecId,
+    primitives::{eip3860::MAX_INITCODE_SIZE, hardfork::SpecId},
     state::{AccountInfo, EvmState},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -114,7 +115,7 @@ impl<'a> BlockState<'a> {
     }
 
     /// Start from developer edits.
-    fn with_edits(mut self, edits: &EditLayer) -> Self {
+    pub fn with_edits(mut self, edits: &EditLayer) -> Self {
         for (address, account) in &edits.accounts {
             self.changed.entry(*address).or_default().info = Some(account.info());
         }
@@ -123,6 +124,28 @@ impl<'a> BlockState<'a> {
         }
         self.code.extend(edits.code.iter().map(|(hash, code)| (*hash, code.clone())));
         self
+    }
+
+    /// Pretend state, before anything runs. Source: ethereum/go-ethereum, internal/ethapi/override/override.go.
+    pub fn override_accounts(&mut self, accounts: &[AccountOverride]) -> Result<()> {
+        for account in accounts {
+            let mut info = self.basic(account.address)?.unwrap_or_default();
+            info.balance = account.balance.unwrap_or(info.balance);
+            info.nonce = account.nonce.unwrap_or(info.nonce);
+            if let Some(code) = &account.code {
+                info.code_hash = keccak256(code);
+                self.code.insert(info.code_hash, code.clone());
+            }
+            info.code = None;
+            let changed = self.changed.entry(account.address).or_default();
+            changed.info = Some(info);
+            if let Some(slots) = &account.state {
+                changed.wiped = true;
+                changed.slots = slots.iter().copied().collect();
+            }
+            changed.slots.extend(account.state_diff.iter().copied());
+        }
+        Ok(())
     }
 
     /// The account below the block.
@@ -144,7 +167,7 @@ impl<'a> BlockState<'a> {
         Ok(value)
     }
 
-    fn add_balance(&mut self, address: Address, amount: U256) -> Result<()> {
+    pub fn add_balance(&mut self, address: Address, amount: U256) -> Result<()> {
         let mut info = self.basic(address)?.unwrap_or_default();
         info.balance = info.balance.saturating_add(amount);
         info.code = None;
@@ -153,7 +176,7 @@ impl<'a> BlockState<'a> {
     }
 
     /// The block's changes, sorted, with the values before it; storage roots are still the old ones.
-    fn into_changes(mut self) -> Result<BlockChanges> {
+    pub fn into_changes(mut self) -> Result<BlockChanges> {
         let mut changes = BlockChanges { code: self.code.drain().collect(), ..Default::default() };
         let changed: BTreeMap<Address, Changed> = self.changed.drain().collect();
         for (address, changed) in changed {
@@ -361,7 +384,7 @@ impl Body<'_> {
     }
 }
 
-fn receipt(transaction: &SignedTransaction, result: ExecutionResult, cumulative_gas_used: u64, base_fee: u64) -> StoredReceipt {
+pub fn receipt(transaction: &SignedTransaction, result: ExecutionResult, cumulative_gas_used: u64, base_fee: u64) -> StoredReceipt {
     let succeeded = result.is_success();
     StoredReceipt {
         succeeded,
@@ -394,7 +417,7 @@ fn call_system(evm: &mut LedgerEvm<BlockState<'_>>, contract: Address, input: By
     Ok(result.into_output())
 }
 
-fn call_before(evm: &mut LedgerEvm<BlockState<'_>>, header: &Header, fork: SpecId) -> Result<()> {
+pub fn call_before(evm: &mut LedgerEvm<BlockState<'_>>, header: &Header, fork: SpecId) -> Result<()> {
     if fork.is_enabled_in(SpecId::PRAGUE) {
         call_system(evm, HISTORY_STORAGE_ADDRESS, header.parent_hash.into())?;
     }
@@ -405,7 +428,7 @@ fn call_before(evm: &mut LedgerEvm<BlockState<'_>>, header: &Header, fork: SpecI
 }
 
 /// Requests of the execution layer at the end of a block (EIP-7685): deposits, withdrawals, consolidations.
-fn call_after(evm: &mut LedgerEvm<BlockState<'_>>, rules: &Rules, fork: SpecId, receipts: &[StoredReceipt]) -> Result<Requests> {
+pub fn call_after(evm: &mut LedgerEvm<BlockState<'_>>, rules: &Rules, fork: SpecId, receipts: &[StoredReceipt]) -> Result<Requests> {
     let mut requests = Requests::default();
     if !fork.is_enabled_in(SpecId::PRAGUE) {
         return Ok(requests);
@@ -472,6 +495,9 @@ pub fn rejection(
         }
         InvalidTransaction::GasPriceLessThanBasefee => Rejection::FeeCapBelowBaseFee { max_fee, base_fee: base_fee.into() },
         InvalidTransaction::PriorityFeeGreaterThanMaxFee => Rejection::TipAboveFeeCap { tip: transaction.tip_cap(), max_fee },
+        InvalidTransaction::CreateInitCodeSizeLimit => {
+            Rejection::InitcodeTooLarge { size: transaction.input().len(), maximum: MAX_INITCODE_SIZE }
+        }
         InvalidTransaction::RejectCallerWithCode => Rejection::SenderHasCode { sender: transaction.sender },
         InvalidTransaction::InvalidChainId => Rejection::WrongChainId { have: transaction.chain_id().unwrap_or_default(), want: chain_id },
         InvalidTransaction::EmptyAuthorizationList => Rejection::EmptyAuthorizationList,

@@ -16,17 +16,20 @@ mod log;
 mod machine;
 mod overlay;
 mod packing;
+mod precompiles;
 mod proof;
 mod query;
 mod raw;
 mod render;
 mod rules;
+mod simulate;
 mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod trie;
 mod view;
+mod watch;
 
 pub use account::{Account, Edit};
 pub use block::{Block, StoredReceipt};
@@ -39,4 +42,5 @@ pub use proof::{AccountProof, SlotProof};
 pub use query::{AccountDump, BlockFees, BlockId, LogQuery};
 pub use raw::{raw_block, raw_receipts};
 pub use render::{block_json, header_json, receipt_json, receipts_json, transaction_json};
+pub use simulate::{SimulatedBlock, Simulation, SimulationRefusal, simulated_json};
 pub use view::View;

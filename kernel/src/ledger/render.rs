@@ -45,7 +45,14 @@ pub fn block_json(block: &Block, full: bool) -> Vec<u8> {
     let mut object = Object::begin(&mut out);
     header_members(&mut object, block);
     // Nodes before the merge summed difficulties up; tools of that time still read the member.
-    object.quantity("totalDifficulty", 0u8).quantity("size", block.size());
+    object.quantity("totalDifficulty", 0u8);
+    body_members(&mut object, block, full);
+    object.end();
+    out
+}
+
+fn body_members(object: &mut Object<'_>, block: &Block, full: bool) {
+    object.quantity("size", block.size());
     if full {
         object.array("transactions", 0..block.transactions.len(), |out, index| write_transaction(out, block, index));
     } else {
@@ -60,8 +67,6 @@ pub fn block_json(block: &Block, full: bool) -> Vec<u8> {
             entry.end();
         });
     }
-    object.end();
-    out
 }
 
 fn write_transaction(out: &mut Vec<u8>, block: &Block, index: usize) {
@@ -134,6 +139,23 @@ pub fn receipts_json(block: &Block) -> Vec<u8> {
         first_log_index += block.receipts[index].logs.len();
     });
     out
+}
+
+/// A simulated block without what became of its calls.
+pub fn simulated_json(block: &Block, full: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4_000);
+    let mut object = Object::begin(&mut out);
+    header_members(&mut object, block);
+    body_members(&mut object, block, full);
+    object.end();
+    out
+}
+
+/// An array of logs of transaction `transaction_index`, the first of which has this index in the block.
+pub fn write_call_logs(out: &mut Vec<u8>, block: &Block, transaction_index: usize, first_log_index: usize, logs: &[StoredLog]) {
+    json::array(out, logs.iter().enumerate(), |out, (position, log)| {
+        write_log(out, log, &LogPlace { block, transaction_index, log_index: first_log_index + position, removed: false });
+    });
 }
 
 /// Append the block's logs that `wanted` picks to an array under way.

@@ -50,8 +50,7 @@ fn sign(nonce: u64, to: Option<Address>, value: u64, input: Bytes, gas_limit: u6
         to,
         value: U256::from(value),
         input,
-        access_list: Default::default(),
-        authorization_list: vec![],
+        ..Default::default()
     };
     SignedTransaction::decode(&UnsignedTransaction::new(fields).unwrap().sign(&KEY).unwrap()).unwrap()
 }

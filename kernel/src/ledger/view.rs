@@ -1,11 +1,14 @@
 //! The state at one moment, for reading: a block of the chain, with the developer edits or an executed block on top of it.
 use super::{
-    account::{Account, Edit},
+    account::{Account, BlockChanges, Edit},
     error::{LedgerError, Result},
     executor::Executed,
     store::Store,
 };
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::HashMap};
+use alloy_primitives::{
+    Address, B256, Bytes, U256, keccak256,
+    map::{AddressMap, B256Map, HashMap},
+};
 use parking_lot::RwLock;
 use revm::bytecode::Bytecode;
 use std::{
@@ -50,12 +53,38 @@ impl EditLayer {
     }
 }
 
+/// What simulated blocks changed on top of a block, as values.
+#[derive(Clone, Default)]
+pub struct SimulatedLayer {
+    pub accounts: AddressMap<Option<Account>>,
+    pub slots: AddressMap<BTreeMap<U256, U256>>,
+    pub code: B256Map<Bytes>,
+    /// Of the simulated blocks.
+    pub hashes: BTreeMap<u64, B256>,
+    /// The newest block of the chain when the simulation began.
+    pub newest: u64,
+}
+
+impl SimulatedLayer {
+    /// The later or the earlier side of changes.
+    pub fn add(&mut self, changes: &BlockChanges, earlier: bool) {
+        let side = |before, after| if earlier { before } else { after };
+        self.accounts.extend(changes.accounts.iter().map(|(address, delta)| (*address, side(delta.before, delta.after))));
+        for (address, slots) in &changes.slots {
+            let values = slots.iter().map(|(slot, delta)| (*slot, if earlier { delta.before } else { delta.after }));
+            self.slots.entry(*address).or_default().extend(values);
+        }
+        self.code.extend(changes.code.iter().map(|(hash, code)| (*hash, code.clone())));
+    }
+}
+
 /// What lies on top of the block that a view reads.
 #[derive(Clone)]
 pub enum Above {
     Nothing,
     Edits(Arc<EditLayer>),
     Block(Arc<Executed>),
+    Simulated(Arc<SimulatedLayer>),
 }
 
 /// A consistent view that other threads' commits do not change; after an unwind it answers `Stale`.
@@ -86,6 +115,11 @@ impl View {
                     return Ok(delta.after);
                 }
             }
+            Above::Simulated(layer) => {
+                if let Some(account) = layer.accounts.get(address) {
+                    return Ok(*account);
+                }
+            }
             _ => {}
         }
         self.read()?.account(address, self.block)
@@ -103,6 +137,11 @@ impl View {
                     return Ok(delta.after);
                 }
             }
+            Above::Simulated(layer) => {
+                if let Some(value) = layer.slots.get(address).and_then(|slots| slots.get(slot)) {
+                    return Ok(*value);
+                }
+            }
             Above::Nothing => {}
         }
         self.read()?.slot(address, slot, self.block)
@@ -112,6 +151,7 @@ impl View {
         let above = match &self.above {
             Above::Edits(edits) => edits.code.get(hash),
             Above::Block(executed) => executed.changes.code.get(hash),
+            Above::Simulated(layer) => layer.code.get(hash),
             Above::Nothing => None,
         };
         match above {
@@ -127,17 +167,33 @@ impl View {
             return Ok(code);
         }
         let code = Bytecode::new_raw(self.code(&hash)?);
-        self.store.write().cache_bytecode(hash, code.clone());
+        if !matches!(self.above, Above::Simulated(_)) {
+            self.store.write().cache_bytecode(hash, code.clone());
+        }
         Ok(code)
     }
 
     /// Hash of a block below the view's, or zero where there is none.
     pub fn block_hash(&self, number: u64) -> Result<B256> {
+        if let Above::Simulated(layer) = &self.above
+            && let Some(hash) = layer.hashes.get(&number)
+        {
+            return Ok(*hash);
+        }
         Ok(if number > self.block { B256::ZERO } else { self.read()?.block_hash(number)?.unwrap_or_default() })
     }
 
-    /// All slots of an account below the edits, newest block only.
+    /// All slots of an account below the edits, newest block only, or with what was simulated on top of any.
     pub fn slots_of(&self, address: &Address) -> Result<BTreeMap<U256, U256>> {
-        self.read()?.slots_of(address)
+        let store = self.read()?;
+        let mut slots = store.slots_of(address)?;
+        if let Above::Simulated(layer) = &self.above {
+            if store.head != layer.newest {
+                return Err(LedgerError::Stale);
+            }
+            slots.extend(layer.slots.get(address).into_iter().flatten());
+            slots.retain(|_, value| !value.is_zero());
+        }
+        Ok(slots)
     }
 }

@@ -1,16 +1,11 @@
 //! What the pool holds, in the JSON of geth's `txpool_*`. Source: ethereum/go-ethereum, internal/ethapi/api.go (TxPoolAPI).
-use std::sync::Arc;
-
 use alloy_primitives::Address;
 
-use super::{Entry, Pool};
+use super::{Entries, Pool};
 use crate::{
     json::Object,
     transaction::{SignedTransaction, write_transaction_json},
 };
-
-/// Transactions of one sender, each with whether it is executable.
-type Entries = [(Arc<Entry>, bool)];
 
 /// How one transaction is written.
 type Write = fn(&mut Vec<u8>, &SignedTransaction);

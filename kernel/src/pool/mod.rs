@@ -82,6 +82,9 @@ pub struct PoolSnapshot(Arc<State>);
 /// The outcome for each transaction: its hash, or why it was refused.
 pub type Added = Vec<Result<B256, Rejection>>;
 
+/// Transactions of one sender, each with whether it is executable.
+pub type Entries = Vec<(Arc<Entry>, bool)>;
+
 impl Pool {
     pub fn new(settings: PoolSettings) -> Self {
         Self { settings, state: Arc::default() }
@@ -206,7 +209,7 @@ impl Pool {
     }
 
     /// All transactions, or those of one sender, by sender and nonce: each with whether it is executable.
-    pub fn content(&self, sender: Option<&Address>) -> Vec<(Address, Vec<(Arc<Entry>, bool)>)> {
+    pub fn content(&self, sender: Option<&Address>) -> Vec<(Address, Entries)> {
         let senders = sender.map_or_else(|| self.state.senders(), |sender| vec![*sender]);
         let of = |sender: Address| {
             let account = self.state.account(&sender)?;

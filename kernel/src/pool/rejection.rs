@@ -101,6 +101,11 @@ rejections! {
     Oversized = "oversized" { size: usize, maximum: usize },
     /// Gas · price + value does not fit 256 bits.
     GasOverflow = "gas_overflow",
+    /// A call pretends a precompiled contract to be elsewhere that is none.
+    NotPrecompile = "not_a_precompile" { address: Address },
+    PrecompileMovedToItself = "precompile_moved_to_itself" { address: Address },
+    /// … or at an account that it overrides, too.
+    AlreadyOverridden = "already_overridden" { address: Address },
     Other = "other" { detail: String },
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use pyo3::{exceptions::PyValueError, prelude::*, pybacked::PyBackedBytes, types::PyBytes};
 
@@ -34,10 +35,11 @@ impl PyCallRequest {
     #[new]
     #[pyo3(signature = (
         *, sender = None, to = None, gas_limit = None, gas_price = None, max_fee_per_gas = None, max_priority_fee_per_gas = None,
-        value = None, data = None, nonce = None, access_list = None, authorization_list = None, state_overrides = vec![],
-        block_overrides = None, gas_cap = 50_000_000, time_limit_s = 5.0
+        value = None, data = None, nonce = None, access_list = None, authorization_list = None,
+        blob_hashes = None, max_fee_per_blob_gas = None, state_overrides = vec![], block_overrides = None, gas_cap = 50_000_000, time_limit_s = 5.0
     ), text_signature = "(*, sender=..., to=None, gas_limit=None, gas_price=None, max_fee_per_gas=None, max_priority_fee_per_gas=None, \
-        value=0, data=b\"\", nonce=None, access_list=None, authorization_list=None, state_overrides=(), block_overrides=None, \
+        value=0, data=b\"\", nonce=None, access_list=None, authorization_list=None, blob_hashes=None, max_fee_per_blob_gas=None, \
+        state_overrides=(), block_overrides=None, \
         gas_cap=50000000, time_limit_s=5.0)")]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python class")]
     fn new(
@@ -52,6 +54,8 @@ impl PyCallRequest {
         nonce: Option<u64>,
         access_list: Option<AccessListArgument>,
         authorization_list: Option<Vec<AuthorizationArgument>>,
+        blob_hashes: Option<Vec<HashBytes>>,
+        max_fee_per_blob_gas: Option<u128>,
         state_overrides: Vec<Py<PyAccountOverride>>,
         block_overrides: Option<Py<PyBlockOverride>>,
         gas_cap: u64,
@@ -70,6 +74,8 @@ impl PyCallRequest {
             nonce,
             access_list: access_list.map(self::access_list),
             authorization_list: authorization_list.map(self::authorization_list),
+            blob_hashes: blob_hashes.map(|hashes| hashes.into_iter().map(B256::from).collect()),
+            max_fee_per_blob_gas,
             accounts: state_overrides.iter().map(|account| account.get().0.clone()).collect(),
             block: block_overrides.map(|block| block.get().0.clone()).unwrap_or_default(),
             gas_cap,
@@ -79,12 +85,12 @@ impl PyCallRequest {
 }
 
 #[pyclass(name = "AccountOverride", module = "zerog._kernel", frozen)]
-pub struct PyAccountOverride(AccountOverride);
+pub struct PyAccountOverride(pub AccountOverride);
 
 #[pymethods]
 impl PyAccountOverride {
     #[new]
-    #[pyo3(signature = (address, *, balance = None, nonce = None, code = None, state = None, state_diff = None))]
+    #[pyo3(signature = (address, *, balance = None, nonce = None, code = None, state = None, state_diff = None, move_precompile_to = None))]
     fn new(
         address: AddressBytes,
         balance: Option<Word>,
@@ -92,6 +98,7 @@ impl PyAccountOverride {
         code: Option<PyBackedBytes>,
         state: Option<Vec<(HashBytes, HashBytes)>>,
         state_diff: Option<Vec<(HashBytes, HashBytes)>>,
+        move_precompile_to: Option<AddressBytes>,
     ) -> Self {
         Self(AccountOverride {
             address: address.into(),
@@ -100,20 +107,22 @@ impl PyAccountOverride {
             code: code.map(|code| Bytes::copy_from_slice(&code)),
             state: state.map(slots),
             state_diff: state_diff.map(slots).unwrap_or_default(),
+            move_precompile_to: move_precompile_to.map(Address::from),
         })
     }
 }
 
 #[pyclass(name = "BlockOverride", module = "zerog._kernel", frozen)]
-pub struct PyBlockOverride(BlockOverride);
+pub struct PyBlockOverride(pub BlockOverride);
 
 #[pymethods]
 impl PyBlockOverride {
     #[new]
     #[pyo3(signature = (
         *, number = None, timestamp = None, gas_limit = None, beneficiary = None, prev_randao = None, base_fee_per_gas = None,
-        blob_base_fee = None
+        blob_base_fee = None, parent_beacon_block_root = None, withdrawals = None
     ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python class")]
     fn new(
         number: Option<u64>,
         timestamp: Option<u64>,
@@ -122,7 +131,15 @@ impl PyBlockOverride {
         prev_randao: Option<HashBytes>,
         base_fee_per_gas: Option<u64>,
         blob_base_fee: Option<u128>,
+        parent_beacon_block_root: Option<HashBytes>,
+        withdrawals: Option<Vec<(u64, u64, AddressBytes, u64)>>,
     ) -> Self {
+        let withdrawal = |(index, validator_index, address, amount): (u64, u64, AddressBytes, u64)| Withdrawal {
+            index,
+            validator_index,
+            address: address.into(),
+            amount,
+        };
         Self(BlockOverride {
             number,
             timestamp,
@@ -131,6 +148,8 @@ impl PyBlockOverride {
             prev_randao: prev_randao.map(B256::from),
             base_fee_per_gas,
             blob_base_fee,
+            parent_beacon_block_root: parent_beacon_block_root.map(B256::from),
+            withdrawals: withdrawals.map(|list| list.into_iter().map(withdrawal).collect()),
         })
     }
 }

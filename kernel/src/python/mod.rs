@@ -10,6 +10,7 @@ mod pool;
 mod proof;
 mod raw;
 mod rejection;
+mod simulate;
 mod transaction;
 
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     transaction::register(module)?;
     pool::register(module)?;
     call::register(module)?;
+    simulate::register(module)?;
     ledger::register(module)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::convert::{AddressBytes, HashBytes, Word, bytes_of};
-use crate::transaction::{SignedTransaction, TransactionFields, UnsignedTransaction, write_transaction_json};
+use crate::transaction::{SignedTransaction, TransactionError, TransactionFields, UnsignedTransaction, write_transaction_json};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Transaction>()?;
@@ -76,7 +76,11 @@ impl Transaction {
             input: Bytes::copy_from_slice(data),
             access_list: self::access_list(access_list),
             authorization_list: self::authorization_list(authorization_list),
+            ..Default::default()
         };
+        if kind == 3 {
+            return Err(TransactionError::UnsupportedType(kind).into());
+        }
         Ok(Self(UnsignedTransaction::new(fields)?))
     }
 

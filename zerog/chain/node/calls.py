@@ -10,6 +10,7 @@ from anyio import to_thread
 from zerog._kernel import CallOutcome, CallRequest, Rejection
 from zerog.chain.node.chain import Chain, State, kept
 from zerog.chain.node.soon import Soon, then
+from zerog.chain.protocol.constants import CALL_GAS_MAX
 from zerog.chain.protocol.errors import ChainError, ExecutionHaltedError, ExecutionRevertedError, GasRequiredError
 from zerog.chain.protocol.pool_errors import call_refusal
 from zerog.chain.protocol.tags import BlockSelector
@@ -48,7 +49,7 @@ def call(chain: Chain, wanted: Call) -> Soon[bytes]:
 
     Raises `ExecutionRevertedError`, `ExecutionHaltedError`, `CallRefusedError`, `HeaderNotFoundError`.
     """
-    return then(_run(chain, chain.ledger.call, wanted), partial(_returned, sender=wanted.sender))
+    return then(_run(chain, chain.ledger.call, wanted), partial(_returned, wanted=wanted))
 
 
 def estimate(chain: Chain, wanted: Call) -> Soon[int]:
@@ -75,10 +76,11 @@ async def _on_thread(chain: Chain, execute: Callable[[], Outcome]) -> Outcome:
     return await to_thread.run_sync(execute, limiter=chain.call_threads)
 
 
-def _returned(outcome: Outcome, sender: bytes) -> bytes:
+def _returned(outcome: Outcome, wanted: Call) -> bytes:
     if isinstance(outcome, CallOutcome) and outcome.status == "success":
         return outcome.output
-    raise _refusal(outcome, sender)
+    gas = wanted.message.gas
+    raise _refusal(outcome, wanted.sender, CALL_GAS_MAX if gas is None else min(gas, CALL_GAS_MAX))
 
 
 def _gas_needed(outcome: Outcome, sender: bytes) -> int:
@@ -93,11 +95,11 @@ def _gas_needed(outcome: Outcome, sender: bytes) -> int:
             raise _refusal(outcome, sender)
 
 
-def _refusal(outcome: Outcome, sender: bytes) -> ChainError:
+def _refusal(outcome: Outcome, sender: bytes, supplied_gas: int | None = None) -> ChainError:
     """What to say of a call that did not succeed."""
     match outcome:
         case Rejection():
-            return call_refusal(outcome, sender=sender)
+            return call_refusal(outcome, sender=sender, supplied_gas=supplied_gas)
         case CallOutcome(status="revert"):
             return ExecutionRevertedError(outcome.output)
         case _:

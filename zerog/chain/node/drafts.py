@@ -47,6 +47,7 @@ async def fill(chain: Chain, wanted: TransactionObject, sender: Address) -> Tran
     Raises `CallRefusedError` when fields contradict each other or the chain, and what `estimate` raises.
     """
     wanted.check_fees()
+    wanted.check_blobs()
     if wanted.chain_id is not None and wanted.chain_id != chain.ledger.chain_id:
         raise CallRefusedError(f"chainId does not match node's (have={int(wanted.chain_id)}, want={chain.ledger.chain_id})")
     if wanted.to is None and not wanted.payload():

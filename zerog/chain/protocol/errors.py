@@ -15,7 +15,7 @@ ChainError
 
 from dataclasses import dataclass
 
-from zerog.chain.protocol.reverts import revert_reason
+from zerog.chain.protocol.reverts import revert_message
 from zerog.primitives import Address, encode_data
 from zerog.primitives.errors import RefusalError
 
@@ -111,8 +111,7 @@ class ExecutionRevertedError(ChainError):
         return encode_data(self.data)
 
     def __str__(self) -> str:
-        reason = revert_reason(self.data)
-        return "execution reverted" if reason is None else f"execution reverted: {reason}"
+        return revert_message(self.data)
 
 
 @dataclass(eq=False)

@@ -8,9 +8,9 @@ from typing import Final
 
 from zerog._kernel import Rejection
 from zerog.chain.protocol.errors import CallRefusedError, TransactionRefusedError
-from zerog.primitives import encode_data
+from zerog.primitives import Address
 
-__all__ = ["call_refusal", "pool_refusal"]
+__all__ = ["call_refusal", "call_text", "pool_refusal"]
 
 POOL_TEXTS: Final[Mapping[str, str]] = {
     "already_known": "already known",
@@ -39,6 +39,9 @@ POOL_TEXTS: Final[Mapping[str, str]] = {
     "account_limit": "account limit exceeded: pooled {limit} txs",
     "oversized": "oversized data: transaction size {size}, limit {maximum}",
     "gas_overflow": "gas uint64 overflow",
+    "not_a_precompile": "account {address} is not a precompile",
+    "precompile_moved_to_itself": "account {address} is moved to itself",
+    "already_overridden": "account {address} is already overridden",
     "other": "{detail}",
 }
 """What the pool answers, by kind of rejection; the names in braces are the rejection's facts."""
@@ -48,10 +51,19 @@ CALL_TEXTS: Final[Mapping[str, str]] = {
     "insufficient_funds": "insufficient funds for gas * price + value: address {caller} have {balance} want {cost}",
     "intrinsic_gas": "intrinsic gas too low: have {gas_limit}, want {needed}",
     "floor_gas": "insufficient gas for floor data gas cost: have {gas_limit}, want {needed}",
+    "fee_cap_below_base_fee": "max fee per gas less than block base fee: address {caller}, maxFeePerGas: {max_fee}, baseFee: {base_fee}",
+    "tip_above_fee_cap": (
+        "max priority fee per gas higher than max fee per gas: address {caller}, maxPriorityFeePerGas: {tip}, maxFeePerGas: {max_fee}"
+    ),
+    "initcode_too_large": "max initcode size exceeded: code size {size} limit {maximum}",
     "nonce_too_low": "nonce too low: address {caller}, tx: {tx_nonce} state: {next_nonce}",
     "nonce_too_high": "nonce too high: address {caller}, tx: {tx_nonce} state: {next_nonce}",
 }
 """What `eth_call` and `eth_estimateGas` answer; geth words some differently there."""
+
+
+OVERRIDE_KINDS: Final = frozenset({"not_a_precompile", "precompile_moved_to_itself", "already_overridden"})
+"""Faults of the overrides, not of a call on top of them."""
 
 
 def pool_refusal(rejection: Rejection) -> TransactionRefusedError:
@@ -59,15 +71,22 @@ def pool_refusal(rejection: Rejection) -> TransactionRefusedError:
     return TransactionRefusedError(rejection.kind, POOL_TEXTS[rejection.kind].format_map(_facts(rejection)))
 
 
-def call_refusal(rejection: Rejection, *, sender: bytes) -> CallRefusedError:
+def call_refusal(rejection: Rejection, *, sender: bytes, supplied_gas: int | None = None) -> CallRefusedError:
     """The error that answers a call which could not begin."""
-    facts = _facts(rejection) | {"caller": encode_data(sender)}
-    return CallRefusedError("err: " + CALL_TEXTS[rejection.kind].format_map(facts))
+    return CallRefusedError(call_text(rejection, sender=sender, supplied_gas=supplied_gas))
+
+
+def call_text(rejection: Rejection, *, sender: bytes, supplied_gas: int | None = None) -> str:
+    """Why a call could not begin; with the gas that it was given, where that is known."""
+    text = CALL_TEXTS[rejection.kind].format_map(_facts(rejection) | {"caller": str(Address(sender))})
+    if rejection.kind in OVERRIDE_KINDS:
+        return text
+    return f"err: {text}" if supplied_gas is None else f"err: {text} (supplied gas {supplied_gas})"
 
 
 def _facts(rejection: Rejection) -> dict[str, str]:
     """The facts as text, with what follows from them."""
-    facts = {name: encode_data(value) if isinstance(value, bytes) else str(value) for name, value in rejection.facts.items()}
+    facts = {name: str(Address(value)) if isinstance(value, bytes) else str(value) for name, value in rejection.facts.items()}
     match rejection.facts:
         case {"balance": int(balance), "cost": int(cost), "queued_cost": int(queued_cost)}:
             facts["overshot"] = str(queued_cost + cost - balance)

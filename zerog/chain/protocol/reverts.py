@@ -4,7 +4,7 @@ from typing import Final
 
 from zerog._kernel import DecodeError, abi_decode
 
-__all__ = ["revert_reason"]
+__all__ = ["revert_message", "revert_reason"]
 
 ERROR_SELECTOR: Final = bytes.fromhex("08c379a0")
 """`Error(string)`, which `require` and `revert` with a text use."""
@@ -38,3 +38,9 @@ def revert_reason(data: bytes) -> str | None:
     except DecodeError:
         return None  # The contract wrote the selector, but not what belongs to it.
     return None
+
+
+def revert_message(data: bytes) -> str:
+    """What an error says of a call that reverted with `data`."""
+    reason = revert_reason(data)
+    return "execution reverted" if reason is None else f"execution reverted: {reason}"

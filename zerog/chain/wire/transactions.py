@@ -54,6 +54,7 @@ class TransactionObject(msgspec.Struct, frozen=True, rename="camel"):
     chain_id: Uint64 | None = None
     kind: Uint64 | None = msgspec.field(default=None, name="type")
     blob_versioned_hashes: list[Hash32] | None = None
+    max_fee_per_blob_gas: Uint128 | None = None
 
     def payload(self) -> bytes:
         """The call data. Raises `CallRefusedError` when `data` and `input` contradict each other."""
@@ -68,6 +69,9 @@ class TransactionObject(msgspec.Struct, frozen=True, rename="camel"):
             raise CallRefusedError("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
         if cap is not None and tip is not None and cap < tip:
             raise CallRefusedError(f"maxFeePerGas ({cap:d}) < maxPriorityFeePerGas ({tip:d})")
+
+    def check_blobs(self) -> None:
+        """Raises `CallRefusedError` for a transaction with blobs, which only a simulated block may hold."""
         if self.blob_versioned_hashes:
             raise CallRefusedError("blob transactions are not accepted by this chain")
 
@@ -90,9 +94,12 @@ def call_request(
     accounts: Sequence[AccountOverride] = (),
     block: BlockOverride | None = None,
     time_limit_s: float,
+    may_have_blobs: bool = False,
 ) -> CallRequest:
     """The kernel's form of a call object. Raises `CallRefusedError` when its fields contradict each other."""
     wanted.check_fees()
+    if not may_have_blobs:
+        wanted.check_blobs()
     return CallRequest(
         sender=wanted.sender or ZERO_ADDRESS,
         to=wanted.to,
@@ -105,6 +112,8 @@ def call_request(
         nonce=wanted.nonce,
         access_list=wanted.access_list_for_kernel(),
         authorization_list=wanted.authorizations_for_kernel(),
+        blob_hashes=wanted.blob_versioned_hashes or None,
+        max_fee_per_blob_gas=wanted.max_fee_per_blob_gas,
         state_overrides=accounts,
         block_overrides=block,
         gas_cap=CALL_GAS_MAX,

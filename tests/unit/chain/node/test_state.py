@@ -230,7 +230,6 @@ def test_a_whole_storage_can_be_pretended(chain: Running) -> None:
     ("override", "part"),
     [
         ({"state": {}, "stateDiff": {}}, "has both 'state' and 'stateDiff'"),
-        ({"movePrecompileToAddress": STRANGER}, "movePrecompileToAddress is not supported"),
         ({"balance": "10"}, "invalid argument 2"),
         ({"state": {"0x1": word(1)}}, "invalid argument 2"),
     ],

@@ -172,7 +172,7 @@ def test_funds_must_cover_what_waits_already(chain: Running) -> None:
 def test_an_account_with_code_does_not_send(chain: Running) -> None:
     chain.place(ECHO, text(ACCOUNTS[7].address))
     refused = chain.refusal("eth_sendRawTransaction", chain.raw(ACCOUNTS[7]))
-    assert (refused.code, refused.message) == (-32000, f"sender not an eoa: address {text(ACCOUNTS[7].address)}")
+    assert (refused.code, refused.message) == (-32000, f"sender not an eoa: address {ACCOUNTS[7].address}")
 
 
 def test_the_highest_nonce_is_never_used(chain: Running) -> None:

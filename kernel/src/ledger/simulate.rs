@@ -1,0 +1,403 @@
+//! Blocks that are simulated on top of a state: `eth_simulateV1`. Nothing of them is kept.
+//!
+//! The numbers and times of the blocks are given; their order is checked by whoever asks. Each block is executed as a real one would be,
+//! its roots come from a copy of the tries, so that hashes and parent hashes are those that the chain would compute.
+//! Source: ethereum/execution-apis, src/eth/execute.yaml and tests/eth_simulateV1; ethereum/go-ethereum, internal/ethapi/simulate.go.
+use super::{
+    account::BlockChanges,
+    block::{Block, StoredLog, StoredReceipt},
+    call::{AccountOverride, BlockOverride, Call, CallStatus, halt_words},
+    error::{LedgerError, Result},
+    evm::{self, EvmFailure, LedgerEvm},
+    executor::{BlockState, Ran, block_env, call_after, call_before, receipt, rejection},
+    head::{self, Tries},
+    machine::{At, Ledger},
+    render,
+    rules::Rules,
+    view::{Above, EditLayer, SimulatedLayer, View},
+    watch::{CallWatch, Watching},
+};
+use crate::{
+    pool::Rejection,
+    transaction::{SignedTransaction, TransactionFields, UnsignedTransaction},
+};
+use alloy_consensus::{
+    Header,
+    constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH},
+};
+use alloy_eips::{eip1559::BaseFeeParams, eip7840::BlobParams};
+use alloy_primitives::{Address, Bytes};
+use revm::{
+    Database, DatabaseCommit,
+    context::{
+        ContextTr,
+        result::{EVMError, ExecutionResult},
+    },
+    primitives::hardfork::SpecId,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// One block to simulate. Its number and timestamp must be given.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedBlock {
+    pub overrides: BlockOverride,
+    pub accounts: Vec<AccountOverride>,
+    pub calls: Vec<Call>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    pub blocks: Vec<SimulatedBlock>,
+    /// Tell of transfers of the native token as if they were logs.
+    pub trace_transfers: bool,
+    /// Check nonces and fees as for transactions.
+    pub validation: bool,
+    /// Gas of all calls together.
+    pub gas_cap: u64,
+    pub time_limit: Duration,
+}
+
+/// How one call of a simulated block ended.
+#[derive(Clone, Debug)]
+pub struct SimulatedCall {
+    pub status: CallStatus,
+    pub output: Bytes,
+    pub gas_used: u64,
+    /// Gas before refunds.
+    pub gas_used_max: u64,
+    pub halt: String,
+    pub logs: Vec<StoredLog>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    pub block: Arc<Block>,
+    pub calls: Vec<SimulatedCall>,
+}
+
+/// Why a simulation ends without a result.
+#[derive(Clone, Debug)]
+pub enum SimulationRefusal {
+    /// A call could not begin, or overrides contradict each other.
+    Call {
+        rejection: Rejection,
+        sender: Address,
+        gas_limit: u64,
+    },
+    BlockGas {
+        used: u64,
+        limit: u64,
+    },
+    TimedOut,
+}
+
+pub type SimulationResult = Result<std::result::Result<Vec<Simulated>, SimulationRefusal>>;
+
+/// An error of the ledger, or a refusal; both end the simulation.
+enum Stop {
+    Failed(LedgerError),
+    Refused(Box<SimulationRefusal>),
+}
+
+impl Stop {
+    fn refused(refusal: SimulationRefusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Ledger {
+    /// Simulate blocks on top of the state at a moment, edits included.
+    pub fn simulate(&self, wanted: &Simulation, at: &At) -> SimulationResult {
+        self.settled(|| {
+            let mut simulator = Simulator::new(self, wanted, at)?;
+            let mut results = Vec::with_capacity(wanted.blocks.len());
+            for block in &wanted.blocks {
+                match simulator.block(block) {
+                    Ok(simulated) => results.push(simulated),
+                    Err(Stop::Refused(refusal)) => return Ok(Err(*refusal)),
+                    Err(Stop::Failed(error)) => return Err(error),
+                }
+            }
+            Ok(Ok(results))
+        })
+    }
+}
+
+/// What simulated blocks stand on: it grows with each of them.
+struct Simulator<'a> {
+    ledger: &'a Ledger,
+    wanted: &'a Simulation,
+    tries: Tries,
+    layer: SimulatedLayer,
+    /// The block below everything that was simulated.
+    base: View,
+    parent: Header,
+    parent_hash: alloy_primitives::B256,
+    /// Edits that the first block carries.
+    edits: Arc<EditLayer>,
+    gas_left: u64,
+    deadline: Instant,
+}
+
+impl<'a> Simulator<'a> {
+    fn new(ledger: &'a Ledger, wanted: &'a Simulation, at: &At) -> Result<Self> {
+        let (view, block) = ledger.view(at)?;
+        let mut layer = SimulatedLayer { newest: ledger.newest().header.number, ..Default::default() };
+        let rewound = ledger.tries_at(view.block, None)?;
+        let mut tries = rewound.tries;
+        layer.add(&rewound.since, true);
+        let mut edits = Arc::default();
+        match &view.above {
+            Above::Edits(layer) => edits = layer.clone(),
+            Above::Block(executed) => {
+                tries.go_forward(&ledger.store, &executed.changes)?;
+                layer.add(&executed.changes, false);
+                layer.hashes.insert(block.header.number, block.hash);
+            }
+            Above::Nothing | Above::Simulated(_) => {}
+        }
+        if tries.root() != block.header.state_root {
+            return Err(LedgerError::Stale); // Blocks were taken back meanwhile.
+        }
+        Ok(Self {
+            ledger,
+            wanted,
+            tries,
+            layer,
+            base: View { above: Above::Nothing, ..view },
+            parent: block.header.clone(),
+            parent_hash: block.hash,
+            edits,
+            gas_left: wanted.gas_cap,
+            deadline: Instant::now() + wanted.time_limit,
+        })
+    }
+
+    fn block(&mut self, wanted: &SimulatedBlock) -> std::result::Result<Simulated, Stop> {
+        let rules = &self.ledger.rules;
+        let mut header = self.header(&wanted.overrides)?;
+        let fork = rules.fork(header.number, header.timestamp);
+        let view = View { above: Above::Simulated(Arc::new(self.layer.clone())), ..self.base.clone() };
+        let mut state = BlockState::new(&view, fork).with_edits(&self.edits);
+        state.override_accounts(&wanted.accounts)?;
+        let mut env = block_env(&header, rules, fork);
+        if let (Some(price), Some(blob)) = (wanted.overrides.blob_base_fee, &mut env.blob_excess_gas_and_price) {
+            blob.blob_gasprice = price;
+        }
+        let mut evm = evm::build(state, rules, fork, env, ());
+        evm.precompiles = evm
+            .precompiles
+            .overridden(&wanted.accounts)
+            .map_err(|rejection| Stop::refused(SimulationRefusal::Call { rejection, sender: Address::ZERO, gas_limit: 0 }))?;
+        call_before(&mut evm, &header, fork)?;
+        let watch = CallWatch::new(self.deadline, self.wanted.trace_transfers);
+        let mut body = Body { simulator: self, header: &mut header, transactions: vec![], receipts: vec![], calls: vec![] };
+        let mut evm = evm.with_inspector(watch);
+        for call in &wanted.calls {
+            body.run(&mut evm, call, rules)?;
+        }
+        let Body { transactions, receipts, calls, .. } = body;
+        let mut evm = evm.with_inspector(());
+        let requests = call_after(&mut evm, rules, fork, &receipts)?;
+        let mut state = evm.ctx.journaled_state.database;
+        let withdrawals = wanted.overrides.withdrawals.clone().unwrap_or_default();
+        for withdrawal in withdrawals.iter().filter(|withdrawal| withdrawal.amount > 0) {
+            state.add_balance(withdrawal.address, withdrawal.amount_wei())?;
+        }
+        let withdrawals = fork.is_enabled_in(SpecId::SHANGHAI).then_some(withdrawals);
+        header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
+        header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
+        let ran = Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped: vec![] };
+        Ok(Simulated { block: self.seal(ran, fork)?, calls })
+    }
+
+    /// Compute the roots, and let the next block stand on this one.
+    fn seal(&mut self, ran: Ran, fork: SpecId) -> Result<Arc<Block>> {
+        let clears_empty = fork.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        let executed = head::seal(&self.ledger.store, &mut self.tries, 0, ran, clears_empty, false)?;
+        self.tries.stay_ahead();
+        let changes: &BlockChanges = &executed.changes;
+        self.layer.add(changes, false);
+        self.layer.hashes.insert(executed.block.header.number, executed.block.hash);
+        self.parent = executed.block.header.clone();
+        self.parent_hash = executed.block.hash;
+        self.edits = Arc::default();
+        Ok(executed.block)
+    }
+
+    /// The header as far as it is known before the block runs.
+    fn header(&self, overrides: &BlockOverride) -> Result<Header> {
+        let rules = &self.ledger.rules;
+        let missing = |what: &str| LedgerError::Decode(format!("a simulated block needs a {what}"));
+        let number = overrides.number.ok_or_else(|| missing("number"))?;
+        let timestamp = overrides.timestamp.ok_or_else(|| missing("timestamp"))?;
+        let fork = rules.fork(number, timestamp);
+        let parent = &self.parent;
+        let cancun = fork.is_enabled_in(SpecId::CANCUN);
+        // Without validation gas is free unless somebody says otherwise: a call that names no price could not run on a base fee.
+        let base_fee = overrides.base_fee_per_gas.unwrap_or_else(|| if self.wanted.validation { next_base_fee(parent) } else { 0 });
+        Ok(Header {
+            parent_hash: self.parent_hash,
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            beneficiary: overrides.beneficiary.unwrap_or(parent.beneficiary),
+            number,
+            gas_limit: overrides.gas_limit.unwrap_or(parent.gas_limit),
+            timestamp,
+            mix_hash: overrides.prev_randao.unwrap_or_default(),
+            transactions_root: EMPTY_ROOT_HASH,
+            receipts_root: EMPTY_ROOT_HASH,
+            base_fee_per_gas: fork.is_enabled_in(SpecId::LONDON).then_some(base_fee),
+            blob_gas_used: cancun.then_some(0),
+            excess_blob_gas: cancun.then(|| next_excess_blob_gas(parent, &rules.blob_params(fork, timestamp), fork)),
+            parent_beacon_block_root: cancun.then(|| overrides.parent_beacon_block_root.unwrap_or_default()),
+            ..Default::default()
+        })
+    }
+}
+
+fn next_base_fee(parent: &Header) -> u64 {
+    parent.next_block_base_fee(BaseFeeParams::ethereum()).unwrap_or_default()
+}
+
+fn next_excess_blob_gas(parent: &Header, params: &BlobParams, fork: SpecId) -> u64 {
+    let (excess, used) = (parent.excess_blob_gas.unwrap_or_default(), parent.blob_gas_used.unwrap_or_default());
+    if fork.is_enabled_in(SpecId::OSAKA) {
+        return params.next_block_excess_blob_gas_osaka(excess, used, parent.base_fee_per_gas.unwrap_or_default());
+    }
+    (excess + used).saturating_sub(params.target_blob_gas_per_block())
+}
+
+/// The part of a simulated block that grows with each call.
+struct Body<'a, 'b> {
+    simulator: &'a mut Simulator<'b>,
+    header: &'a mut Header,
+    transactions: Vec<SignedTransaction>,
+    receipts: Vec<StoredReceipt>,
+    calls: Vec<SimulatedCall>,
+}
+
+impl Body<'_, '_> {
+    fn run(&mut self, evm: &mut LedgerEvm<BlockState<'_>, CallWatch>, call: &Call, rules: &Rules) -> std::result::Result<(), Stop> {
+        let (used, limit) = (self.header.gas_used, self.header.gas_limit);
+        let gas_limit = call.gas_limit.unwrap_or(limit - used);
+        if used.saturating_add(gas_limit) > limit {
+            return Err(Stop::refused(SimulationRefusal::BlockGas { used, limit }));
+        }
+        let gas_limit = gas_limit.min(self.simulator.gas_left);
+        let refused = |rejection| Stop::refused(SimulationRefusal::Call { rejection, sender: call.sender, gas_limit });
+        let nonce = match call.nonce {
+            Some(nonce) => nonce,
+            None => evm.ctx.journaled_state.database.basic(call.sender)?.unwrap_or_default().nonce,
+        };
+        let transaction = transaction(call, nonce, gas_limit, rules.chain_id).map_err(refused)?;
+        self.configure(evm, &transaction);
+        let result = match evm::inspect(evm, transaction.tx_env(), rules) {
+            Ok(result) => result,
+            Err(failure) => return Err(self.failure(failure, &transaction, evm, rules)),
+        };
+        let watched = evm.inspector.take();
+        if watched.timed_out {
+            return Err(Stop::refused(SimulationRefusal::TimedOut));
+        }
+        let changes = evm.ctx.journaled_state.finalize();
+        evm.ctx.journaled_state.database.commit(changes);
+        self.keep(transaction, result, watched);
+        Ok(())
+    }
+
+    fn configure(&self, evm: &mut LedgerEvm<BlockState<'_>, CallWatch>, transaction: &SignedTransaction) {
+        let validation = self.simulator.wanted.validation;
+        let unpriced = transaction.max_fee_per_gas() == 0 && transaction.tip_cap() == 0;
+        evm.ctx.cfg.disable_eip3607 = true;
+        evm.ctx.cfg.disable_nonce_check = !validation;
+        evm.ctx.cfg.disable_base_fee = !validation && unpriced;
+        evm.ctx.cfg.disable_block_gas_limit = true;
+        // The cap on calls is the node's own (EIP-7825 binds transactions only).
+        evm.ctx.cfg.tx_gas_limit_cap = Some(u64::MAX);
+    }
+
+    fn keep(&mut self, transaction: SignedTransaction, result: ExecutionResult, watched: Watching) {
+        let gas = result.gas();
+        let gas_used_max = gas.total_gas_spent().max(gas.floor_gas());
+        let gas_used = result.tx_gas_used();
+        self.header.gas_used += gas_used;
+        self.header.blob_gas_used = self.header.blob_gas_used.map(|used| used + transaction.blob_gas_used());
+        self.simulator.gas_left = self.simulator.gas_left.saturating_sub(gas_used);
+        let (status, output, halt) = match &result {
+            ExecutionResult::Success { output, .. } => (CallStatus::Success, output.data().clone(), String::new()),
+            ExecutionResult::Revert { output, .. } => (CallStatus::Revert, output.clone(), String::new()),
+            ExecutionResult::Halt { reason, .. } => (CallStatus::Halt, Bytes::new(), halt_words(reason)),
+        };
+        let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
+        let receipt = receipt(&transaction, result, self.header.gas_used, base_fee);
+        let logs = if self.simulator.wanted.trace_transfers && receipt.succeeded { watched.logs } else { receipt.logs.clone() };
+        self.calls.push(SimulatedCall { status, output, gas_used, gas_used_max, halt, logs });
+        self.receipts.push(receipt);
+        self.transactions.push(transaction);
+    }
+
+    fn failure(
+        &self,
+        failure: EvmFailure<BlockState<'_>>,
+        transaction: &SignedTransaction,
+        evm: &LedgerEvm<BlockState<'_>, CallWatch>,
+        rules: &Rules,
+    ) -> Stop {
+        let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
+        let rejection = match failure {
+            EVMError::Database(error) => return Stop::Failed(error),
+            EVMError::Transaction(invalid) => rejection(&invalid, transaction, evm.ctx.block().gas_limit, base_fee, rules.chain_id),
+            error => Rejection::Other { detail: error.to_string() },
+        };
+        Stop::refused(SimulationRefusal::Call { rejection, sender: transaction.sender, gas_limit: transaction.gas_limit() })
+    }
+}
+
+/// A call as the transaction that it stands for, unsigned. Source: ethereum/go-ethereum, internal/ethapi/transaction_args.go.
+fn transaction(call: &Call, nonce: u64, gas_limit: u64, chain_id: u64) -> std::result::Result<SignedTransaction, Rejection> {
+    let kind = match call {
+        Call { gas_price: Some(_), .. } => 0,
+        Call { authorization_list: Some(_), .. } => 4,
+        Call { blob_hashes: Some(_), .. } => 3,
+        _ => 2,
+    };
+    let fields = TransactionFields {
+        kind,
+        chain_id: Some(chain_id),
+        nonce,
+        gas_limit,
+        max_fee_per_gas: call.gas_price.or(call.max_fee_per_gas).unwrap_or_default(),
+        max_priority_fee_per_gas: (kind != 0).then(|| call.max_priority_fee_per_gas.unwrap_or_default()),
+        to: call.to,
+        value: call.value,
+        input: call.input.clone(),
+        access_list: if kind == 0 { Default::default() } else { call.access_list.clone().unwrap_or_default() },
+        authorization_list: if kind == 4 { call.authorization_list.clone().unwrap_or_default() } else { vec![] },
+        blob_hashes: if kind == 3 { call.blob_hashes.clone().unwrap_or_default() } else { vec![] },
+        max_fee_per_blob_gas: call.max_fee_per_blob_gas.unwrap_or_default(),
+    };
+    Ok(UnsignedTransaction::new(fields)?.unsigned(call.sender))
+}
+
+/// A simulated block in the JSON of the RPC without its calls, and the logs of each call.
+pub fn simulated_json(simulated: &Simulated, full: bool) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let block = &simulated.block;
+    let mut first_log_index = 0;
+    let logs = simulated.calls.iter().enumerate().map(|(index, call)| {
+        let mut out = Vec::new();
+        render::write_call_logs(&mut out, block, index, first_log_index, &call.logs);
+        first_log_index += call.logs.len();
+        out
+    });
+    let logs = logs.collect();
+    (render::simulated_json(block, full), logs)
+}
