@@ -74,6 +74,9 @@ class GenesisMismatchError(ZerogError):
 class UnknownBlockError(ZerogError):
     """No such block in this ledger."""
 
+class TraceRefusedError(ZerogError):
+    """A trace that cannot be given. `args` = (kind, message, the `Rejection` of a call that could not begin or `None`)."""
+
 class StateNotKeptError(ZerogError):
     """The state of that block is older than the history that this ledger keeps."""
 
@@ -457,6 +460,51 @@ class Ledger:
 
     def accounts(self, after: bytes | None = None, limit: int = 1000) -> list[tuple[bytes, int, int, bytes, list[tuple[bytes, bytes]]]]:
         """Newest accounts by address: (address, nonce, balance, code, [(slot, value)]); pass the last address for the next page."""
+
+    # traces, as JSON; all raise `TraceRefusedError`, `UnknownBlockError`, `StateNotKeptError`
+    def trace_transaction(self, transaction_hash: bytes, options: bytes) -> bytes:
+        """In geth's form; `options` is the JSON of geth's trace configuration, or empty for the struct logger."""
+
+    def trace_block(self, block: int | bytes, options: bytes) -> bytes: ...
+    def trace_raw_block(self, rlp: bytes, options: bytes) -> bytes:
+        """Of a block as RLP whose parent is in the chain. Raises `DecodeError` as well."""
+
+    def trace_call(self, request: CallRequest, options: bytes, at: _At = None, index: int | None = None) -> bytes:
+        """After a block or, with `index`, before that transaction of it."""
+
+    def block_calls(self, block: int | bytes) -> bytes:
+        """The calls of a block's transactions, in OpenEthereum's form."""
+
+    def transaction_calls(self, transaction_hash: bytes, trace_address: Sequence[int] | None = None) -> bytes:
+        """The calls of a transaction, or the one at a trace address; `null` when there is none."""
+
+    def filter_calls(
+        self,
+        first: int,
+        last: int,
+        senders: Sequence[bytes] = (),
+        recipients: Sequence[bytes] = (),
+        after: int | None = None,
+        count: int | None = None,
+    ) -> bytes:
+        """The calls in blocks `first` to `last` from any of `senders` to any of `recipients`; none of them means all."""
+
+    def replay_transaction(self, transaction_hash: bytes, types: Sequence[str]) -> bytes:
+        """`types` are `trace`, `vmTrace` and `stateDiff`, as for the others that replay."""
+
+    def replay_block(self, block: int | bytes, types: Sequence[str]) -> bytes: ...
+    def replay_call(self, request: CallRequest, types: Sequence[str], at: _At = None) -> bytes: ...
+    def replay_calls(self, requests: Sequence[tuple[CallRequest, Sequence[str]]], at: _At = None) -> bytes:
+        """Each on what the ones before it did."""
+
+    def replay_raw_transaction(self, raw: bytes, types: Sequence[str]) -> bytes:
+        """Of a signed transaction on the newest state. Raises `DecodeError` as well."""
+
+    def access_list_json(self, request: CallRequest, at: _At = None) -> bytes:
+        """What a call should announce (EIP-2930), and the gas that it then uses."""
+
+    def storage_range_json(self, block: bytes, index: int, address: bytes, start: bytes, count: int) -> bytes:
+        """Slots of a contract before transaction `index` of a block, by their hashes from `start` on."""
 
     # change
     def execute(self, env: BlockEnv, transactions: Sequence[bytes]) -> Executed:

@@ -170,20 +170,20 @@ impl Database for OverriddenState<'_> {
 }
 
 /// A call with everything it needs to run, any number of times.
-struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     call: &'a Call,
     view: &'a View,
     rules: &'a Rules,
-    fork: SpecId,
-    env: BlockEnv,
+    pub fork: SpecId,
+    pub env: BlockEnv,
     /// Price of gas as given; none means that gas is free and BASEFEE is 0.
-    priced: bool,
+    pub priced: bool,
     chain_nonce: u64,
     deadline: Instant,
 }
 
 impl<'a> Prepared<'a> {
-    fn new(call: &'a Call, block: &Block, view: &'a View, rules: &'a Rules) -> Result<Self> {
+    pub fn new(call: &'a Call, block: &Block, view: &'a View, rules: &'a Rules) -> Result<Self> {
         let mut env = block_env(&block.header, rules, rules.fork(block.header.number, block.header.timestamp));
         let given = &call.block;
         env.number = given.number.map_or(env.number, U256::from);
@@ -208,7 +208,7 @@ impl<'a> Prepared<'a> {
         Ok(Self { call, view, rules, fork, env, priced, chain_nonce, deadline: Instant::now() + call.time_limit })
     }
 
-    fn transaction(&self, gas_limit: u64) -> TxEnv {
+    pub fn transaction(&self, gas_limit: u64) -> TxEnv {
         let call = self.call;
         let max_fee = call.gas_price.or(call.max_fee_per_gas).unwrap_or(match call.max_priority_fee_per_gas {
             Some(tip) => tip.saturating_add(u128::from(self.env.basefee)),
@@ -265,7 +265,7 @@ impl<'a> Prepared<'a> {
         CallOutcome { status: CallStatus::Halt, output: Bytes::new(), gas_used, halt }
     }
 
-    fn rejection(&self, invalid: &InvalidTransaction, gas_limit: u64) -> Rejection {
+    pub fn rejection(&self, invalid: &InvalidTransaction, gas_limit: u64) -> Rejection {
         let transaction = self.transaction(gas_limit);
         match invalid {
             InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {

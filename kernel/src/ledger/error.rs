@@ -1,4 +1,5 @@
 //! What can go wrong in the ledger, each with the facts that its message needs.
+use super::trace::TraceRefusal;
 use alloy_primitives::B256;
 use std::{path::PathBuf, sync::Arc};
 
@@ -28,6 +29,8 @@ pub enum LedgerError {
     Decode(String),
     #[error("the chain moved on while this block was executed")]
     Stale,
+    #[error("{0}")]
+    Trace(TraceRefusal),
 }
 
 impl revm::database_interface::DBErrorMarker for LedgerError {}

@@ -78,12 +78,12 @@ pub fn block_env(header: &Header, rules: &Rules, fork: SpecId) -> BlockEnv {
 // ---- state of a block under way --------------------------------------------------------------------------------------
 
 #[derive(Default)]
-struct Changed {
+pub(super) struct Changed {
     /// `None`: the account is gone.
-    info: Option<AccountInfo>,
+    pub info: Option<AccountInfo>,
     /// The storage it had before the block is void.
-    wiped: bool,
-    slots: HashMap<U256, U256>,
+    pub wiped: bool,
+    pub slots: HashMap<U256, U256>,
 }
 
 /// Reads through to a view, and collects what transactions change.
@@ -94,8 +94,8 @@ pub struct BlockState<'a> {
     view: &'a View,
     loaded: AddressMap<Option<Account>>,
     loaded_slots: HashMap<(Address, U256), U256>,
-    changed: AddressMap<Changed>,
-    code: B256Map<Bytes>,
+    pub(super) changed: AddressMap<Changed>,
+    pub(super) code: B256Map<Bytes>,
     bytecode: B256Map<Bytecode>,
     /// EIP-161: an empty account that is touched goes away.
     clears_empty: bool,

@@ -27,6 +27,7 @@ mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod trie;
 mod view;
 mod watch;
@@ -43,4 +44,5 @@ pub use query::{AccountDump, BlockFees, BlockId, LogQuery};
 pub use raw::{raw_block, raw_receipts};
 pub use render::{block_json, header_json, receipt_json, receipts_json, transaction_json};
 pub use simulate::{SimulatedBlock, Simulation, SimulationRefusal, simulated_json};
+pub use trace::{TraceFilter, TraceRefusal, TraceTypes};
 pub use view::View;

@@ -54,7 +54,7 @@ impl Ledger {
     ///
     /// The sender's nonce never falls from block to block but by a developer's edit, so the block is found by halving the chain.
     pub fn transaction_by_sender_and_nonce(&self, sender: &Address, nonce: u64) -> Result<Option<(Arc<Block>, usize)>> {
-        let next_nonce = |at: &At| Ok(self.account(sender, at)?.unwrap_or_default().nonce);
+        let next_nonce = |at: &At| -> Result<u64> { Ok(self.account(sender, at)?.unwrap_or_default().nonce) };
         let (mut low, mut high) = (0, self.newest().header.number);
         if next_nonce(&At::Number(high))? <= nonce {
             return Ok(None);

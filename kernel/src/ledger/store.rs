@@ -98,6 +98,14 @@ impl Store {
         Ok(slots)
     }
 
+    /// All slots of an account that hold or held anything since history is kept.
+    pub fn slots_ever(&self, address: &Address) -> Result<BTreeSet<U256>> {
+        let mut slots: BTreeSet<U256> = self.tables.slots_of(address)?.into_iter().map(|(slot, _)| slot).collect();
+        slots.extend(self.tables.slots_with_history(address)?);
+        slots.extend(self.overlay.slots.keys().filter(|(owner, _)| owner == address).map(|(_, slot)| *slot));
+        Ok(slots)
+    }
+
     pub fn code(&self, hash: &B256) -> Result<Bytes> {
         if let Some(code) = self.overlay.code.get(hash) {
             return Ok(code.clone());

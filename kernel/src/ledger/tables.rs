@@ -262,6 +262,14 @@ impl Tables {
             .collect()
     }
 
+    /// Slots of an account that have a history, each once a change.
+    pub fn slots_with_history(&self, address: &Address) -> Result<Vec<U256>> {
+        let first: [u8; 60] = at_block(&slot_key(address, &U256::ZERO), 0);
+        let last: [u8; 60] = at_block(&slot_key(address, &U256::MAX), u64::MAX);
+        let entries = self.readers.slot_history.range(first..=last).map_err(LedgerError::tables)?;
+        entries.map(|entry| entry.map(|(key, _)| U256::from_be_slice(&key.value()[20..52])).map_err(LedgerError::tables)).collect()
+    }
+
     pub fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>> {
         let value = self.readers.nodes.get(node_key(owner, path).as_slice()).map_err(LedgerError::tables)?;
         Ok(value.map(|value| value.value().to_vec()))

@@ -46,6 +46,12 @@ create_exception!(
     ZerogError,
     "The state of that block is older than the history that this ledger keeps."
 );
+create_exception!(
+    zerog._kernel,
+    TraceRefusedError,
+    ZerogError,
+    "A trace that cannot be given. `args` = (kind, message, the `Rejection` of a call that could not begin or `None`)."
+);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -57,6 +63,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LedgerBusyError", py.get_type::<LedgerBusyError>())?;
     module.add("GenesisMismatchError", py.get_type::<GenesisMismatchError>())?;
     module.add("UnknownBlockError", py.get_type::<UnknownBlockError>())?;
+    module.add("TraceRefusedError", py.get_type::<TraceRefusedError>())?;
     module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())
 }
 

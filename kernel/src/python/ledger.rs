@@ -11,12 +11,13 @@ use super::{
     call::{PyCallOutcome, PyCallRequest},
     convert::{AddressBytes, HashBytes, Word, bytes_of},
     errors::{
-        DecodeError, GenesisMismatchError, LedgerBusyError, LedgerCorruptError, LedgerFailedError, StateNotKeptError, UnknownBlockError,
+        DecodeError, GenesisMismatchError, LedgerBusyError, LedgerCorruptError, LedgerFailedError, StateNotKeptError, TraceRefusedError,
+        UnknownBlockError,
     },
     pool::PyPool,
     rejection::PyRejection,
 };
-use crate::ledger::{self, At, Block, BlockId, BlockPlan, Edit, Executed, Ledger, LedgerError, LogQuery, Options};
+use crate::ledger::{self, At, Block, BlockId, BlockPlan, Edit, Executed, Ledger, LedgerError, LogQuery, Options, TraceRefusal};
 use crate::quick::{self, CallLimits};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -39,6 +40,14 @@ impl From<LedgerError> for PyErr {
             LedgerError::UnknownBlock(_) | LedgerError::Stale => UnknownBlockError::new_err(message),
             LedgerError::StateNotKept { .. } => StateNotKeptError::new_err(message),
             LedgerError::Decode(_) => DecodeError::new_err(message),
+            LedgerError::Trace(refusal) => {
+                let kind = refusal.kind();
+                let rejection = match refusal {
+                    TraceRefusal::Call(rejection) => Some(PyRejection::from(*rejection)),
+                    _ => None,
+                };
+                TraceRefusedError::new_err((kind, message, rejection))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod proof;
 mod raw;
 mod rejection;
 mod simulate;
+mod trace;
 mod transaction;
 
 use pyo3::prelude::*;

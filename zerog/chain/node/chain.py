@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 CALL_THREADS: Final = 8
 """Long calls that run at the same time; others wait for one of them."""
+TRACE_THREADS: Final = 2
+"""Traces that run at the same time: each may hold a hundred megabytes."""
 
 State: TypeAlias = int | Executed | None
 """Which state the kernel reads: a height, a block that is not part of the chain, or `None` for the newest."""
@@ -58,6 +60,8 @@ class Chain:
     snapshots: Snapshots = field(default_factory=Snapshots)
     call_threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(CALL_THREADS))
     """For long calls and log queries, so that many of them do not take all threads."""
+    trace_threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(TRACE_THREADS))
+    """For traces."""
     drafting: anyio.Lock = field(default_factory=anyio.Lock)
     """Held from the choice of a nonce until its transaction is in the pool."""
 

@@ -4,6 +4,7 @@ ChainError
 ├── HeaderNotFoundError, UnknownLogsBlockError, FutureBlockError   there is no such block or state
 ├── ProofWindowError                 a proof of a block that lies too far back
 ├── ExecutionRevertedError, ExecutionHaltedError, CallRefusedError, GasRequiredError, CallTimeoutError   a call failed
+├── TraceOptionsError, TraceSubjectError, TraceTooCostlyError   a trace that cannot be made
 ├── TransactionRefusedError          the pool did not take a transaction
 ├── TransactionPendingError          the pool took it, but no block did in time
 ├── LimitExceededError               more than this node answers at once
@@ -32,6 +33,9 @@ __all__ = [
     "ProofWindowError",
     "StateDumpError",
     "TimestampTooLowError",
+    "TraceOptionsError",
+    "TraceSubjectError",
+    "TraceTooCostlyError",
     "TransactionPendingError",
     "TransactionRefusedError",
     "UnknownAccountError",
@@ -151,6 +155,47 @@ class GasRequiredError(ChainError):
 
     def __str__(self) -> str:
         return f"gas required exceeds allowance ({self.allowance})"
+
+
+@dataclass(eq=False)
+class TraceOptionsError(ChainError):
+    """Options of a trace that cannot be understood (JSON-RPC -32602)."""
+
+    cause: str
+
+    code = "trace_options_invalid"
+    remedy = "correct the option that the message names"
+    rpc_code = -32602
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class TraceSubjectError(ChainError):
+    """There is nothing that could be traced: no such transaction, parent or tracer."""
+
+    cause: str
+
+    code = "trace_subject_unknown"
+    remedy = "trace a transaction or block of this chain, by one of the built-in tracers"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class TraceTooCostlyError(ChainError):
+    """A trace that takes more time or memory than one request may."""
+
+    cause: str
+
+    code = "trace_too_costly"
+    remedy = "leave out memory and stack, set `limit`, ask for more time with `timeout`, or for less at once"
+
+    def __str__(self) -> str:
+        return self.cause
 
 
 @dataclass(eq=False)

@@ -69,6 +69,7 @@ TYPED = {
     "types": {"EIP712Domain": [{"name": "name", "type": "string"}], "Note": [{"name": "text", "type": "string"}]},
     "message": {"text": "hello"},
 }
+CALL = has("action", "result", "subtraces", "traceAddress", "transactionHash", "type")
 NO_ARRAY = {"not": "an array"}
 """Parameters that no method takes."""
 
@@ -117,6 +118,27 @@ METHODS: dict[str, tuple[list[Any], Check, Any, int]] = {
     "debug_getRawBlock": (["latest"], data, ["0xffffff"], -32000),
     "debug_getRawReceipts": (["latest"], list_of(data), ["0xffffff"], -32000),
     "debug_getRawTransaction": ([HASH], null, ["0xab"], -32602),
+    "debug_traceTransaction": (["SENT"], has("gas", "failed", "returnValue", "structLogs"), [HASH], -32000),
+    "debug_traceBlockByNumber": (["NUMBER"], list_of(has("txHash", "result")), ["0x0"], -32000),
+    "debug_traceBlockByHash": (["BLOCK"], list_of(has("txHash", "result")), [HASH], -32000),
+    "debug_traceBlock": (["RLP", {"tracer": "callTracer"}], list_of(has("txHash", "result")), ["0x01"], -32000),
+    "debug_traceCall": ([{"to": SECOND}, "latest"], has("structLogs"), [{"to": SECOND}, "latest", {"tracer": "x"}], -32000),
+    "debug_storageRangeAt": (
+        ["BLOCK", "0x0", SECOND, "0x0", "0x5"],
+        has("storage", "nextKey"),
+        [HASH, "0x0", SECOND, "0x0", "0x5"],
+        -32000,
+    ),
+    "eth_createAccessList": ([{"to": SECOND}], has("accessList", "gasUsed"), [{"to": SECOND}, "0xffffff"], -32000),
+    "trace_block": (["BLOCK"], list_of(CALL), ["0xffffff"], -32000),
+    "trace_transaction": (["SENT"], list_of(CALL), ["0xab"], -32602),
+    "trace_get": (["SENT", []], CALL, ["SENT", "0x0"], -32602),
+    "trace_filter": ([{"fromBlock": "0x0", "toBlock": "latest"}], list_of(CALL), [{"fromAddress": 5}], -32602),
+    "trace_replayTransaction": (["SENT", ["stateDiff"]], has("output", "stateDiff", "trace", "vmTrace"), [HASH, ["trace"]], -32000),
+    "trace_replayBlockTransactions": (["NUMBER", ["trace"]], list_of(has("transactionHash", "trace")), ["latest", ["x"]], -32602),
+    "trace_call": ([{"to": SECOND}, ["trace"]], has("output", "trace"), [{"to": SECOND}, ["y"]], -32602),
+    "trace_callMany": ([[[{"to": SECOND}, ["trace"]]]], list_of(has("output", "trace")), [[[{"to": SECOND}]]], -32602),
+    "trace_rawTransaction": (["RAW", ["vmTrace"]], has("output", "vmTrace"), ["0x01", ["trace"]], -32000),
     "eth_sendRawTransactionSync": (["RAW"], has("transactionHash", "blockNumber", "status"), ["0x"], -32000),
     "eth_sendTransactionSync": ([{"from": FIRST, "to": SECOND}], has("transactionHash", "status"), [{"from": "0x" + "99" * 20}], -32000),
     "eth_getTransactionBySenderAndNonce": ([FIRST, "0x99999"], null, [FIRST], -32602),
@@ -205,6 +227,14 @@ def placeholder(chain: Running, parameter: Any) -> Any:
     match parameter:
         case "RAW":
             return chain.raw()
+        case "SENT":
+            return chain.send()
+        case "BLOCK":
+            return chain.rpc("eth_getTransactionByHash", chain.send())["blockHash"]
+        case "NUMBER":
+            return chain.rpc("eth_getTransactionByHash", chain.send())["blockNumber"]
+        case "RLP":
+            return chain.rpc("debug_getRawBlock", chain.rpc("eth_getTransactionByHash", chain.send())["blockNumber"])
         case "FILTER":
             return chain.rpc("eth_newBlockFilter")
         case "LOG_FILTER":
