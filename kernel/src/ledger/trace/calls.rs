@@ -11,8 +11,9 @@ use super::{
 use crate::{
     ledger::{
         block::Block,
-        call::{AccountOverride, BlockOverride, Call, Prepared, halt_words},
+        call::{BlockOverride, Call, Prepared, halt_words},
         error::Result,
+        evm::LedgerEvm,
         executor::BlockState,
         machine::{At, Ledger},
         view::View,
@@ -21,12 +22,12 @@ use crate::{
     transaction::SignedTransaction,
 };
 use alloy_eips::eip2930::AccessList;
-use alloy_primitives::{U64, U256, keccak256};
+use alloy_primitives::{U64, U256};
 use alloy_rpc_types_trace::parity::TraceResults;
 use revm::{
     Database, Inspector,
     context::{
-        BlockEnv, CfgEnv, TxEnv,
+        BlockEnv, TxEnv,
         result::{EVMError, ExecutionResult, ResultAndState},
     },
     interpreter::interpreter::EthInterpreter,
@@ -36,30 +37,6 @@ use serde::Serialize;
 
 /// Runs after which an access list is taken as it is, should it never settle.
 const ACCESS_LIST_RUNS_MAX: usize = 16;
-
-impl BlockState<'_> {
-    /// Take on what a call pretends.
-    pub fn pretend(&mut self, overrides: &[AccountOverride]) -> Result<()> {
-        for account in overrides {
-            let mut info = self.basic(account.address)?.unwrap_or_default();
-            info.balance = account.balance.unwrap_or(info.balance);
-            info.nonce = account.nonce.unwrap_or(info.nonce);
-            info.code = None;
-            if let Some(code) = &account.code {
-                info.code_hash = keccak256(code);
-                self.code.insert(info.code_hash, code.clone());
-            }
-            let changed = self.changed.entry(account.address).or_default();
-            changed.info = Some(info);
-            if let Some(slots) = &account.state {
-                changed.wiped = true;
-                changed.slots = slots.iter().copied().collect();
-            }
-            changed.slots.extend(account.state_diff.iter().copied());
-        }
-        Ok(())
-    }
-}
 
 /// Put the given fields in place of the block's.
 fn pretend_block(env: &mut BlockEnv, given: &BlockOverride) {
@@ -76,6 +53,7 @@ fn pretend_block(env: &mut BlockEnv, given: &BlockOverride) {
 
 /// What a call runs as, once it is known on which state.
 struct Runnable<'a> {
+    call: &'a Call,
     prepared: Prepared<'a>,
     transaction: TxEnv,
 }
@@ -85,13 +63,13 @@ impl<'a> Runnable<'a> {
         let prepared = Prepared::new(call, block, view, &ledger.rules)?;
         let gas_limit = call.gas_limit.unwrap_or(call.gas_cap).min(call.gas_cap);
         let transaction = prepared.transaction(gas_limit);
-        Ok(Self { prepared, transaction })
+        Ok(Self { call, prepared, transaction })
     }
 
     /// A state of its own.
     fn replay(&self, call: &Call, view: &'a View, ledger: &'a Ledger) -> Result<Replay<'a>> {
         let mut replay = Replay::on(view, &ledger.rules, self.prepared.fork, self.prepared.env.clone());
-        replay.state.pretend(&call.accounts)?;
+        replay.state.override_accounts(&call.accounts)?;
         Ok(replay)
     }
 
@@ -107,7 +85,13 @@ impl<'a> Runnable<'a> {
     where
         I: Inspector<ReplayContext<'a>, EthInterpreter>,
     {
-        let configure = |config: &mut CfgEnv| {
+        let mut refused = None;
+        let configure = |evm: &mut LedgerEvm<BlockState<'a>, I>| {
+            match evm.precompiles.clone().overridden(&self.call.accounts) {
+                Ok(precompiles) => evm.precompiles = precompiles,
+                Err(rejection) => refused = Some(rejection),
+            }
+            let config = &mut evm.ctx.cfg;
             config.disable_eip3607 = true;
             config.disable_nonce_check = true;
             config.disable_block_gas_limit = true;
@@ -115,7 +99,11 @@ impl<'a> Runnable<'a> {
             config.tx_gas_limit_cap = Some(u64::MAX);
         };
         let gas_limit = transaction.gas_limit;
-        replay.inspect_with(transaction, configure, inspector)?.map_err(|error| {
+        let ran = replay.inspect_with(transaction, configure, inspector)?;
+        if let Some(rejection) = refused {
+            return Err(TraceRefusal::Call(Box::new(rejection)).into());
+        }
+        ran.map_err(|error| {
             let rejection = match error {
                 EVMError::Transaction(invalid) => self.prepared.rejection(&invalid, gas_limit),
                 error => Rejection::Other { detail: error.to_string() },
@@ -153,7 +141,7 @@ impl Ledger {
                     let mut runnable = Runnable::new(call, &block, &view, self)?;
                     let mut replay = Replay::begin(&block, &view, &edits, &self.rules)?;
                     replay.skip(&block.transactions[..index])?;
-                    replay.state.pretend(&call.accounts)?;
+                    replay.state.override_accounts(&call.accounts)?;
                     pretend_block(&mut replay.env, &call.block);
                     if !runnable.prepared.priced {
                         replay.env.basefee = call.block.base_fee_per_gas.unwrap_or_default();

@@ -4,7 +4,7 @@ use crate::{
         account::Edit,
         block::Block,
         error::{LedgerError, Result},
-        evm::{self, EvmContext},
+        evm::{self, EvmContext, LedgerEvm},
         executor::{BlockState, block_env, call_before},
         rules::Rules,
         view::{EditLayer, View},
@@ -16,7 +16,7 @@ use revm::{
     Database, DatabaseCommit, DatabaseRef, Inspector,
     bytecode::Bytecode,
     context::{
-        BlockEnv, CfgEnv, TxEnv,
+        BlockEnv, TxEnv,
         result::{EVMError, ResultAndState},
     },
     interpreter::interpreter::EthInterpreter,
@@ -81,7 +81,7 @@ impl<'a> Replay<'a> {
     where
         I: Inspector<ReplayContext<'a>, EthInterpreter>,
     {
-        let configure = |config: &mut CfgEnv| config.disable_eip3607 = transaction.is_impersonated();
+        let configure = |evm: &mut LedgerEvm<BlockState<'a>, I>| evm.ctx.cfg.disable_eip3607 = transaction.is_impersonated();
         self.inspect_with(transaction.tx_env(), configure, inspector)?.map_err(|error| failed(transaction.hash, error))
     }
 
@@ -89,14 +89,14 @@ impl<'a> Replay<'a> {
     pub fn inspect_with<I>(
         &mut self,
         transaction: TxEnv,
-        configure: impl FnOnce(&mut CfgEnv),
+        configure: impl FnOnce(&mut LedgerEvm<BlockState<'a>, I>),
         inspector: I,
     ) -> Result<std::result::Result<(ResultAndState, I), EVMError<LedgerError>>>
     where
         I: Inspector<ReplayContext<'a>, EthInterpreter>,
     {
         let mut evm = evm::build(self.take_state(), self.rules, self.fork, self.env.clone(), inspector);
-        configure(&mut evm.ctx.cfg);
+        configure(&mut evm);
         let result = evm::inspect(&mut evm, transaction, self.rules);
         let state = evm.ctx.journaled_state.finalize();
         self.state = evm.ctx.journaled_state.database;
