@@ -516,10 +516,21 @@ class Ledger:
         `first` names a transaction that comes first, with the earlier ones of its sender, if it can run.
         """
 
-    def commit(self, executed: Executed, pool: Pool | None = None) -> BlockSummary:
+    def commit(self, executed: Executed, pool: Pool | None = None, in_batch: bool = False) -> BlockSummary:
         """Make an executed block the newest, durably, and take its transactions out of `pool`.
 
-        Block, receipts, nonces and logs become visible together. Raises `UnknownBlockError` when its parent is no longer the newest.
+        Block, receipts, nonces and logs become visible together. Blocks that are committed `in_batch` are durable with the next `sync`
+        only, or with the next one that is not. Raises `UnknownBlockError` when its parent is no longer the newest.
+        """
+
+    def sync(self) -> None:
+        """Make the blocks of a batch durable."""
+
+    def make_empty(
+        self, count: int, *, timestamp: int, interval: int, gas_limit: int, beneficiary: bytes, extra_data: bytes
+    ) -> list[BlockSummary]:
+        """Make `count` blocks without transactions, durably and with one write for all: the first at `timestamp`, each further one
+        `interval` seconds later. Base fees follow EIP-1559, PREVRANDAO is `keccak256(parent hash ‖ number as 8 bytes)`.
         """
 
     def unwind(self, number: int, edit_count: int = 0) -> list[bytes]:

@@ -1,21 +1,61 @@
 //! Checkpoints: folding what the block log holds beyond the last one into the tables, so that opening stays short and memory small.
+//!
+//! A checkpoint is written on a thread of its own while blocks go on: what it folds is frozen, and comes before the tables for readers
+//! until it is written. There is one at a time; what takes blocks back waits for it.
 use super::{
-    error::Result,
+    account::Edit,
+    error::{LedgerError, Result},
+    head::Tries,
     machine::{Ledger, Writer},
-    tables::{Checkpoint, Deletions},
+    overlay::Overlay,
+    store::Store,
+    tables::{Checkpoint, Deletions, TablesWriter, UnstoredNodes},
 };
-use std::time::Instant;
+use parking_lot::{Mutex, RwLock};
+use std::{sync::Arc, time::Instant};
 
 /// Entries in the overlay after which a checkpoint is due, whatever the number of blocks.
 const OVERLAY_ENTRIES_MAX: usize = 400_000;
+/// How much more than is due may gather while the checkpoint before is still being written.
+const PATIENCE: u64 = 3;
+
+/// Everything that a checkpoint writes, and whom it tells.
+struct Work {
+    tables: TablesWriter,
+    overlay: Arc<Overlay>,
+    deletions: Deletions,
+    nodes: UnstoredNodes,
+    checkpoint: Checkpoint,
+    store: Arc<RwLock<Store>>,
+    tries: Arc<Mutex<Tries>>,
+}
+
+impl Work {
+    fn run(self) -> Result<()> {
+        self.tables.write(&self.overlay, &self.deletions, &self.nodes, &self.checkpoint)?;
+        // The frozen overlay is large: its last owner lets go of it outside the locks.
+        let _overlay = self.overlay;
+        self.store.write().checkpointed(self.checkpoint.oldest_state)?;
+        self.tries.lock().forget_stored();
+        Ok(())
+    }
+}
 
 impl Ledger {
-    pub(super) fn checkpoint_is_due(&self, writer: &Writer) -> bool {
-        let store = self.store.read();
-        let blocks = store.head.saturating_sub(store.checkpoint);
-        blocks >= self.options.checkpoint_blocks
-            || store.overlay.entries() >= OVERLAY_ENTRIES_MAX
-            || (blocks > 0 && writer.last_checkpoint.elapsed() >= self.options.checkpoint_interval)
+    /// Begin a checkpoint if enough has gathered since the last one.
+    pub(super) fn checkpoint_if_due(&self, writer: &mut Writer) -> Result<()> {
+        let (blocks, entries) = {
+            let store = self.store.read();
+            (store.head.saturating_sub(store.covered()), store.overlay.entries() as u64)
+        };
+        let due = |times: u64| blocks >= times * self.options.checkpoint_blocks || entries >= times * OVERLAY_ENTRIES_MAX as u64;
+        let is_time = blocks > 0 && writer.last_checkpoint.elapsed() >= self.options.checkpoint_interval;
+        let under_way = writer.checkpoint.as_ref().is_some_and(|checkpoint| !checkpoint.is_finished());
+        if under_way && !due(PATIENCE) {
+            return Ok(());
+        }
+        self.finish_checkpoint(writer)?;
+        if due(1) || is_time { self.begin_checkpoint(writer) } else { Ok(()) }
     }
 
     /// Fold what the log holds beyond the last checkpoint into the tables.
@@ -32,30 +72,46 @@ impl Ledger {
         Ok(())
     }
 
+    /// Write a checkpoint here and now.
     pub(super) fn write_checkpoint(&self, writer: &mut Writer, deletions: Deletions) -> Result<()> {
-        let written = self.try_checkpoint(deletions);
+        self.finish_checkpoint(writer)?;
+        let written = self.prepare_checkpoint(deletions).and_then(Work::run);
         self.stop_on_failure(writer, written)?;
         writer.last_checkpoint = Instant::now();
         writer.checkpoints += 1;
         Ok(())
     }
 
-    fn try_checkpoint(&self, mut deletions: Deletions) -> Result<()> {
+    fn begin_checkpoint(&self, writer: &mut Writer) -> Result<()> {
+        let prepared = self.prepare_checkpoint(Deletions::default());
+        let work = self.stop_on_failure(writer, prepared)?;
+        let thread = std::thread::Builder::new().name("ledger-checkpoint".into()).spawn(move || work.run());
+        let thread = thread.map_err(LedgerError::write("starting the thread of a checkpoint"));
+        writer.checkpoint = Some(self.stop_on_failure(writer, thread)?);
+        writer.last_checkpoint = Instant::now();
+        writer.checkpoints += 1;
+        Ok(())
+    }
+
+    /// Wait for the checkpoint that is being written, if there is one.
+    pub(super) fn finish_checkpoint(&self, writer: &mut Writer) -> Result<()> {
+        let Some(checkpoint) = writer.checkpoint.take() else { return Ok(()) };
+        let written = checkpoint.join().unwrap_or_else(|_| Err(LedgerError::Tables("the thread of a checkpoint ended early".into())));
+        self.stop_on_failure(writer, written)
+    }
+
+    fn prepare_checkpoint(&self, mut deletions: Deletions) -> Result<Work> {
         // The tables must never know more than the log.
         self.log.sync()?;
         let oldest_state = self.prune_history(&mut deletions)?;
         let mut tries = self.tries.lock();
         tries.settle(&self.store)?;
-        let (nodes, edits) = (tries.take_unstored(), self.head.read().edits.list.clone());
-        {
-            // Readers go on; only the short switch below keeps them out.
-            let store = self.store.read();
-            let checkpoint = Checkpoint { position: self.log.end(), head: store.head, edits, oldest_state };
-            store.tables.write(&store.overlay, &deletions, &nodes, &checkpoint)?;
-        }
-        self.store.write().checkpointed(oldest_state)?;
-        tries.forget_stored();
-        Ok(())
+        let nodes = tries.take_unstored();
+        let edits: Vec<Edit> = self.head.read().edits.list.clone();
+        let mut store = self.store.write();
+        let checkpoint = Checkpoint { position: self.log.end(), head: store.head, edits, oldest_state };
+        let (tables, overlay) = (store.tables.writer(), store.freeze());
+        Ok(Work { tables, overlay, deletions, nodes, checkpoint, store: self.store.clone(), tries: self.tries.clone() })
     }
 
     /// Keys of history that is older than what is kept; returns the oldest block whose state is left.

@@ -247,7 +247,7 @@ impl Tries {
         }
         let changed: usize = self.storages.values().map(Trie::changed).sum();
         if changed > CHANGED_KEYS_MAX || self.storages.len() > STORAGE_TRIES_MAX {
-            self.storages.clear();
+            self.storages.retain(|_, trie| !trie.is_stored());
         }
     }
 }

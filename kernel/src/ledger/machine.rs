@@ -24,6 +24,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::channel,
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -61,6 +62,8 @@ pub enum At {
 pub(super) struct Writer {
     /// Why nothing may be written any more.
     pub(super) stopped: Option<String>,
+    /// The checkpoint that is being written.
+    pub(super) checkpoint: Option<JoinHandle<Result<()>>>,
     pub(super) last_checkpoint: Instant,
     pub(super) checkpoints: u64,
 }
@@ -73,7 +76,7 @@ pub struct Ledger {
     pub(super) store: Arc<RwLock<Store>>,
     pub(super) head: RwLock<Head>,
     /// Locked after the writer and before the head, and never by a thread of the pool.
-    pub(super) tries: Mutex<Tries>,
+    pub(super) tries: Arc<Mutex<Tries>>,
     pub(super) unwinds: Arc<AtomicU64>,
     pub(super) writer: Mutex<Writer>,
     pub(super) log: Arc<BlockLog>,
@@ -112,14 +115,14 @@ impl Ledger {
         let log = Arc::new(log);
         let store = Arc::new(RwLock::new(Store::new(tables, log.clone(), checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.head))));
         let (head, tries) = starting_head(&store, &checkpoint, &genesis)?;
-        let writer = Writer { stopped: None, last_checkpoint: Instant::now(), checkpoints: 0 };
+        let writer = Writer { stopped: None, checkpoint: None, last_checkpoint: Instant::now(), checkpoints: 0 };
         let ledger = Self {
             genesis_hash: genesis.block.hash,
             configuration: genesis.configuration,
             rules: genesis.rules,
             store,
             head: RwLock::new(head),
-            tries: Mutex::new(tries),
+            tries: Arc::new(Mutex::new(tries)),
             unwinds: Arc::default(),
             writer: Mutex::new(writer),
             log,
@@ -355,15 +358,13 @@ impl Ledger {
             self.store.write().apply(executed.block.clone(), &executed.changes, place);
         }
         drop(tries);
-        if self.checkpoint_is_due(&writer) {
-            self.write_checkpoint(&mut writer, Deletions::default())?;
-        }
-        Ok(())
+        self.checkpoint_if_due(&mut writer)
     }
 
     /// Go back to block `number` with the first `edit_count` edits made on top of it; returns the transactions taken back, in order.
     pub fn unwind(&self, number: u64, edit_count: usize) -> Result<Vec<Bytes>> {
         let mut writer = self.writing()?;
+        self.finish_checkpoint(&mut writer)?;
         let (mut tries, mut head) = (self.tries.lock(), self.head.write());
         let newest = head.block.header.number;
         let mut edits = match number {
@@ -481,6 +482,15 @@ impl Ledger {
             overlay_accounts: store.overlay.accounts.len() as u64,
             overlay_slots: store.overlay.slots.len() as u64,
         })
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // Nothing may be written any more once the lock on the folder is gone. What failed is written again from the log.
+        if let Some(checkpoint) = self.writer.get_mut().checkpoint.take() {
+            let _ = checkpoint.join();
+        }
     }
 }
 

@@ -164,7 +164,7 @@ impl Ledger {
     pub fn recompute_root(&self) -> Result<B256> {
         let store = self.store.read();
         let mut changed: BTreeMap<Address, BTreeMap<U256, U256>> = BTreeMap::new();
-        for ((address, slot), value) in &store.overlay.slots {
+        for ((address, slot), value) in store.changed_slots() {
             changed.entry(*address).or_default().insert(*slot, *value);
         }
         let mut leaves = Vec::new();

@@ -21,7 +21,10 @@ const CACHED_CODES: usize = 1024;
 
 pub struct Store {
     pub tables: Tables,
+    /// What came after the last checkpoint that was begun.
     pub overlay: Overlay,
+    /// What the checkpoint that is being written folds into the tables, and its newest block.
+    frozen: Option<(Arc<Overlay>, u64)>,
     pub log: Arc<BlockLog>,
     pub head: u64,
     /// Newest block that the tables cover.
@@ -38,6 +41,7 @@ impl Store {
         Self {
             tables,
             overlay: Overlay::default(),
+            frozen: None,
             log,
             head,
             checkpoint: head,
@@ -46,6 +50,16 @@ impl Store {
             recent_transactions: 0,
             code_cache: Default::default(),
         }
+    }
+
+    /// Overlays, the newest first.
+    fn layers(&self) -> impl DoubleEndedIterator<Item = &Overlay> {
+        std::iter::once(&self.overlay).chain(self.frozen.as_ref().map(|(overlay, _)| overlay.as_ref()))
+    }
+
+    /// Newest block that the tables cover, or will once the checkpoint under way is written.
+    pub fn covered(&self) -> u64 {
+        self.frozen.as_ref().map_or(self.checkpoint, |(_, head)| *head)
     }
 
     // ---- state -----------------------------------------------------------------------------------------------
@@ -58,11 +72,11 @@ impl Store {
             {
                 return Ok(before);
             }
-            if let Some(before) = before_change(self.overlay.account_history.get(address), block) {
+            if let Some(before) = self.layers().rev().find_map(|layer| before_change(layer.account_history.get(address), block)) {
                 return Ok(before);
             }
         }
-        match self.overlay.accounts.get(address) {
+        match self.layers().find_map(|layer| layer.accounts.get(address)) {
             Some(account) => Ok(*account),
             None => self.tables.account(address),
         }
@@ -76,11 +90,11 @@ impl Store {
             {
                 return Ok(before);
             }
-            if let Some(before) = before_change(self.overlay.slot_history.get(&key), block) {
+            if let Some(before) = self.layers().rev().find_map(|layer| before_change(layer.slot_history.get(&key), block)) {
                 return Ok(before);
             }
         }
-        match self.overlay.slots.get(&key) {
+        match self.layers().find_map(|layer| layer.slots.get(&key)) {
             Some(value) => Ok(*value),
             None => self.tables.slot(address, slot),
         }
@@ -89,7 +103,7 @@ impl Store {
     /// All slots of an account that are not zero at the newest block, in order.
     pub fn slots_of(&self, address: &Address) -> Result<BTreeMap<U256, U256>> {
         let mut slots: BTreeMap<U256, U256> = self.tables.slots_of(address)?.into_iter().collect();
-        for ((owner, slot), value) in &self.overlay.slots {
+        for ((owner, slot), value) in self.changed_slots() {
             if owner == address {
                 slots.insert(*slot, *value);
             }
@@ -102,12 +116,17 @@ impl Store {
     pub fn slots_ever(&self, address: &Address) -> Result<BTreeSet<U256>> {
         let mut slots: BTreeSet<U256> = self.tables.slots_of(address)?.into_iter().map(|(slot, _)| slot).collect();
         slots.extend(self.tables.slots_with_history(address)?);
-        slots.extend(self.overlay.slots.keys().filter(|(owner, _)| owner == address).map(|(_, slot)| *slot));
+        slots.extend(self.changed_slots().filter(|((owner, _), _)| owner == address).map(|((_, slot), _)| *slot));
         Ok(slots)
     }
 
+    /// Every slot that changed since the tables, older changes first.
+    pub fn changed_slots(&self) -> impl Iterator<Item = (&(Address, U256), &U256)> {
+        self.layers().rev().flat_map(|layer| &layer.slots)
+    }
+
     pub fn code(&self, hash: &B256) -> Result<Bytes> {
-        if let Some(code) = self.overlay.code.get(hash) {
+        if let Some(code) = self.layers().find_map(|layer| layer.code.get(hash)) {
             return Ok(code.clone());
         }
         self.tables.code(hash)?.ok_or_else(|| LedgerError::Corrupt(format!("the code {hash} is missing")))
@@ -127,9 +146,9 @@ impl Store {
     /// Up to `limit` accounts after `after` at the newest block, in the order of addresses.
     pub fn accounts_after(&self, after: Option<&Address>, limit: usize) -> Result<Vec<(Address, Account)>> {
         let changed: BTreeMap<Address, Option<Account>> = self
-            .overlay
-            .accounts
-            .iter()
+            .layers()
+            .rev()
+            .flat_map(|layer| &layer.accounts)
             .filter(|(address, _)| after.is_none_or(|after| *address > after))
             .map(|(address, account)| (*address, *account))
             .collect();
@@ -150,7 +169,7 @@ impl Store {
         if number > self.head {
             return Ok(None);
         }
-        match self.overlay.blocks.get(&number) {
+        match self.layers().find_map(|layer| layer.blocks.get(&number)) {
             Some(place) => Ok(Some(*place)),
             None => self.tables.block(number),
         }
@@ -161,7 +180,7 @@ impl Store {
     }
 
     pub fn number_of(&self, hash: &B256) -> Result<Option<u64>> {
-        let number = match self.overlay.hashes.get(hash) {
+        let number = match self.layers().find_map(|layer| layer.hashes.get(hash)) {
             Some(number) => Some(*number),
             None => self.tables.number_of(hash)?,
         };
@@ -170,7 +189,7 @@ impl Store {
     }
 
     pub fn transaction_place(&self, hash: &B256) -> Result<Option<(u64, u32)>> {
-        let place = match self.overlay.transactions.get(hash) {
+        let place = match self.layers().find_map(|layer| layer.transactions.get(hash)) {
             Some(place) => Some(*place),
             None => self.tables.transaction(hash)?,
         };
@@ -193,7 +212,9 @@ impl Store {
             let mut found = BTreeSet::new();
             for address in addresses {
                 found.extend(self.tables.blocks_with_log_address(address, first, last)?);
-                found.extend(self.overlay.log_addresses.range((*address, first)..=(*address, last)).map(|(_, block)| *block));
+                for layer in self.layers() {
+                    found.extend(layer.log_addresses.range((*address, first)..=(*address, last)).map(|(_, block)| *block));
+                }
             }
             narrow(found);
         }
@@ -201,7 +222,9 @@ impl Store {
             let mut found = BTreeSet::new();
             for topic in choices {
                 found.extend(self.tables.blocks_with_log_topic(topic, first, last)?);
-                found.extend(self.overlay.log_topics.range((*topic, first)..=(*topic, last)).map(|(_, block)| *block));
+                for layer in self.layers() {
+                    found.extend(layer.log_topics.range((*topic, first)..=(*topic, last)).map(|(_, block)| *block));
+                }
             }
             narrow(found);
         }
@@ -220,11 +243,18 @@ impl Store {
         }
     }
 
-    /// The tables hold everything now: see them, and forget the overlay.
+    /// Begin a checkpoint: what the overlay holds changes no more, a new one takes what comes.
+    pub fn freeze(&mut self) -> Arc<Overlay> {
+        let overlay = Arc::new(std::mem::take(&mut self.overlay));
+        self.frozen = Some((overlay.clone(), self.head));
+        overlay
+    }
+
+    /// The checkpoint that was begun is written: see it in the tables.
     pub fn checkpointed(&mut self, oldest_state: u64) -> Result<()> {
         self.tables.refresh()?;
-        self.overlay = Overlay::default();
-        self.checkpoint = self.head;
+        self.checkpoint = self.covered();
+        self.frozen = None;
         self.oldest_state = oldest_state;
         Ok(())
     }

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_trie::Nibbles;
 use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition, backends::InMemoryBackend};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const ACCOUNTS: TableDefinition<[u8; 20], &[u8]> = TableDefinition::new("accounts");
@@ -110,7 +110,8 @@ struct Readers {
 }
 
 pub struct Tables {
-    database: Database,
+    /// Shared with the checkpoint that is being written.
+    database: Arc<Database>,
     readers: Readers,
 }
 
@@ -132,7 +133,7 @@ impl Tables {
             }
             Err(error) => return Err(LedgerError::tables(error)),
         };
-        Ok(Self { database, readers })
+        Ok(Self { database: Arc::new(database), readers })
     }
 
     fn create_tables(database: &Database) -> std::result::Result<(), redb::Error> {
@@ -290,9 +291,19 @@ impl Tables {
         Ok(())
     }
 
+    /// Writes into these tables, without holding them.
+    pub fn writer(&self) -> TablesWriter {
+        TablesWriter(self.database.clone())
+    }
+}
+
+/// What a checkpoint writes with, while others go on reading.
+pub struct TablesWriter(Arc<Database>);
+
+impl TablesWriter {
     /// Fold `overlay` into the tables in one durable transaction; readers see it after `refresh`.
     pub fn write(&self, overlay: &Overlay, deletions: &Deletions, nodes: &UnstoredNodes, checkpoint: &Checkpoint) -> Result<()> {
-        let mut write = self.database.begin_write().map_err(LedgerError::tables)?;
+        let mut write = self.0.begin_write().map_err(LedgerError::tables)?;
         write.set_durability(Durability::Immediate).map_err(|error| LedgerError::Tables(error.to_string()))?;
         // Opening after a crash then costs nothing, whatever the size.
         write.set_quick_repair(true);

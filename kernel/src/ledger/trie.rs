@@ -378,6 +378,14 @@ impl Trie {
         nodes
     }
 
+    /// Whether the store holds every node, or will once what was taken is written.
+    pub fn is_stored(&self) -> bool {
+        match &self.root {
+            Link::Loaded(node) => node.stored.load(Ordering::Relaxed),
+            _ => true,
+        }
+    }
+
     /// Keys changed since nodes were last let go of.
     pub fn changed(&self) -> usize {
         self.changed

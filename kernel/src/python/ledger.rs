@@ -84,7 +84,7 @@ impl From<BlockArgument> for BlockId {
 }
 
 #[pyclass(name = "BlockSummary", module = "zerog._kernel", frozen)]
-pub struct PyBlockSummary(Arc<Block>);
+pub struct PyBlockSummary(pub(super) Arc<Block>);
 
 #[pymethods]
 impl PyBlockSummary {
@@ -463,16 +463,24 @@ impl PyLedger {
         Ok(PyExecuted { inner: Arc::new(executed) })
     }
 
-    #[pyo3(signature = (executed, pool = None))]
-    fn commit(&self, py: Python<'_>, executed: &PyExecuted, pool: Option<&PyPool>) -> PyResult<PyBlockSummary> {
+    #[pyo3(signature = (executed, pool = None, in_batch = false))]
+    fn commit(&self, py: Python<'_>, executed: &PyExecuted, pool: Option<&PyPool>, in_batch: bool) -> PyResult<PyBlockSummary> {
         self.with(py, |ledger| {
-            ledger.commit(&executed.inner)?;
+            if in_batch {
+                ledger.commit_in_batch(&executed.inner)?
+            } else {
+                ledger.commit(&executed.inner)?
+            };
             match pool {
                 Some(pool) => ledger::settle_pool(&mut pool.inner.lock(), ledger, &executed.inner),
                 None => Ok(()),
             }
         })?;
         Ok(executed.summary())
+    }
+
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Ledger::sync)
     }
 
     #[pyo3(signature = (number, edit_count = 0))]

@@ -6,6 +6,7 @@ mod call;
 mod convert;
 mod errors;
 mod ledger;
+mod mining;
 mod pool;
 mod proof;
 mod raw;

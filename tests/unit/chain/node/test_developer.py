@@ -189,6 +189,17 @@ def test_many_blocks_are_real_and_linked(chain: Running) -> None:
         assert int(block["timestamp"], 16) - int(parent["timestamp"], 16) == 60 or int(parent["number"], 16) == height
 
 
+def test_blocks_made_in_one_go_equal_those_made_one_by_one(chain: Running) -> None:
+    begin = chain.rpc("eth_getBlockByNumber", "latest", False)
+    snapshot = chain.rpc("evm_snapshot")
+    chain.rpc("hardhat_mine", 40, 5)
+    together = [chain.rpc("eth_getBlockByNumber", hex(int(begin["number"], 16) + 1 + index), False) for index in range(40)]
+    chain.rpc("evm_revert", snapshot)
+    for block in together:
+        chain.rpc("evm_mine", {"timestamp": int(block["timestamp"], 16)})
+        assert chain.rpc("eth_getBlockByNumber", "latest", False) == block
+
+
 def test_hardhat_mine_steps_one_second_and_anvil_mine_none(chain: Running) -> None:
     chain.rpc("evm_mine")
     start = chain.timestamp()
