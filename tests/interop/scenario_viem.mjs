@@ -11,6 +11,15 @@ import { deployment, failures, events, filters, subscriptions } from "./viem/con
 import { callErrors, delegation, fees, pool, poolErrors, transactionTypes } from "./viem/transactions.mjs";
 import { snapshots, stateFile, timeTravel, impersonation } from "./viem/developer.mjs";
 import { blocks, logRanges, multicall, overrides, requestBatches, typedData } from "./viem/reading.mjs";
+import {
+  feeHistory,
+  filledTransactions,
+  proofs,
+  simulatedBlocks,
+  simulatedCalls,
+  storageValues,
+  synchronousSends,
+} from "./viem/simulation.mjs";
 
 async function open(url) {
   const chain = defineChain({
@@ -64,6 +73,13 @@ await runChapters(
     overrides,
     requestBatches,
     typedData,
+    simulatedBlocks,
+    simulatedCalls,
+    proofs,
+    storageValues,
+    filledTransactions,
+    synchronousSends,
+    feeHistory,
   },
   open,
 );

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.interop.web3py import accounts, contracts, developer, transactions
+from tests.interop.web3py import accounts, contracts, developer, inspection, transactions
 from tests.interop.web3py.common import Chapter, connect
 from tests.interop.web3py.subscriptions import subscriptions
 
@@ -32,6 +32,9 @@ CHAPTERS: dict[str, Chapter] = {
     "multicall": developer.multicall,
     "overrides": developer.overrides,
     "typedData": developer.typed_data,
+    "simulations": inspection.simulations,
+    "proofs": inspection.proofs,
+    "poolContent": inspection.pool_content,
     "unknownMethod": developer.unknown_method,
 }
 

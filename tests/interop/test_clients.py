@@ -84,6 +84,13 @@ VIEM: Mapping[str, Mapping[str, object]] = {
     "logRanges": {"backwards": "invalid block range params", "beyond": "block range extends beyond current head block"},
     "overrides": {"overridden": 99},
     "requestBatches": {"requests": 1},
+    "simulatedBlocks": {"value": "6"},
+    "simulatedCalls": {"changes": 2},
+    "proofs": {"value": "77"},
+    "storageValues": {"value": "9"},
+    "filledTransactions": {"value": "2"},
+    "synchronousSends": {"value": "9"},
+    "feeHistory": {"reward": "3000000000"},
 }
 WEB3: Mapping[str, Mapping[str, object]] = {
     **SHARED,
@@ -109,6 +116,9 @@ WEB3: Mapping[str, Mapping[str, object]] = {
     "timeTravel": {"mined": 102},
     "impersonation": {"from": "0x00000000000000000000000000000000DeaDBeef"},
     "overrides": {"overridden": 99},
+    "simulations": {"values": [6, 6]},
+    "proofs": {"values": [42, 0]},
+    "poolContent": {"pending": 1, "queued": 1},
     "unknownMethod": {"message": "the method eth_noSuchMethod does not exist/is not available"},
 }
 EXPECTED = {"ethers": ETHERS, "viem": VIEM, "web3.py": WEB3}
