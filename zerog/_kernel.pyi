@@ -10,6 +10,7 @@ __all__ = [
     "AccountOverride",
     "BlockEnv",
     "BlockOverride",
+    "BlockRefusedError",
     "BlockSummary",
     "CallOutcome",
     "CallRequest",
@@ -79,6 +80,9 @@ class TraceRefusedError(ZerogError):
 
 class StateNotKeptError(ZerogError):
     """The state of that block is older than the history that this ledger keeps."""
+
+class BlockRefusedError(ZerogError):
+    """A block of others that breaks the rules, or is not what executing it gives. `args` = (number, hash hex, what is wrong)."""
 
 # ---- hash, crypto, abi -------------------------------------------------------------------------------------------
 
@@ -399,6 +403,18 @@ class Ledger:
 
     def block_fees(self, block: int, percentiles: Sequence[float]) -> tuple[int, int, int, list[int]]:
         """(base fee, gas used, gas limit, tips at these percentiles of gas used), for `eth_feeHistory`. Raises `UnknownBlockError`."""
+
+    # blocks of others
+
+    def import_blocks(self, blocks: Sequence[bytes], *, edits: Sequence[bytes] = (), developer: bool = False) -> list[BlockSummary]:
+        """Take blocks (RLP), each on top of the newest; they are durable afterwards. `edits` are the developer edits before each.
+
+        `developer`: they are a developer's node's, so impersonated senders count, and base fees and gas limits are as that node set them.
+        Raises `BlockRefusedError` for the first that does not fit and `DecodeError` for bytes that are no block; those before it are taken.
+        """
+
+    def block_with_edits(self, number: int) -> tuple[bytes, bytes] | None:
+        """RLP of a block, and the developer edits before it as `import_blocks` takes them."""
 
     # raw encodings and look-ups
     configuration: bytes

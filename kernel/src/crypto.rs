@@ -69,6 +69,11 @@ pub fn recover(digest: &B256, signature: &Signature) -> Result<Address, CryptoEr
     if signature.s() > S_MAX {
         return Err(CryptoError::HighS);
     }
+    recover_with_any_s(digest, signature)
+}
+
+/// The same where `s` may be high, as it could before Homestead.
+pub fn recover_with_any_s(digest: &B256, signature: &Signature) -> Result<Address, CryptoError> {
     let bytes = signature.as_bytes();
     let id = RecoveryId::from_u8_masked(u8::from(signature.v()));
     let signature = RecoverableSignature::from_compact(&bytes[..64], id).map_err(|_| CryptoError::Unrecoverable)?;

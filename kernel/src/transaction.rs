@@ -81,6 +81,13 @@ impl SignedTransaction {
         Ok(Self::assemble(raw, envelope, sender))
     }
 
+    /// Decode bytes of a block before Homestead, when `s` could be high (EIP-2).
+    pub fn decode_before_homestead(raw: &[u8]) -> Result<Self, TransactionError> {
+        let envelope = decode_envelope(raw)?;
+        let sender = crypto::recover_with_any_s(&envelope.signature_hash(), envelope.signature())?;
+        Ok(Self::assemble(raw, envelope, sender))
+    }
+
     /// Decode bytes that may carry an impersonated sender in place of a signature: blocks of our own, and impersonated calls.
     pub fn decode_trusted(raw: &[u8]) -> Result<Self, TransactionError> {
         let envelope = decode_envelope(raw)?;

@@ -2,7 +2,7 @@
 use alloy_consensus::constants::KECCAK_EMPTY;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
-use revm::state::AccountInfo;
+use revm::state::{AccountId, AccountInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,7 +22,19 @@ impl Default for Account {
 
 impl Account {
     pub fn info(&self) -> AccountInfo {
-        AccountInfo { balance: self.balance, nonce: self.nonce, code_hash: self.code_hash, code: None, ..Default::default() }
+        AccountInfo {
+            balance: self.balance,
+            nonce: self.nonce,
+            code_hash: self.code_hash,
+            code: None,
+            // revm only hands it on, so it can tell the creation of a contract what revm's account does not say.
+            account_id: self.has_only_storage().then(|| AccountId::new(0)).flatten(),
+        }
+    }
+
+    /// Whether EIP-7610 alone keeps a contract from being created here.
+    fn has_only_storage(&self) -> bool {
+        self.storage_root != EMPTY_ROOT_HASH && self.nonce == 0 && !self.has_code()
     }
 
     pub fn has_code(&self) -> bool {

@@ -41,11 +41,14 @@ pub struct StoredReceipt {
     pub effective_gas_price: u128,
     pub contract_address: Option<Address>,
     pub logs: Vec<StoredLog>,
+    /// The state after the transaction, which a receipt named instead of success before Byzantium. It has a section of its own.
+    #[serde(skip)]
+    pub state_root: Option<B256>,
 }
 
 impl StoredReceipt {
     pub fn with_bloom(&self) -> ReceiptWithBloom<Receipt> {
-        let status = Eip658Value::Eip658(self.succeeded);
+        let status = self.state_root.map_or(Eip658Value::Eip658(self.succeeded), Eip658Value::PostState);
         let logs = self.logs.iter().map(StoredLog::log).collect();
         Receipt { status, cumulative_gas_used: self.cumulative_gas_used, logs }.with_bloom()
     }
@@ -110,6 +113,8 @@ enum Section {
     Edits,
     /// Of block 0 only: the chain's configuration as given.
     Configuration,
+    /// Of blocks before Byzantium only: the state root of each receipt.
+    ReceiptRoots,
 }
 
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -133,6 +138,11 @@ pub fn encode_block(block: &Block, changes: &BlockChanges, edits: &[Edit], confi
         encode(&edits)?,
     ];
     sections.extend(configuration.map(<[u8]>::to_vec));
+    let roots: Vec<B256> = block.receipts.iter().filter_map(|receipt| receipt.state_root).collect();
+    if !roots.is_empty() {
+        sections.resize(Section::ReceiptRoots as usize, vec![]);
+        sections.push(encode(&roots)?);
+    }
     Ok(sections)
 }
 
@@ -149,7 +159,11 @@ pub fn decode_block(record: &Record) -> Result<Block> {
         .collect::<Result<_>>()?;
     let withdrawals: Option<Vec<u8>> = decode(record.section(Section::Withdrawals as usize)?)?;
     let withdrawals = withdrawals.map(|bytes| Vec::<Withdrawal>::decode(&mut bytes.as_slice())).transpose().map_err(rlp)?;
-    let receipts = decode(record.section(Section::Receipts as usize)?)?;
+    let mut receipts: Vec<StoredReceipt> = decode(record.section(Section::Receipts as usize)?)?;
+    if record.section_count() > Section::ReceiptRoots as usize {
+        let roots: Vec<B256> = decode(record.section(Section::ReceiptRoots as usize)?)?;
+        receipts.iter_mut().zip(roots).for_each(|(receipt, root)| receipt.state_root = Some(root));
+    }
     Ok(Block { hash: header.hash_slow(), header, transactions, receipts, withdrawals })
 }
 

@@ -27,6 +27,8 @@ pub enum LedgerError {
     StateNotKept { block: u64, oldest: u64 },
     #[error("{0}")]
     Decode(String),
+    #[error("block {number} ({hash}) is refused: {reason}")]
+    Refused { number: u64, hash: B256, reason: String },
     #[error("the chain moved on while this block was executed")]
     Stale,
     #[error("{0}")]

@@ -1,5 +1,9 @@
 //! The EVM as the ledger runs it: revm with 0G's gas floor. Nothing else imports revm's handler.
-use super::{precompiles::LedgerPrecompiles, rules::Rules};
+use super::{
+    collision::{begin_frame, finished},
+    precompiles::LedgerPrecompiles,
+    rules::Rules,
+};
 use alloy_primitives::{Address, Bytes};
 use revm::{
     Context, Database, Inspector, Journal,
@@ -7,7 +11,10 @@ use revm::{
         BlockEnv, Cfg, CfgEnv, ContextSetters, ContextTr, Evm, FrameStack, JournalTr, Transaction, TxEnv,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
-    handler::{EthFrame, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, SystemCallTx, instructions::EthInstructions, post_execution},
+    handler::{
+        EthFrame, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, ItemOrResult, SystemCallTx, instructions::EthInstructions,
+        post_execution,
+    },
     inspector::{InspectorEvmTr, InspectorHandler},
     interpreter::{interpreter::EthInterpreter, interpreter_action::FrameInit},
     primitives::hardfork::SpecId,
@@ -49,6 +56,23 @@ where
         }
         Ok(())
     }
+
+    /// As revm's own, but for what `collision` adds.
+    fn run_exec_loop(&mut self, evm: &mut E, first_frame_input: FrameInit) -> Result<FrameResult, R> {
+        if let Some(result) = begin_frame::<_, R>(evm, first_frame_input, |evm, input| Ok(finished(evm.frame_init(input)?)))? {
+            return Ok(result);
+        }
+        loop {
+            let result = match evm.frame_run()? {
+                ItemOrResult::Result(result) => Some(result),
+                ItemOrResult::Item(input) => begin_frame::<_, R>(evm, input, |evm, input| Ok(finished(evm.frame_init(input)?)))?,
+            };
+            let Some(result) = result else { continue };
+            if let Some(result) = evm.frame_return_result(result)? {
+                return Ok(result);
+            }
+        }
+    }
 }
 
 impl<E, R> InspectorHandler for LedgerHandler<E, R>
@@ -61,6 +85,22 @@ where
     R: EvmTrError<E>,
 {
     type IT = EthInterpreter;
+
+    fn inspect_run_exec_loop(&mut self, evm: &mut E, first_frame_input: FrameInit) -> Result<FrameResult, R> {
+        if let Some(result) = begin_frame::<_, R>(evm, first_frame_input, |evm, input| Ok(finished(evm.inspect_frame_init(input)?)))? {
+            return Ok(result);
+        }
+        loop {
+            let result = match evm.inspect_frame_run()? {
+                ItemOrResult::Result(result) => Some(result),
+                ItemOrResult::Item(input) => begin_frame::<_, R>(evm, input, |evm, input| Ok(finished(evm.inspect_frame_init(input)?)))?,
+            };
+            let Some(result) = result else { continue };
+            if let Some(result) = evm.frame_return_result(result)? {
+                return Ok(result);
+            }
+        }
+    }
 }
 
 /// An EVM over `database` for blocks of `fork`; `inspector` sees what `inspect` runs.

@@ -18,7 +18,7 @@ use alloy_eips::{
     eip7685::Requests,
 };
 use alloy_primitives::{
-    Address, B256, Bytes, U256, b256, keccak256,
+    Address, B64, B256, Bytes, U256, b256, keccak256,
     map::{AddressMap, B256Map, HashMap},
 };
 use revm::{
@@ -47,6 +47,9 @@ pub struct BlockPlan {
     pub parent_beacon_block_root: B256,
     pub excess_blob_gas: u64,
     pub withdrawals: Vec<Withdrawal>,
+    /// Of a block of proof of work, which others made.
+    pub difficulty: U256,
+    pub nonce: B64,
 }
 
 /// A block that was executed on top of its parent but is not part of the chain.
@@ -77,7 +80,7 @@ pub fn block_env(header: &Header, rules: &Rules, fork: SpecId) -> BlockEnv {
 
 // ---- state of a block under way --------------------------------------------------------------------------------------
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Changed {
     /// `None`: the account is gone.
     pub info: Option<AccountInfo>,
@@ -177,8 +180,19 @@ impl<'a> BlockState<'a> {
 
     /// The block's changes, sorted, with the values before it; storage roots are still the old ones.
     pub fn into_changes(mut self) -> Result<BlockChanges> {
-        let mut changes = BlockChanges { code: self.code.drain().collect(), ..Default::default() };
-        let changed: BTreeMap<Address, Changed> = self.changed.drain().collect();
+        let changed = std::mem::take(&mut self.changed).into_iter().collect();
+        let code = self.code.drain().collect();
+        self.changes(changed, code)
+    }
+
+    /// The same while the block goes on.
+    fn changes_so_far(&mut self) -> Result<BlockChanges> {
+        let changed = self.changed.iter().map(|(address, changed)| (*address, changed.clone())).collect();
+        self.changes(changed, BTreeMap::new())
+    }
+
+    fn changes(&mut self, changed: BTreeMap<Address, Changed>, code: BTreeMap<B256, Bytes>) -> Result<BlockChanges> {
+        let mut changes = BlockChanges { code, ..Default::default() };
         for (address, changed) in changed {
             let before = self.base(&address)?;
             let mut slots = BTreeMap::new();
@@ -294,38 +308,52 @@ pub struct Ran {
     pub withdrawals: Option<Vec<Withdrawal>>,
     pub changes: BlockChanges,
     pub dropped: Vec<(B256, Rejection)>,
+    /// The changes up to each transaction, where receipts name the state after it (before Byzantium).
+    pub changes_after: Vec<BlockChanges>,
 }
 
 /// Run `candidates` in order; those that cannot run are dropped with the reason.
 pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: &mut dyn Iterator<Item = SignedTransaction>) -> Result<Ran> {
     let rules = parent.rules;
-    let fork = rules.fork(parent.block.header.number + 1, plan.timestamp);
-    let mut header = header_template(parent.block, plan, fork);
+    let mut header = header_template(parent.block, plan, rules);
+    let fork = rules.fork_of(&header);
     let state = BlockState::new(parent.view, fork).with_edits(parent.edits);
     let mut evm = evm::build(state, rules, fork, block_env(&header, rules, fork), ());
     call_before(&mut evm, &header, fork)?;
 
     let blob_gas_max = rules.blob_params(fork, plan.timestamp).max_blob_gas_per_block();
-    let mut body = Body { header: &mut header, blob_gas_max, transactions: vec![], receipts: vec![], dropped: vec![] };
+    let mut body = Body {
+        header: &mut header,
+        blob_gas_max,
+        keeps_changes: !fork.is_enabled_in(SpecId::BYZANTIUM),
+        transactions: vec![],
+        receipts: vec![],
+        dropped: vec![],
+        changes_after: vec![],
+    };
     for transaction in candidates {
         body.run(&mut evm, transaction, rules)?;
     }
-    let Body { transactions, receipts, dropped, .. } = body;
+    let Body { transactions, receipts, dropped, changes_after, .. } = body;
 
     let requests = call_after(&mut evm, rules, fork, &receipts)?;
     let mut state = evm.ctx.journaled_state.database;
+    let reward = rules.block_reward(header.number, fork);
+    if !reward.is_zero() {
+        state.add_balance(header.beneficiary, reward)?;
+    }
     for withdrawal in plan.withdrawals.iter().filter(|withdrawal| withdrawal.amount > 0) {
         state.add_balance(withdrawal.address, withdrawal.amount_wei())?;
     }
     let withdrawals = fork.is_enabled_in(SpecId::SHANGHAI).then(|| plan.withdrawals.clone());
     header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
     header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
-    Ok(Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped })
+    Ok(Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped, changes_after })
 }
 
-fn header_template(parent: &Block, plan: &BlockPlan, fork: SpecId) -> Header {
-    let cancun = fork.is_enabled_in(SpecId::CANCUN);
-    Header {
+/// The header as far as it is known before the block runs.
+fn header_template(parent: &Block, plan: &BlockPlan, rules: &Rules) -> Header {
+    let mut header = Header {
         parent_hash: parent.hash,
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
         beneficiary: plan.beneficiary,
@@ -334,21 +362,28 @@ fn header_template(parent: &Block, plan: &BlockPlan, fork: SpecId) -> Header {
         timestamp: plan.timestamp,
         extra_data: plan.extra_data.clone(),
         mix_hash: plan.prev_randao,
-        base_fee_per_gas: fork.is_enabled_in(SpecId::LONDON).then_some(plan.base_fee_per_gas),
-        blob_gas_used: cancun.then_some(0),
-        excess_blob_gas: cancun.then_some(plan.excess_blob_gas),
-        parent_beacon_block_root: cancun.then_some(plan.parent_beacon_block_root),
+        difficulty: plan.difficulty,
+        nonce: plan.nonce,
         ..Default::default()
-    }
+    };
+    let fork = rules.fork_of(&header);
+    let cancun = fork.is_enabled_in(SpecId::CANCUN);
+    header.base_fee_per_gas = fork.is_enabled_in(SpecId::LONDON).then_some(plan.base_fee_per_gas);
+    header.blob_gas_used = cancun.then_some(0);
+    header.excess_blob_gas = cancun.then_some(plan.excess_blob_gas);
+    header.parent_beacon_block_root = cancun.then_some(plan.parent_beacon_block_root);
+    header
 }
 
 /// The part of a block that grows with each transaction.
 struct Body<'a> {
     header: &'a mut Header,
     blob_gas_max: u64,
+    keeps_changes: bool,
     transactions: Vec<SignedTransaction>,
     receipts: Vec<StoredReceipt>,
     dropped: Vec<(B256, Rejection)>,
+    changes_after: Vec<BlockChanges>,
 }
 
 impl Body<'_> {
@@ -372,6 +407,9 @@ impl Body<'_> {
                 self.header.blob_gas_used = self.header.blob_gas_used.map(|used| used + blob_gas);
                 self.receipts.push(receipt(&transaction, result, self.header.gas_used, base_fee));
                 self.transactions.push(transaction);
+                if self.keeps_changes {
+                    self.changes_after.push(evm.ctx.journaled_state.database.changes_so_far()?);
+                }
             }
             Err(EVMError::Transaction(invalid)) => {
                 let rejection = rejection(&invalid, &transaction, evm.ctx.block.gas_limit, base_fee, rules.chain_id);
@@ -394,6 +432,7 @@ pub fn receipt(transaction: &SignedTransaction, result: ExecutionResult, cumulat
         // Also a creation that failed names the address that it would have had.
         contract_address: transaction.to().is_none().then(|| transaction.sender.create(transaction.nonce())),
         logs: if succeeded { result.into_logs().into_iter().map(StoredLog::from).collect() } else { vec![] },
+        state_root: None,
     }
 }
 

@@ -36,7 +36,7 @@ pub fn read(json: &[u8]) -> Result<GenesisState> {
     let mut document: serde_json::Value = serde_json::from_slice(json).map_err(invalid)?;
     let configuration = document.get_mut("config").map(serde_json::Value::take).unwrap_or_default().to_string().into_bytes();
     let rules = Rules::new(genesis.config.clone())?;
-    let fork = rules.fork(0, genesis.timestamp);
+    let fork = rules.fork(genesis.number.unwrap_or_default(), genesis.timestamp);
 
     let mut state = Collected::default();
     for (address, given) in &genesis.alloc {
@@ -94,7 +94,7 @@ fn header(genesis: &Genesis, fork: SpecId, state_root: B256) -> Result<Header> {
         transactions_root: EMPTY_ROOT_HASH,
         receipts_root: EMPTY_ROOT_HASH,
         difficulty: genesis.difficulty,
-        number: 0,
+        number: genesis.number.unwrap_or_default(),
         gas_limit: genesis.gas_limit,
         timestamp: genesis.timestamp,
         extra_data: genesis.extra_data.clone(),

@@ -234,6 +234,18 @@ impl Tries {
         Err(LedgerError::Corrupt(format!("the state at block {number} has the root {root}, its header says {header}")))
     }
 
+    /// The root that these changes would lead to. The tries must be settled, and stay where they are.
+    fn root_after(&mut self, store: &RwLock<Store>, mut changes: BlockChanges, clears_empty: bool) -> Result<B256> {
+        let root = self.changing(|tries| {
+            let roots = tries.move_storages(store, false, &changes, Direction::Forward)?;
+            settle_accounts(&mut changes, &roots, clears_empty);
+            tries.move_accounts(store, false, &changes, Direction::Forward)?;
+            Ok(tries.root())
+        })?;
+        self.move_over(store, &changes, Direction::Back)?;
+        Ok(root)
+    }
+
     /// Nodes that the tables lack. The tries must be settled.
     pub fn take_unstored(&self) -> UnstoredNodes {
         let storages = self.storages.iter().map(|(address, trie)| (Some(keccak256(address)), trie.take_unstored()));
@@ -291,8 +303,11 @@ fn settle_accounts(changes: &mut BlockChanges, roots: &AddressMap<B256>, clears_
 
 /// Compute the roots of a block that ran on top of the newest one, and seal its header. The tries are ahead afterwards.
 pub fn seal(store: &RwLock<Store>, tries: &mut Tries, generation: u64, ran: Ran, clears_empty: bool, parallel: bool) -> Result<Executed> {
-    let Ran { mut header, transactions, receipts, withdrawals, mut changes, dropped } = ran;
+    let Ran { mut header, transactions, mut receipts, withdrawals, mut changes, dropped, changes_after } = ran;
     tries.settle(store)?;
+    for (receipt, changes) in receipts.iter_mut().zip(changes_after) {
+        receipt.state_root = Some(tries.root_after(store, changes, clears_empty)?);
+    }
     let mut state_root = || {
         tries.changing(|tries| {
             let roots = tries.move_storages(store, parallel, &changes, Direction::Forward)?;

@@ -51,6 +51,10 @@ impl Record {
         let (start, end) = self.sections.get(index).ok_or_else(|| LedgerError::Corrupt(format!("a record lacks section {index}")))?;
         Ok(&self.payload[*start..*end])
     }
+
+    pub fn section_count(&self) -> usize {
+        self.sections.len()
+    }
 }
 
 fn is_magic(bytes: &[u8]) -> bool {

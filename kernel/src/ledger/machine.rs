@@ -80,7 +80,7 @@ pub struct Ledger {
     pub(super) unwinds: Arc<AtomicU64>,
     pub(super) writer: Mutex<Writer>,
     pub(super) log: Arc<BlockLog>,
-    threads: rayon::ThreadPool,
+    pub(super) threads: rayon::ThreadPool,
     pub(super) options: Options,
     /// Held for as long as the ledger is open.
     _lock: Option<File>,
@@ -101,6 +101,9 @@ impl Ledger {
     /// Open the ledger in `directory`, or one in memory.
     pub fn open(directory: Option<&Path>, genesis_json: &[u8], options: Options) -> Result<Self> {
         let genesis = genesis::read(genesis_json)?;
+        if directory.is_some() && genesis.block.header.number != 0 {
+            return Err(LedgerError::Decode(format!("the genesis has number {}; only a chain in memory may", genesis.block.header.number)));
+        }
         let lock = directory.map(lock_directory).transpose()?;
         let threads = rayon::ThreadPoolBuilder::new().num_threads(options.threads).thread_name(|index| format!("ledger-{index}"));
         let threads = threads.build().map_err(|error| LedgerError::Tables(error.to_string()))?;
@@ -162,8 +165,8 @@ impl Ledger {
     fn replay_block(&self, tries: &mut Tries, head: &mut Head, record: &Record, position: Position) -> Result<()> {
         let block = Arc::new(decode_block(record)?);
         let (changes, _) = decode_changes(record)?;
-        let genesis = block.header.number == 0;
-        if !genesis && (block.header.parent_hash, block.header.number) != (head.block.hash, head.block.header.number + 1) {
+        let is_first = position == Position { segment: 0, offset: 0 };
+        if !is_first && (block.header.parent_hash, block.header.number) != (head.block.hash, head.block.header.number + 1) {
             return Err(LedgerError::Corrupt(format!("block {} of the log does not follow on its predecessor", block.header.number)));
         }
         tries.replay(&self.store, &block, &changes)?;
@@ -431,8 +434,17 @@ impl Ledger {
 
     /// Change the state outside any transaction, durably; the next block's root includes it.
     pub fn edit(&self, edit: Edit) -> Result<()> {
+        self.edit_lasting(edit, Durability::Now)
+    }
+
+    /// The same in a batch, as `commit_in_batch`.
+    pub fn edit_in_batch(&self, edit: Edit) -> Result<()> {
+        self.edit_lasting(edit, Durability::Later)
+    }
+
+    fn edit_lasting(&self, edit: Edit, durability: Durability) -> Result<()> {
         let mut writer = self.writing()?;
-        self.append(&mut writer, RecordKind::Edit, &[block::encode(&edit)?], Durability::Now)?;
+        self.append(&mut writer, RecordKind::Edit, &[block::encode(&edit)?], durability)?;
         let mut head = self.head.write();
         let pushed = self.push_edit(&mut head, edit);
         drop(head);

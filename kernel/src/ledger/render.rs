@@ -44,8 +44,10 @@ pub fn block_json(block: &Block, full: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(2_000 + block.transactions.len() * if full { 900 } else { 70 });
     let mut object = Object::begin(&mut out);
     header_members(&mut object, block);
-    // Nodes before the merge summed difficulties up; tools of that time still read the member.
-    object.quantity("totalDifficulty", 0u8);
+    // Nodes before the merge summed difficulties up; tools of that time still read the member. We believe difficulties and sum none up.
+    if block.header.difficulty.is_zero() {
+        object.quantity("totalDifficulty", 0u8);
+    }
     body_members(&mut object, block, full);
     object.end();
     out
@@ -109,7 +111,11 @@ fn write_log(out: &mut Vec<u8>, log: &StoredLog, place: &LogPlace<'_>) {
 fn write_receipt(out: &mut Vec<u8>, block: &Block, index: usize, first_log_index: usize) {
     let (transaction, receipt) = (&block.transactions[index], &block.receipts[index]);
     let mut object = Object::begin(out);
-    object.quantity("status", u8::from(receipt.succeeded)).quantity("type", transaction.kind());
+    match receipt.state_root {
+        Some(root) => object.data("root", root),
+        None => object.quantity("status", u8::from(receipt.succeeded)),
+    };
+    object.quantity("type", transaction.kind());
     object.data("transactionHash", transaction.hash).quantity("transactionIndex", index);
     object.data("blockHash", block.hash).quantity("blockNumber", block.header.number);
     object.data("from", transaction.sender).data_or_null("to", transaction.to());

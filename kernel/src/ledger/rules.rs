@@ -1,10 +1,13 @@
 //! Which rules hold at which block: forks and blob parameters, read from the genesis configuration.
 use super::error::{LedgerError, Result};
+use alloy_consensus::Header;
 use alloy_eips::{eip7840::BlobParams, eip7892::BlobScheduleBlobParams};
 use alloy_genesis::ChainConfig;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
+
+const WEI_PER_ETHER: u64 = 1_000_000_000_000_000_000;
 
 /// Parameters of the executor that are not Ethereum's: all off unless the genesis says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -44,14 +47,50 @@ impl Rules {
         })
     }
 
-    /// The fork that a block with this number and timestamp (seconds) follows.
+    /// The fork that a block follows whose header is known. Where the configuration names a total difficulty for the merge, the chain is
+    /// merged from the first block without difficulty on: nobody sums difficulties up that are trusted anyway.
+    pub fn fork_of(&self, header: &Header) -> SpecId {
+        let merges_by_difficulty = self.config.terminal_total_difficulty.is_some_and(|total| !total.is_zero());
+        let merged = match merges_by_difficulty {
+            true => header.number > 0 && header.difficulty.is_zero(),
+            false => self.is_merged(header.number),
+        };
+        self.fork_at(header.number, header.timestamp, merged)
+    }
+
+    /// Wei that the producer of a block earns for its proof of work. Sources: EIP-649, EIP-1234.
+    pub fn block_reward(&self, number: u64, fork: SpecId) -> U256 {
+        let at_block = |block: Option<u64>| block.is_some_and(|block| number >= block);
+        let ether = match fork {
+            fork if fork.is_enabled_in(SpecId::MERGE) => 0,
+            _ if at_block(self.config.constantinople_block) => 2,
+            fork if fork.is_enabled_in(SpecId::BYZANTIUM) => 3,
+            _ => 5,
+        };
+        U256::from(ether) * U256::from(WEI_PER_ETHER)
+    }
+
+    /// Whether a transaction of a block may name its chain (EIP-155).
+    pub fn is_replay_protected(&self, number: u64) -> bool {
+        self.config.eip155_block.is_some_and(|block| number >= block)
+    }
+
+    /// The fork that a block with this number and timestamp (seconds) follows, as far as the configuration tells it.
     pub fn fork(&self, number: u64, timestamp: u64) -> SpecId {
+        self.fork_at(number, timestamp, self.is_merged(number))
+    }
+
+    /// A chain that begins after the merge says so by a terminal difficulty of zero or by its time-based forks.
+    fn is_merged(&self, number: u64) -> bool {
+        let config = &self.config;
+        config.terminal_total_difficulty.is_some_and(|total| total.is_zero())
+            || config.merge_netsplit_block.is_some_and(|block| number >= block)
+    }
+
+    fn fork_at(&self, number: u64, timestamp: u64, merged: bool) -> SpecId {
         let config = &self.config;
         let at_time = |time: Option<u64>| time.is_some_and(|time| timestamp >= time);
         let at_block = |block: Option<u64>| block.is_some_and(|block| number >= block);
-        // A chain that begins after the merge says so by a terminal difficulty of zero or by its time-based forks.
-        let merged = config.terminal_total_difficulty_passed && config.terminal_total_difficulty.is_some_and(|total| total.is_zero())
-            || at_block(config.merge_netsplit_block);
         let table = [
             (SpecId::OSAKA, at_time(config.osaka_time)),
             (SpecId::PRAGUE, at_time(config.prague_time)),

@@ -216,7 +216,8 @@ impl<'a> Simulator<'a> {
         let withdrawals = fork.is_enabled_in(SpecId::SHANGHAI).then_some(withdrawals);
         header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
         header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
-        let ran = Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped: vec![] };
+        let ran =
+            Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped: vec![], changes_after: vec![] };
         Ok(Simulated { block: self.seal(ran, fork)?, calls })
     }
 

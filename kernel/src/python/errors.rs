@@ -52,6 +52,12 @@ create_exception!(
     ZerogError,
     "A trace that cannot be given. `args` = (kind, message, the `Rejection` of a call that could not begin or `None`)."
 );
+create_exception!(
+    zerog._kernel,
+    BlockRefusedError,
+    ZerogError,
+    "A block of others that breaks the rules, or is not what executing it gives. `args` = (number, hash hex, what is wrong)."
+);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -64,7 +70,8 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("GenesisMismatchError", py.get_type::<GenesisMismatchError>())?;
     module.add("UnknownBlockError", py.get_type::<UnknownBlockError>())?;
     module.add("TraceRefusedError", py.get_type::<TraceRefusedError>())?;
-    module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())
+    module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())?;
+    module.add("BlockRefusedError", py.get_type::<BlockRefusedError>())
 }
 
 impl From<CryptoError> for PyErr {

@@ -11,8 +11,8 @@ use super::{
     call::{PyCallOutcome, PyCallRequest},
     convert::{AddressBytes, HashBytes, Word, bytes_of},
     errors::{
-        DecodeError, GenesisMismatchError, LedgerBusyError, LedgerCorruptError, LedgerFailedError, StateNotKeptError, TraceRefusedError,
-        UnknownBlockError,
+        BlockRefusedError, DecodeError, GenesisMismatchError, LedgerBusyError, LedgerCorruptError, LedgerFailedError, StateNotKeptError,
+        TraceRefusedError, UnknownBlockError,
     },
     pool::PyPool,
     rejection::PyRejection,
@@ -48,6 +48,7 @@ impl From<LedgerError> for PyErr {
                 };
                 TraceRefusedError::new_err((kind, message, rejection))
             }
+            LedgerError::Refused { number, hash, reason } => BlockRefusedError::new_err((number, hash.to_string(), reason)),
         }
     }
 }
@@ -181,6 +182,7 @@ impl PyBlockEnv {
             parent_beacon_block_root: parent_beacon_block_root.map(B256::from).unwrap_or_default(),
             excess_blob_gas,
             withdrawals: withdrawals.collect(),
+            ..Default::default()
         })
     }
 }

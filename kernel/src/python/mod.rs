@@ -5,6 +5,7 @@ mod basics;
 mod call;
 mod convert;
 mod errors;
+mod import;
 mod ledger;
 mod mining;
 mod pool;
