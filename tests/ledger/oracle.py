@@ -15,7 +15,7 @@ from tests.ledger.scenario import GAS_LIMIT, Block, Edit
 from zerog._kernel import Ledger
 from zerog.chain.protocol.genesis import Hardfork
 
-__all__ = ["BlockResult", "Oracle", "differences", "ledger_result", "oracle"]
+__all__ = ["BlockResult", "Oracle", "ask", "differences", "eels_python", "ledger_result", "oracle"]
 
 ROOT: Final = Path(__file__).parents[2]
 PROGRAM: Final = Path(__file__).parent / "eels" / "execute_blocks.py"
@@ -67,11 +67,15 @@ class Oracle:
         return read_answer(self.process)
 
 
+def eels_python() -> str:
+    """The interpreter of the environment that holds the specification."""
+    return os.environ.get("ZEROG_EELS_PYTHON", str(ROOT / ".venv-eels" / "bin" / "python"))
+
+
 @contextmanager
 def oracle(genesis: bytes, hardfork: Hardfork = "prague") -> Iterator[Oracle]:
     """Start the specification on this genesis, under these rules."""
-    python = os.environ.get("ZEROG_EELS_PYTHON", str(ROOT / ".venv-eels" / "bin" / "python"))
-    process = subprocess.Popen([python, PROGRAM, hardfork], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([eels_python(), PROGRAM, hardfork], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         ask(process, json.loads(genesis))
         yield Oracle(process, read_answer(process))
