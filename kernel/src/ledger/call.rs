@@ -184,7 +184,7 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     pub fn new(call: &'a Call, block: &Block, view: &'a View, rules: &'a Rules) -> Result<Self> {
-        let mut env = block_env(&block.header, rules, rules.fork(block.header.number, block.header.timestamp));
+        let mut env = block_env(&block.header, rules, rules.fork_of(&block.header));
         let given = &call.block;
         env.number = given.number.map_or(env.number, U256::from);
         env.timestamp = given.timestamp.map_or(env.timestamp, U256::from);
@@ -199,7 +199,10 @@ impl<'a> Prepared<'a> {
         if !priced {
             env.basefee = given.base_fee_per_gas.unwrap_or_default();
         }
-        let fork = rules.fork(env.number.saturating_to(), env.timestamp.saturating_to());
+        let fork = match (given.number, given.timestamp) {
+            (None, None) => rules.fork_of(&block.header),
+            _ => rules.fork(env.number.saturating_to(), env.timestamp.saturating_to()),
+        };
         let overridden = call.accounts.iter().find(|account| account.address == call.sender).and_then(|account| account.nonce);
         let chain_nonce = match overridden {
             Some(nonce) => nonce,

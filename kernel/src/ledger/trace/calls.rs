@@ -199,7 +199,7 @@ impl Ledger {
         let transaction = SignedTransaction::decode(raw).map_err(|error| crate::ledger::LedgerError::Decode(error.to_string()))?;
         self.settled(|| {
             let (view, block) = self.view(&At::Newest)?;
-            let fork = self.rules.fork(block.header.number, block.header.timestamp);
+            let fork = self.rules.fork_of(&block.header);
             let mut replay = Replay::on(&view, &self.rules, fork, crate::ledger::executor::block_env(&block.header, &self.rules, fork));
             let make = Guard::new(types.recorder(), limits(None));
             let ran = replay.inspect_with(transaction.tx_env(), |_| {}, make)?;

@@ -41,7 +41,7 @@ impl<'a> Replay<'a> {
     /// The start of a block; `view` is the state of its parent.
     pub fn begin(block: &Block, view: &'a View, edits: &[Edit], rules: &'a Rules) -> Result<Self> {
         let header = &block.header;
-        let fork = rules.fork(header.number, header.timestamp);
+        let fork = rules.fork_of(header);
         let mut layer = EditLayer::default();
         for edit in edits {
             layer.push(edit.clone(), |address| view.account(address))?;
