@@ -12,6 +12,7 @@ import { callErrors, delegation, fees, pool, poolErrors, transactionTypes } from
 import { snapshots, stateFile, timeTravel, impersonation } from "./viem/developer.mjs";
 import { blocks, logRanges, multicall, overrides, requestBatches, typedData } from "./viem/reading.mjs";
 import {
+  accessLists,
   feeHistory,
   filledTransactions,
   proofs,
@@ -77,6 +78,7 @@ await runChapters(
     simulatedCalls,
     proofs,
     storageValues,
+    accessLists,
     filledTransactions,
     synchronousSends,
     feeHistory,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.interop.web3py import accounts, contracts, developer, inspection, transactions
+from tests.interop.web3py import accounts, contracts, developer, inspection, traces, transactions
 from tests.interop.web3py.common import Chapter, connect
 from tests.interop.web3py.subscriptions import subscriptions
 
@@ -35,6 +35,9 @@ CHAPTERS: dict[str, Chapter] = {
     "simulations": inspection.simulations,
     "proofs": inspection.proofs,
     "poolContent": inspection.pool_content,
+    "gethTraces": traces.geth_traces,
+    "treeTraces": traces.tree_traces,
+    "accessLists": traces.access_lists,
     "unknownMethod": developer.unknown_method,
 }
 

@@ -162,6 +162,25 @@ def test_run_replays_a_transaction(scene: Scene) -> None:
         assert f"Gas used: {int(receipt['gasUsed'], 16)}" in replayed
 
 
+def test_traces_of_the_node(scene: Scene) -> None:
+    (call,) = json.loads(scene.tools.cast("trace", scene.hashes[0]))
+    assert (call["action"]["to"], call["action"]["value"], call["transactionHash"]) == (scene.box.lower(), "0x5", scene.hashes[0])
+    raw = scene.tools.cast("mktx", scene.box, "give()", "--value", "9", "--private-key", KEYS[1])
+    traced = json.loads(scene.tools.cast("trace", "--raw", "--trace", "--state-diff", raw))
+    assert traced["trace"][0]["action"]["value"] == "0x9"
+    assert scene.box.lower() in traced["stateDiff"]
+    tree = scene.tools.cast_json("rpc", "debug_traceTransaction", scene.hashes[0], '{"tracer": "callTracer"}')
+    assert (tree["to"], tree["value"]) == (scene.box.lower(), "0x5")
+
+
+def test_an_access_list_can_be_sent(scene: Scene) -> None:
+    made = scene.tools.cast_json("access-list", scene.box, "give()", "--value", "1", "--from", GIVER)
+    assert [(item["address"], len(item["storageKeys"])) for item in made["accessList"]] == [(scene.box.lower(), 2)]
+    words = ("send", scene.box, "give()", "--value", "1", "--private-key", KEYS[1])
+    receipt = scene.tools.cast_json(*words, "--access-list", json.dumps(made["accessList"]))
+    assert (receipt["status"], receipt["gasUsed"]) == ("0x1", made["gasUsed"])
+
+
 def test_proof_holds_what_the_state_holds(scene: Scene) -> None:
     proof = scene.tools.cast_json("proof", scene.box, "0x0", "--block", str(scene.first + 1))
     root = scene.tools.cast("block", str(scene.first + 1), "--field", "stateRoot")

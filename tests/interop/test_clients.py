@@ -88,6 +88,7 @@ VIEM: Mapping[str, Mapping[str, object]] = {
     "simulatedCalls": {"changes": 2},
     "proofs": {"value": "77"},
     "storageValues": {"value": "9"},
+    "accessLists": {"slots": 2},
     "filledTransactions": {"value": "2"},
     "synchronousSends": {"value": "9"},
     "feeHistory": {"reward": "3000000000"},
@@ -119,6 +120,9 @@ WEB3: Mapping[str, Mapping[str, object]] = {
     "simulations": {"values": [6, 6]},
     "proofs": {"values": [42, 0]},
     "poolContent": {"pending": 1, "queued": 1},
+    "gethTraces": {"calls": 2, "reverts": 1},
+    "treeTraces": {"traces": 1},
+    "accessLists": {"slots": 2},
     "unknownMethod": {"message": "the method eth_noSuchMethod does not exist/is not available"},
 }
 EXPECTED = {"ethers": ETHERS, "viem": VIEM, "web3.py": WEB3}

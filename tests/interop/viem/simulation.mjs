@@ -114,6 +114,17 @@ export async function storageValues(context) {
   return { value: hexToBigInt(found[0]) };
 }
 
+export async function accessLists(context) {
+  const { reader, writer, accounts: [, account] } = context;
+  const counter = await deploy(context, account, COUNTER, [1n]);
+  const request = { account, to: counter.address, data: encodeFunctionData({ ...counter, functionName: "add", args: [5n] }) };
+  const { accessList, gasUsed } = await reader.createAccessList(request);
+  assert.deepEqual(accessList.map(({ address }) => address), [counter.address]);
+  const hash = await writer.sendTransaction({ ...request, accessList });
+  assert.equal((await reader.waitForTransactionReceipt({ hash })).gasUsed, gasUsed);
+  return { slots: accessList[0].storageKeys.length };
+}
+
 export async function filledTransactions(context) {
   const { reader, writer, accounts: [, account] } = context;
   const counter = await deploy(context, account, COUNTER, [0n]);

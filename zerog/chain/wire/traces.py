@@ -7,10 +7,10 @@ import msgspec
 from zerog.chain.wire.blocks import BlockNumber
 from zerog.chain.wire.numbers import LooseNumber
 from zerog.chain.wire.overrides import BlockOverrideObject, StateOverrides
-from zerog.primitives import Address, Uint64, decode_hook
+from zerog.primitives import Address, Data, Uint64, decode_hook
 from zerog.primitives.types import wrong_kind
 
-__all__ = ["NO_OPTIONS", "TraceFilterObject", "TraceOptions"]
+__all__ = ["NO_OPTIONS", "RawTransaction", "TraceFilterObject", "TraceOptions"]
 
 
 class _CallPart(msgspec.Struct, frozen=True, rename="camel"):
@@ -56,3 +56,16 @@ class TraceFilterObject(msgspec.Struct, frozen=True, rename="camel"):
     to_address: list[Address] | None = None
     after: LooseNumber | None = None
     count: LooseNumber | None = None
+
+
+class RawTransaction(Data):
+    """A signed transaction, as hex or as a list of its bytes: that is how foundry's cast sends it to `trace_rawTransaction`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Raises `ValueError` in geth's words."""
+        if isinstance(value, list) and all(type(byte) is int and 0 <= byte < 256 for byte in value):
+            return cls(bytes(value))
+        return super().from_json(value)

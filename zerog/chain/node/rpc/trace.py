@@ -9,9 +9,9 @@ from zerog.chain.node.traces import Trace, request_of, sealed, trace, trace_on
 from zerog.chain.wire.blocks import LATEST, BlockId, BlockNumber
 from zerog.chain.wire.numbers import LooseNumber
 from zerog.chain.wire.overrides import StateOverrides
-from zerog.chain.wire.traces import TraceFilterObject
+from zerog.chain.wire.traces import RawTransaction, TraceFilterObject
 from zerog.chain.wire.transactions import TransactionObject
-from zerog.primitives import ZERO_ADDRESS, Data, Hash32, InvalidParametersError
+from zerog.primitives import ZERO_ADDRESS, Hash32, InvalidParametersError
 from zerog.runtime.jsonrpc import Namespace
 
 __all__ = ["eth", "namespace"]
@@ -89,6 +89,6 @@ def call_many(chain: Chain, calls: list[tuple[TransactionObject, list[str]]], bl
 
 
 @namespace.method("rawTransaction")
-async def raw_transaction(chain: Chain, raw: Data, types: list[str]) -> Trace:
+async def raw_transaction(chain: Chain, raw: RawTransaction, types: list[str]) -> Trace:
     """What a signed transaction would do on the newest state."""
     return await trace(chain, lambda: chain.ledger.replay_raw_transaction(raw, types))
