@@ -61,21 +61,21 @@ impl Ledger {
     /// Fold what the log holds beyond the last checkpoint into the tables.
     pub fn checkpoint(&self) -> Result<()> {
         let mut writer = self.writing()?;
-        self.write_checkpoint(&mut writer, Deletions::default())
+        self.write_checkpoint(&mut writer)
     }
 
     /// Write a last checkpoint; nothing can be written afterwards.
     pub fn close(&self) -> Result<()> {
         let mut writer = self.writing()?;
-        self.write_checkpoint(&mut writer, Deletions::default())?;
+        self.write_checkpoint(&mut writer)?;
         writer.stopped = Some("it was closed".into());
         Ok(())
     }
 
     /// Write a checkpoint here and now.
-    pub(super) fn write_checkpoint(&self, writer: &mut Writer, deletions: Deletions) -> Result<()> {
+    pub(super) fn write_checkpoint(&self, writer: &mut Writer) -> Result<()> {
         self.finish_checkpoint(writer)?;
-        let written = self.prepare_checkpoint(deletions).and_then(Work::run);
+        let written = self.prepare_checkpoint().and_then(Work::run);
         self.stop_on_failure(writer, written)?;
         writer.last_checkpoint = Instant::now();
         writer.checkpoints += 1;
@@ -83,7 +83,7 @@ impl Ledger {
     }
 
     fn begin_checkpoint(&self, writer: &mut Writer) -> Result<()> {
-        let prepared = self.prepare_checkpoint(Deletions::default());
+        let prepared = self.prepare_checkpoint();
         let work = self.stop_on_failure(writer, prepared)?;
         let thread = std::thread::Builder::new().name("ledger-checkpoint".into()).spawn(move || work.run());
         let thread = thread.map_err(LedgerError::write("starting the thread of a checkpoint"));
@@ -100,9 +100,10 @@ impl Ledger {
         self.stop_on_failure(writer, written)
     }
 
-    fn prepare_checkpoint(&self, mut deletions: Deletions) -> Result<Work> {
+    fn prepare_checkpoint(&self) -> Result<Work> {
         // The tables must never know more than the log.
         self.log.sync()?;
+        let mut deletions = Deletions::default();
         let oldest_state = self.prune_history(&mut deletions)?;
         let mut tries = self.tries.lock();
         tries.settle(&self.store)?;
@@ -110,6 +111,7 @@ impl Ledger {
         let edits: Vec<Edit> = self.head.read().edits.list.clone();
         let mut store = self.store.write();
         let checkpoint = Checkpoint { position: self.log.end(), head: store.head, edits, oldest_state };
+        deletions.append(std::mem::take(&mut store.deletions));
         let (tables, overlay) = (store.tables.writer(), store.freeze());
         Ok(Work { tables, overlay, deletions, nodes, checkpoint, store: self.store.clone(), tries: self.tries.clone() })
     }

@@ -9,11 +9,11 @@ use super::{
     log::{BlockLog, Durability, Position, Record, RecordKind},
     rules::Rules,
     store::{Store, read_block},
-    tables::{BlockPlace, Checkpoint, Deletions, Tables},
+    tables::{BlockPlace, Checkpoint, Tables},
     view::{Above, EditLayer, View},
 };
 use crate::transaction::{SignedTransaction, TransactionError};
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, keccak256};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use revm::primitives::hardfork::SpecId;
 use std::{
@@ -139,16 +139,14 @@ impl Ledger {
 
     /// Bring the state from the last checkpoint to the end of the log.
     fn replay(&self, mut position: Position) -> Result<()> {
-        let mut deletions = Deletions::default();
         let (mut tries, mut head) = (self.tries.lock(), self.head.write());
-        let (mut replayed, mut crossed) = (0, false);
+        let mut replayed = 0;
         while let Some((record, next)) = self.log.read(position)? {
             match record.kind {
                 RecordKind::Block => self.replay_block(&mut tries, &mut head, &record, position)?,
                 RecordKind::Unwind => {
                     let (number, edits): (u64, Vec<Edit>) = block::decode(record.section(0)?)?;
-                    crossed |= number < self.store.read().checkpoint;
-                    self.unwind_to(&mut tries, &mut head, number, edits, &mut deletions)?;
+                    self.unwind_to(&mut tries, &mut head, number, edits)?;
                 }
                 RecordKind::Edit => self.push_edit(&mut head, block::decode(record.section(0)?)?)?,
             }
@@ -156,8 +154,8 @@ impl Ledger {
             position = next;
         }
         drop((head, tries));
-        if crossed || replayed > self.options.checkpoint_blocks {
-            self.write_checkpoint(&mut self.writer.lock(), deletions)?;
+        if replayed > self.options.checkpoint_blocks {
+            self.write_checkpoint(&mut self.writer.lock())?;
         }
         Ok(())
     }
@@ -364,66 +362,6 @@ impl Ledger {
         self.checkpoint_if_due(&mut writer)
     }
 
-    /// Go back to block `number` with the first `edit_count` edits made on top of it; returns the transactions taken back, in order.
-    pub fn unwind(&self, number: u64, edit_count: usize) -> Result<Vec<Bytes>> {
-        let mut writer = self.writing()?;
-        self.finish_checkpoint(&mut writer)?;
-        let (mut tries, mut head) = (self.tries.lock(), self.head.write());
-        let newest = head.block.header.number;
-        let mut edits = match number {
-            _ if number > newest => return Err(LedgerError::UnknownBlock(number.to_string())),
-            _ if number == newest => head.edits.list.clone(),
-            _ => self.changes_of(number + 1)?.1,
-        };
-        if edit_count > edits.len() {
-            return Err(LedgerError::Decode(format!("block {number} has {} edits, not {edit_count}", edits.len())));
-        }
-        edits.truncate(edit_count);
-        if number == newest && edits.len() == head.edits.list.len() {
-            return Ok(vec![]);
-        }
-        self.append(&mut writer, RecordKind::Unwind, &[block::encode(&(number, &edits))?], Durability::Now)?;
-        let crossed = number < self.store.read().checkpoint;
-        let mut deletions = Deletions::default();
-        let taken_back = self.unwind_to(&mut tries, &mut head, number, edits, &mut deletions);
-        drop((head, tries));
-        let taken_back = self.stop_on_failure(&mut writer, taken_back)?;
-        if crossed {
-            self.write_checkpoint(&mut writer, deletions)?;
-        }
-        Ok(taken_back)
-    }
-
-    /// Undo blocks in memory, newest first, and set the edits.
-    fn unwind_to(
-        &self,
-        tries: &mut Tries,
-        head: &mut Head,
-        number: u64,
-        edits: Vec<Edit>,
-        deletions: &mut Deletions,
-    ) -> Result<Vec<Bytes>> {
-        tries.settle(&self.store)?;
-        self.unwinds.fetch_add(1, Ordering::AcqRel);
-        head.generation += 1;
-        let mut taken_back = Vec::new();
-        while head.block.header.number > number {
-            let block = head.block.clone();
-            let (changes, _) = self.changes_of(block.header.number)?;
-            let parent = read_block(&self.store, block.header.number - 1)?;
-            let parent = parent.ok_or_else(|| LedgerError::Corrupt(format!("the parent of block {} is missing", block.header.number)))?;
-            tries.unwind(&self.store, &parent, &changes)?;
-            head.block = parent;
-            self.store.write().revert(&block, &changes, deletions);
-            taken_back.splice(0..0, block.transactions.iter().map(|transaction| transaction.raw.clone()));
-        }
-        head.edits = Arc::default();
-        for edit in edits {
-            self.push_edit(head, edit)?;
-        }
-        Ok(taken_back)
-    }
-
     pub(super) fn changes_of(&self, number: u64) -> Result<(BlockChanges, Vec<Edit>)> {
         let place = self.store.read().place(number)?.ok_or_else(|| LedgerError::UnknownBlock(number.to_string()))?;
         let (record, _) = self.log.read(place.position)?.ok_or_else(|| LedgerError::Corrupt(format!("block {number} is missing")))?;
@@ -451,7 +389,7 @@ impl Ledger {
         self.stop_on_failure(&mut writer, pushed)
     }
 
-    fn push_edit(&self, head: &mut Head, edit: Edit) -> Result<()> {
+    pub(super) fn push_edit(&self, head: &mut Head, edit: Edit) -> Result<()> {
         let number = head.block.header.number;
         head.generation += 1;
         Arc::make_mut(&mut head.edits).push(edit, |address| self.store.read().account(address, number))
@@ -467,7 +405,7 @@ impl Ledger {
         }
     }
 
-    fn append(&self, writer: &mut Writer, kind: RecordKind, sections: &[Vec<u8>], durability: Durability) -> Result<Position> {
+    pub(super) fn append(&self, writer: &mut Writer, kind: RecordKind, sections: &[Vec<u8>], durability: Durability) -> Result<Position> {
         let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
         let appended = self.log.append(kind, &sections, durability);
         self.stop_on_failure(writer, appended)

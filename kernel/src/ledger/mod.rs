@@ -32,6 +32,7 @@ mod tables;
 mod tests;
 mod trace;
 mod trie;
+mod unwind;
 mod view;
 mod watch;
 

@@ -27,8 +27,10 @@ pub struct Store {
     frozen: Option<(Arc<Overlay>, u64)>,
     pub log: Arc<BlockLog>,
     pub head: u64,
-    /// Newest block that the tables cover.
-    pub checkpoint: u64,
+    /// Newest block of this chain that the tables cover. After an unwind below their checkpoint they also hold later ones, which are passed over.
+    covered: u64,
+    /// What the tables hold of blocks that were taken back; the next checkpoint deletes it.
+    pub deletions: Deletions,
     /// Blocks before this one have no state any more.
     pub oldest_state: u64,
     recent: VecDeque<Arc<Block>>,
@@ -44,7 +46,8 @@ impl Store {
             frozen: None,
             log,
             head,
-            checkpoint: head,
+            covered: head,
+            deletions: Deletions::default(),
             oldest_state: 0,
             recent: VecDeque::new(),
             recent_transactions: 0,
@@ -59,7 +62,7 @@ impl Store {
 
     /// Newest block that the tables cover, or will once the checkpoint under way is written.
     pub fn covered(&self) -> u64 {
-        self.frozen.as_ref().map_or(self.checkpoint, |(_, head)| *head)
+        self.frozen.as_ref().map_or(self.covered, |(_, head)| *head)
     }
 
     // ---- state -----------------------------------------------------------------------------------------------
@@ -67,8 +70,8 @@ impl Store {
     /// The account at the end of `block`.
     pub fn account(&self, address: &Address, block: u64) -> Result<Option<Account>> {
         if block < self.head {
-            if block < self.checkpoint
-                && let Some(before) = self.tables.account_before_change(address, block)?
+            if block < self.covered
+                && let Some(before) = self.tables.account_before_change(address, block, self.covered)?
             {
                 return Ok(before);
             }
@@ -85,8 +88,8 @@ impl Store {
     pub fn slot(&self, address: &Address, slot: &U256, block: u64) -> Result<U256> {
         let key = (*address, *slot);
         if block < self.head {
-            if block < self.checkpoint
-                && let Some(before) = self.tables.slot_before_change(address, slot, block)?
+            if block < self.covered
+                && let Some(before) = self.tables.slot_before_change(address, slot, block, self.covered)?
             {
                 return Ok(before);
             }
@@ -171,6 +174,7 @@ impl Store {
         }
         match self.layers().find_map(|layer| layer.blocks.get(&number)) {
             Some(place) => Ok(Some(*place)),
+            None if number > self.covered => Ok(None),
             None => self.tables.block(number),
         }
     }
@@ -182,7 +186,7 @@ impl Store {
     pub fn number_of(&self, hash: &B256) -> Result<Option<u64>> {
         let number = match self.layers().find_map(|layer| layer.hashes.get(hash)) {
             Some(number) => Some(*number),
-            None => self.tables.number_of(hash)?,
+            None => self.tables.number_of(hash)?.filter(|number| *number <= self.covered),
         };
         // Reading is never ahead of the chain, also while an unwind is being written.
         Ok(number.filter(|number| *number <= self.head))
@@ -191,7 +195,7 @@ impl Store {
     pub fn transaction_place(&self, hash: &B256) -> Result<Option<(u64, u32)>> {
         let place = match self.layers().find_map(|layer| layer.transactions.get(hash)) {
             Some(place) => Some(*place),
-            None => self.tables.transaction(hash)?,
+            None => self.tables.transaction(hash)?.filter(|(number, _)| *number <= self.covered),
         };
         Ok(place.filter(|(number, _)| *number <= self.head))
     }
@@ -211,7 +215,9 @@ impl Store {
         if !addresses.is_empty() {
             let mut found = BTreeSet::new();
             for address in addresses {
-                found.extend(self.tables.blocks_with_log_address(address, first, last)?);
+                if first <= self.covered {
+                    found.extend(self.tables.blocks_with_log_address(address, first, last.min(self.covered))?);
+                }
                 for layer in self.layers() {
                     found.extend(layer.log_addresses.range((*address, first)..=(*address, last)).map(|(_, block)| *block));
                 }
@@ -221,7 +227,9 @@ impl Store {
         for choices in topics.iter().filter(|choices| !choices.is_empty()) {
             let mut found = BTreeSet::new();
             for topic in choices {
-                found.extend(self.tables.blocks_with_log_topic(topic, first, last)?);
+                if first <= self.covered {
+                    found.extend(self.tables.blocks_with_log_topic(topic, first, last.min(self.covered))?);
+                }
                 for layer in self.layers() {
                     found.extend(layer.log_topics.range((*topic, first)..=(*topic, last)).map(|(_, block)| *block));
                 }
@@ -253,15 +261,17 @@ impl Store {
     /// The checkpoint that was begun is written: see it in the tables.
     pub fn checkpointed(&mut self, oldest_state: u64) -> Result<()> {
         self.tables.refresh()?;
-        self.checkpoint = self.covered();
+        self.covered = self.covered();
         self.frozen = None;
         self.oldest_state = oldest_state;
         Ok(())
     }
 
-    pub fn revert(&mut self, block: &Block, changes: &BlockChanges, deletions: &mut Deletions) {
-        self.overlay.revert(block, changes, deletions);
+    /// Take the newest block back. No checkpoint may be under way.
+    pub fn revert(&mut self, block: &Block, changes: &BlockChanges) {
+        self.overlay.revert(block, changes, &mut self.deletions);
         self.head = block.header.number.saturating_sub(1);
+        self.covered = self.covered.min(self.head);
         if self.recent.back().is_some_and(|newest| newest.hash == block.hash) {
             self.recent.pop_back();
             self.recent_transactions -= block.transactions.len();

@@ -59,6 +59,18 @@ pub struct Deletions {
     pub log_topics: Vec<(B256, u64)>,
 }
 
+impl Deletions {
+    pub fn append(&mut self, mut other: Self) {
+        self.account_history.append(&mut other.account_history);
+        self.slot_history.append(&mut other.slot_history);
+        self.blocks.append(&mut other.blocks);
+        self.hashes.append(&mut other.hashes);
+        self.transactions.append(&mut other.transactions);
+        self.log_addresses.append(&mut other.log_addresses);
+        self.log_topics.append(&mut other.log_topics);
+    }
+}
+
 /// Nodes of the account trie, then of storage tries by the hash of their address.
 pub type UnstoredNodes = Vec<(Option<B256>, Vec<StoredNode>)>;
 
@@ -193,17 +205,18 @@ impl Tables {
     }
 
     /// The account before the first block after `block` that changed it; `None` when no later block did.
-    pub fn account_before_change(&self, address: &Address, after: u64) -> Result<Option<Option<Account>>> {
-        let (first, last): ([u8; 28], [u8; 28]) = (at_block(&address.0.0, after + 1), at_block(&address.0.0, u64::MAX));
+    /// The account before its first change in the blocks after `after`, up to `last`.
+    pub fn account_before_change(&self, address: &Address, after: u64, last: u64) -> Result<Option<Option<Account>>> {
+        let (first, last): ([u8; 28], [u8; 28]) = (at_block(&address.0.0, after + 1), at_block(&address.0.0, last));
         let mut range = self.readers.account_history.range(first..=last).map_err(LedgerError::tables)?;
         let Some(entry) = range.next() else { return Ok(None) };
         let (_, value) = entry.map_err(LedgerError::tables)?;
         decode(value.value()).map(Some)
     }
 
-    pub fn slot_before_change(&self, address: &Address, slot: &U256, after: u64) -> Result<Option<U256>> {
+    pub fn slot_before_change(&self, address: &Address, slot: &U256, after: u64, last: u64) -> Result<Option<U256>> {
         let key = slot_key(address, slot);
-        let (first, last): ([u8; 60], [u8; 60]) = (at_block(&key, after + 1), at_block(&key, u64::MAX));
+        let (first, last): ([u8; 60], [u8; 60]) = (at_block(&key, after + 1), at_block(&key, last));
         let mut range = self.readers.slot_history.range(first..=last).map_err(LedgerError::tables)?;
         let Some(entry) = range.next() else { return Ok(None) };
         let (_, value) = entry.map_err(LedgerError::tables)?;
