@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.interop.node import running_node
 
 PROJECT = Path(__file__).parent / "hardhat"
+DEPLOYMENTS = PROJECT / "ignition" / "deployments"
 HARDHAT_S_MAX = 200
 """Far more than any command takes, so that a hang is a failure and not a hang."""
 TESTS = sorted(path.name for path in (PROJECT / "test").glob("*.js"))
@@ -20,22 +22,34 @@ TESTS = sorted(path.name for path in (PROJECT / "test").glob("*.js"))
 pytestmark = pytest.mark.timeout(HARDHAT_S_MAX + 100)
 
 
-def hardhat(url: str, *words: str, failing: bool = False) -> str:
-    """What a command of Hardhat prints. It exits as many tests fail, else it must exit with 0."""
-    program = PROJECT / "node_modules" / ".bin" / "hardhat"
-    environment = {**os.environ, "ZEROG_CHAIN_HTTP": url, "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [program, *words], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=HARDHAT_S_MAX, check=False
-    )
-    assert failing or done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@dataclass(frozen=True, slots=True)
+class Hardhat:
+    """Hardhat on one node, with a folder of its own for what plugins leave behind."""
 
+    url: str
+    temporary: Path
 
-def run_tests(url: str, *words: str) -> Sequence[Mapping[str, Any]]:
-    """Every test that ran, as mocha's JSON reporter tells of it."""
-    report = hardhat(url, "--config", "hardhat.report.config.js", "test", "--no-compile", *words, failing=True)
-    tests: Sequence[Mapping[str, Any]] = json.loads(report)["tests"]
-    return tests
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, whatever that is."""
+        program = PROJECT / "node_modules" / ".bin" / "hardhat"
+        own = {"ZEROG_CHAIN_HTTP": self.url, "TMPDIR": str(self.temporary), "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true", "NO_COLOR": "1"}
+        environment = os.environ | own
+        return subprocess.run(
+            [program, *words], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=HARDHAT_S_MAX, check=False
+        )
+
+    def output(self, *words: str) -> str:
+        """What a command prints; it must go through."""
+        done = self.run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def tests(self, *words: str) -> Sequence[Mapping[str, Any]]:
+        """Every test that ran, as mocha's JSON reporter tells of it."""
+        done = self.run("--config", "hardhat.report.config.js", "test", "--no-compile", *words)
+        assert done.stdout.startswith("{"), done.stdout + done.stderr
+        ran: Sequence[Mapping[str, Any]] = json.loads(done.stdout)["tests"]
+        return ran
 
 
 def check(tests: Sequence[Mapping[str, Any]]) -> None:
@@ -46,23 +60,26 @@ def check(tests: Sequence[Mapping[str, Any]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A node, and the project compiled."""
-    with running_node(tmp_path_factory.mktemp("node")) as address:
-        hardhat(address, "compile")
-        yield address
+def hardhat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hardhat]:
+    """A node, and the project compiled. What Ignition remembers of another chain with the same id is forgotten."""
+    shutil.rmtree(DEPLOYMENTS, ignore_errors=True)
+    with running_node(tmp_path_factory.mktemp("node")) as url:
+        program = Hardhat(url, tmp_path_factory.mktemp("temporary"))
+        program.output("compile")
+        yield program
+    shutil.rmtree(DEPLOYMENTS)
 
 
 @pytest.fixture(scope="module")
-def results(url: str) -> Sequence[Mapping[str, Any]]:
+def results(hardhat: Hardhat) -> Sequence[Mapping[str, Any]]:
     """All tests of the project, run at once."""
-    return run_tests(url)
+    return hardhat.tests()
 
 
-def test_hardhat_is_the_pinned_one(url: str) -> None:
+def test_hardhat_is_the_pinned_one(hardhat: Hardhat) -> None:
     pinned = json.loads((PROJECT / "package.json").read_text())["devDependencies"]
-    assert hardhat(url, "--version").strip() == pinned["hardhat"]
-    for name in ("@nomicfoundation/hardhat-network-helpers", "@openzeppelin/contracts"):
+    assert hardhat.output("--version").strip() == pinned["hardhat"]
+    for name in ("@nomicfoundation/hardhat-network-helpers", "@openzeppelin/contracts", "@openzeppelin/hardhat-upgrades"):
         assert json.loads((PROJECT / "node_modules" / name / "package.json").read_text())["version"] == pinned[name]
 
 
@@ -71,23 +88,18 @@ def test_a_file_of_the_project_passes(results: Sequence[Mapping[str, Any]], file
     check([test for test in results if Path(test["file"]).name == file])
 
 
-def test_the_tokens_pass_with_keys_that_hardhat_holds(url: str) -> None:
-    check(run_tests(url, "--network", "zerogKeys", "test/tokens.js"))
+def test_the_tokens_pass_with_keys_that_hardhat_holds(hardhat: Hardhat) -> None:
+    check(hardhat.tests("--network", "zerogKeys", "test/tokens.js"))
 
 
-def test_a_script_deploys(url: str) -> None:
-    printed = json.loads(hardhat(url, "run", "scripts/deploy.js").splitlines()[-1])
+def test_a_script_deploys(hardhat: Hardhat) -> None:
+    printed = json.loads(hardhat.output("run", "scripts/deploy.js").splitlines()[-1])
     assert (printed["network"], printed["balance"]) == ("zerog", str(1000 * 10**18))
 
 
-def test_ignition_deploys_once(url: str) -> None:
-    name = f"test-{os.getpid()}"
-    words = ("ignition", "deploy", "ignition/modules/Box.js", "--deployment-id", name)
-    folder = PROJECT / "ignition" / "deployments" / name
-    try:
-        assert "successfully deployed" in hardhat(url, *words)
-        addresses = json.loads((folder / "deployed_addresses.json").read_text())
-        assert addresses["BoxModule#Box"] == addresses["BoxModule#ERC1967Proxy"]
-        assert "Nothing new to deploy" in hardhat(url, *words)
-    finally:
-        shutil.rmtree(folder)
+def test_ignition_deploys_once(hardhat: Hardhat) -> None:
+    words = ("ignition", "deploy", "ignition/modules/Box.js", "--deployment-id", "once")
+    assert "successfully deployed" in hardhat.output(*words)
+    addresses = json.loads((DEPLOYMENTS / "once" / "deployed_addresses.json").read_text())
+    assert addresses["BoxModule#Box"] == addresses["BoxModule#ERC1967Proxy"]
+    assert "Nothing new to deploy" in hardhat.output(*words)

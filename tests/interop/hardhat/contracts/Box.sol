@@ -10,6 +10,7 @@ contract Box is OwnableUpgradeable, UUPSUpgradeable {
 
     event Stored(address indexed by, uint256 value);
 
+    /// @custom:oz-upgrades-unsafe-allow constructor
     constructor() {
         _disableInitializers();
     }
@@ -32,6 +33,7 @@ contract Box is OwnableUpgradeable, UUPSUpgradeable {
 }
 
 /// @title The same number, which can now also count
+/// @custom:oz-upgrades-unsafe-allow missing-initializer
 contract BoxV2 is Box {
     uint256 public step;
 
@@ -47,4 +49,15 @@ contract BoxV2 is Box {
     function version() external pure override returns (string memory) {
         return "2";
     }
+}
+
+/// @title An upgrade that must not be: its first slot means something else
+contract BoxBroken is OwnableUpgradeable, UUPSUpgradeable {
+    address public value;
+
+    function initialize(address owner) external initializer {
+        __Ownable_init(owner);
+    }
+
+    function _authorizeUpgrade(address) internal override onlyOwner {}
 }
