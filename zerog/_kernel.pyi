@@ -63,6 +63,9 @@ class SignatureError(ZerogError):
 class LedgerCorruptError(ZerogError):
     """The files of the ledger were damaged in a way that a crash cannot explain."""
 
+class LedgerOldFormatError(ZerogError):
+    """The ledger was written by an older version, in another form."""
+
 class LedgerFailedError(ZerogError):
     """A write to disk failed: the ledger accepts no more changes until it is opened again."""
 
@@ -359,7 +362,7 @@ class Ledger:
         """Open the ledger in folder `path`, or one in memory; `genesis_json` is in geth's form.
 
         `history_blocks` bounds how far back state can be read (`None`: all); `threads` 0 takes one a core.
-        Raises `GenesisMismatchError`, `LedgerBusyError`, `LedgerCorruptError`, `LedgerFailedError`, `DecodeError`.
+        Raises `GenesisMismatchError`, `LedgerBusyError`, `LedgerCorruptError`, `LedgerOldFormatError`, `LedgerFailedError`, `DecodeError`.
         """
 
     def close(self) -> None:
@@ -521,6 +524,23 @@ class Ledger:
 
     def storage_range_json(self, block: bytes, index: int, address: bytes, start: bytes, count: int) -> bytes:
         """Slots of a contract before transaction `index` of a block, by their hashes from `start` on."""
+
+    # explorers
+    def address_transactions(
+        self, address: bytes, first: int, last: int, count: int, newest_first: bool = False
+    ) -> tuple[list[tuple[int, int]], bool]:
+        """Transactions with an address, as sender, recipient or inside, by (block, index), and whether there are more.
+
+        At least `count` if there are so many, and all of a block or none of it.
+        """
+
+    def internal_operations(self, transaction_hash: bytes) -> bytes: ...
+    def transaction_error(self, transaction_hash: bytes) -> bytes:
+        """The data with which a transaction reverted, or nothing."""
+
+    def call_list(self, transaction_hash: bytes) -> bytes: ...
+    def contract_creator(self, address: bytes) -> tuple[bytes, bytes] | None:
+        """(hash of the transaction, creator)."""
 
     # change
     def execute(self, env: BlockEnv, transactions: Sequence[bytes]) -> Executed:

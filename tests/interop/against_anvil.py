@@ -35,9 +35,9 @@ DEVIATIONS = {
 
 
 @contextmanager
-def running_anvil() -> Iterator[str]:
-    """URL of an anvil with Multicall3 where our genesis has it."""
-    command = [str(Path(__file__).parent / "node_modules" / ".bin" / "anvil"), "--port", "0", "--hardfork", "prague"]
+def running_anvil(*arguments: str) -> Iterator[str]:
+    """URL of an anvil by the rules that our chain has."""
+    command = [str(Path(__file__).parent / "node_modules" / ".bin" / "anvil"), "--port", "0", "--hardfork", "prague", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         try:

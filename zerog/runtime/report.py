@@ -13,6 +13,7 @@ __all__ = ["ErrorReport", "ReportedError", "report_of"]
 REMEDIES: Final = {
     "genesis_mismatch": "remove the old network with `zerog reset`, or start it with the settings that it was made with",
     "ledger_busy": "stop the other process with `zerog down`, or choose another folder with --dir",
+    "ledger_old_format": "begin again with `zerog reset`, or go on with the version that wrote it",
     "ledger_corrupt": "keep a copy of the folder for a report, then begin again with `zerog reset`",
     "ledger_failed": "look at the disk's space and health, then start again",
 }

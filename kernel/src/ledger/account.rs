@@ -59,12 +59,14 @@ pub struct Delta<T> {
     pub after: T,
 }
 
-/// Everything a block did to the state, forwards and backwards, in the order of addresses and slots.
+/// Everything a block did to the state, forwards and backwards, in the order of addresses and slots, and whom its transactions touched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockChanges {
     pub accounts: BTreeMap<Address, Delta<Option<Account>>>,
     pub slots: BTreeMap<Address, BTreeMap<U256, Delta<U256>>>,
     pub code: BTreeMap<B256, Bytes>,
+    /// Who took part in a transaction, by its index, besides its sender and recipient; see `participants`.
+    pub participants: BTreeMap<u32, Vec<Address>>,
 }
 
 impl BlockChanges {

@@ -19,6 +19,8 @@ pub enum LedgerError {
     Busy(PathBuf),
     #[error("damaged ledger: {0}")]
     Corrupt(String),
+    #[error("this ledger was written by an older version, in a form that this one does not read")]
+    OldFormat,
     #[error("this ledger began from genesis {kept}, not from {given}")]
     GenesisMismatch { kept: B256, given: B256 },
     #[error("no block {0} in this ledger")]

@@ -1,6 +1,7 @@
 //! The EVM as the ledger runs it: revm with 0G's gas floor. Nothing else imports revm's handler.
 use super::{
     collision::{begin_frame, finished},
+    participants::{Participants, recipient},
     precompiles::LedgerPrecompiles,
     rules::Rules,
 };
@@ -15,7 +16,7 @@ use revm::{
         EthFrame, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, ItemOrResult, SystemCallTx, instructions::EthInstructions,
         post_execution,
     },
-    inspector::{InspectorEvmTr, InspectorHandler},
+    inspector::{InspectorEvmTr, InspectorHandler, JournalExt},
     interpreter::{interpreter::EthInterpreter, interpreter_action::FrameInit},
     primitives::hardfork::SpecId,
     state::EvmState,
@@ -29,12 +30,16 @@ pub type EvmFailure<DB> = EVMError<<DB as Database>::Error, InvalidTransaction>;
 
 struct LedgerHandler<E, R> {
     min_gas_used_percent: u8,
+    participants: Participants,
     marker: PhantomData<(E, R)>,
 }
 
 impl<E, R> Handler for LedgerHandler<E, R>
 where
-    E: EvmTr<Context: ContextTr<Journal: JournalTr<State = EvmState>>, Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>>,
+    E: EvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState> + JournalExt>,
+            Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>,
+        >,
     R: EvmTrError<E>,
 {
     type Evm = E;
@@ -57,17 +62,37 @@ where
         Ok(())
     }
 
-    /// As revm's own, but for what `collision` adds.
+    /// As revm's own, but for what `collision` and `participants` add.
     fn run_exec_loop(&mut self, evm: &mut E, first_frame_input: FrameInit) -> Result<FrameResult, R> {
+        let recipient = recipient(&first_frame_input);
+        let result = self.run_frames(evm, first_frame_input)?;
+        self.participants.finish(evm.ctx(), recipient);
+        Ok(result)
+    }
+}
+
+impl<E, R> LedgerHandler<E, R>
+where
+    E: EvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState> + JournalExt>,
+            Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>,
+        >,
+    R: EvmTrError<E>,
+{
+    fn run_frames(&mut self, evm: &mut E, first_frame_input: FrameInit) -> Result<FrameResult, R> {
         if let Some(result) = begin_frame::<_, R>(evm, first_frame_input, |evm, input| Ok(finished(evm.frame_init(input)?)))? {
             return Ok(result);
         }
         loop {
             let result = match evm.frame_run()? {
                 ItemOrResult::Result(result) => Some(result),
-                ItemOrResult::Item(input) => begin_frame::<_, R>(evm, input, |evm, input| Ok(finished(evm.frame_init(input)?)))?,
+                ItemOrResult::Item(input) => {
+                    self.participants.begin(evm, &input);
+                    begin_frame::<_, R>(evm, input, |evm, input| Ok(finished(evm.frame_init(input)?)))?
+                }
             };
             let Some(result) = result else { continue };
+            self.participants.end(&result);
             if let Some(result) = evm.frame_return_result(result)? {
                 return Ok(result);
             }
@@ -78,7 +103,7 @@ where
 impl<E, R> InspectorHandler for LedgerHandler<E, R>
 where
     E: InspectorEvmTr<
-            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
+            Context: ContextTr<Journal: JournalTr<State = EvmState> + JournalExt>,
             Frame = EthFrame<EthInterpreter>,
             Inspector: Inspector<<E as EvmTr>::Context, EthInterpreter>,
         >,
@@ -127,6 +152,18 @@ pub fn run<DB: Database, I>(evm: &mut LedgerEvm<DB, I>, transaction: TxEnv, rule
     handler(rules).run(evm)
 }
 
+/// The same; returns also who took part in it besides sender and recipient.
+pub fn run_noting<DB: Database>(
+    evm: &mut LedgerEvm<DB>,
+    transaction: TxEnv,
+    rules: &Rules,
+) -> (Result<ExecutionResult, EvmFailure<DB>>, Vec<Address>) {
+    evm.ctx.tx = transaction;
+    let mut handler = handler(rules);
+    let result = handler.run(evm);
+    (result, handler.participants.sorted())
+}
+
 /// The same under the inspector.
 pub fn inspect<DB, I>(evm: &mut LedgerEvm<DB, I>, transaction: TxEnv, rules: &Rules) -> Result<ExecutionResult, EvmFailure<DB>>
 where
@@ -140,9 +177,14 @@ where
 /// Call a system contract: no fee, no nonce, and outside the block's gas.
 pub fn system_call<DB: Database>(evm: &mut LedgerEvm<DB>, contract: Address, input: Bytes) -> Result<ExecutionResult, EvmFailure<DB>> {
     evm.ctx.set_tx(TxEnv::new_system_tx(contract, input));
-    LedgerHandler::<_, EvmFailure<DB>> { min_gas_used_percent: 0, marker: PhantomData }.run_system_call(evm)
+    LedgerHandler::<_, EvmFailure<DB>> { min_gas_used_percent: 0, participants: Participants::default(), marker: PhantomData }
+        .run_system_call(evm)
 }
 
 fn handler<E, R>(rules: &Rules) -> LedgerHandler<E, R> {
-    LedgerHandler { min_gas_used_percent: rules.zero_gravity.min_gas_used_percent, marker: PhantomData }
+    LedgerHandler {
+        min_gas_used_percent: rules.zero_gravity.min_gas_used_percent,
+        participants: Participants::default(),
+        marker: PhantomData,
+    }
 }

@@ -330,11 +330,12 @@ pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: &mut dyn Ite
         receipts: vec![],
         dropped: vec![],
         changes_after: vec![],
+        participants: BTreeMap::new(),
     };
     for transaction in candidates {
         body.run(&mut evm, transaction, rules)?;
     }
-    let Body { transactions, receipts, dropped, changes_after, .. } = body;
+    let Body { transactions, receipts, dropped, changes_after, participants, .. } = body;
 
     let requests = call_after(&mut evm, rules, fork, &receipts)?;
     let mut state = evm.ctx.journaled_state.database;
@@ -348,7 +349,8 @@ pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: &mut dyn Ite
     let withdrawals = fork.is_enabled_in(SpecId::SHANGHAI).then(|| plan.withdrawals.clone());
     header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
     header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
-    Ok(Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped, changes_after })
+    let changes = BlockChanges { participants, ..state.into_changes()? };
+    Ok(Ran { header, transactions, receipts, withdrawals, changes, dropped, changes_after })
 }
 
 /// The header as far as it is known before the block runs.
@@ -384,6 +386,7 @@ struct Body<'a> {
     receipts: Vec<StoredReceipt>,
     dropped: Vec<(B256, Rejection)>,
     changes_after: Vec<BlockChanges>,
+    participants: BTreeMap<u32, Vec<Address>>,
 }
 
 impl Body<'_> {
@@ -399,8 +402,12 @@ impl Body<'_> {
         // An impersonated contract may send (EIP-3607 protects against keys that collide with one).
         evm.ctx.cfg.disable_eip3607 = transaction.is_impersonated();
         let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
-        match evm::run(evm, transaction.tx_env(), rules) {
+        let (result, participants) = evm::run_noting(evm, transaction.tx_env(), rules);
+        match result {
             Ok(result) => {
+                if !participants.is_empty() {
+                    self.participants.insert(self.transactions.len() as u32, participants);
+                }
                 let changes = evm.ctx.journaled_state.finalize();
                 evm.ctx.journaled_state.database.commit(changes);
                 self.header.gas_used += result.tx_gas_used();

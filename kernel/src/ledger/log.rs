@@ -16,9 +16,12 @@ use std::{
     },
 };
 
-const MAGIC: [u8; 8] = *b"zgledgr1";
+/// The last letter is the format's: what a record holds.
+const MAGIC: [u8; 8] = *b"zgledgr2";
 /// Begins a record that was written while the one before it was not synced.
-const MAGIC_CONTINUED: [u8; 8] = *b"zgledgr+";
+const MAGIC_CONTINUED: [u8; 8] = *b"zgledg+2";
+/// How records of older formats begin.
+const MAGICS_OLD: [[u8; 8]; 1] = [*b"zgledgr1"];
 const HEADER_BYTES: usize = 8 + 4 + 4;
 const SEGMENT_BYTES_MAX: u64 = 256 << 20;
 /// Far above any block, far below what a damaged length could claim.
@@ -199,6 +202,7 @@ impl BlockLog {
             segments.push(file);
         }
         sync_directory(directory)?;
+        refuse_old_format(&segments[0])?;
         let last = segments.len() as u32 - 1;
         if from.segment > last {
             return Err(LedgerError::Corrupt(format!("block log segment {} is missing", from.segment)));
@@ -322,6 +326,17 @@ pub fn sync_directory(directory: &Path) -> Result<()> {
     File::open(directory).and_then(|folder| folder.sync_all()).map_err(LedgerError::write("syncing the ledger's folder"))
 }
 
+/// A log that an older version wrote would be read wrongly.
+fn refuse_old_format(first: &File) -> Result<()> {
+    let mut magic = [0; 8];
+    match first.read_exact_at(&mut magic, 0) {
+        Ok(()) if MAGICS_OLD.contains(&magic) => Err(LedgerError::OldFormat),
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(()),
+        Err(error) => Err(LedgerError::read("reading the block log")(error)),
+    }
+}
+
 /// End of the last whole record from `start` on, and the segment's length.
 fn scan(file: &File, start: u64) -> Result<(u64, u64)> {
     let length = file.metadata().map_err(LedgerError::read("reading the block log"))?.len();
@@ -396,6 +411,17 @@ mod tests {
             assert_eq!(read_all(&log), [b"first"]);
             assert_eq!(log.end().offset, before);
         }
+    }
+
+    #[test]
+    fn a_log_of_an_older_format_is_refused_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        BlockLog::open(folder.path(), START).unwrap().append(RecordKind::Block, &[b"first"], Durability::Now).unwrap();
+        let path = segment_path(folder.path(), 0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[..8].copy_from_slice(&MAGICS_OLD[0]);
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(matches!(BlockLog::open(folder.path(), START), Err(LedgerError::OldFormat)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod machine;
 mod mining;
 mod overlay;
 mod packing;
+mod participants;
 mod precompiles;
 mod proof;
 mod query;

@@ -23,8 +23,12 @@ pub struct Overlay {
     pub blocks: BTreeMap<u64, BlockPlace>,
     pub hashes: B256Map<u64>,
     pub transactions: B256Map<(u64, u32)>,
+    /// Transactions in which an address took part, in the order of the chain.
+    pub address_transactions: AddressMap<Vec<(u64, u32)>>,
     pub log_addresses: BTreeSet<(Address, u64)>,
     pub log_topics: BTreeSet<(B256, u64)>,
+    /// How many places `address_transactions` holds.
+    participations: usize,
 }
 
 /// The first version after `block`: the value that held at the end of `block`.
@@ -54,6 +58,13 @@ impl Overlay {
         self.hashes.insert(place.hash, number);
         for (index, transaction) in (0u32..).zip(&block.transactions) {
             self.transactions.insert(transaction.hash, (number, index));
+        }
+        for (address, index) in participants(block, changes) {
+            let places = self.address_transactions.entry(address).or_default();
+            if places.last() != Some(&(number, index)) {
+                places.push((number, index));
+                self.participations += 1;
+            }
         }
         for log in block.receipts.iter().flat_map(|receipt| &receipt.logs) {
             self.log_addresses.insert((log.address, number));
@@ -91,6 +102,17 @@ impl Overlay {
                 deletions.transactions.push(transaction.hash);
             }
         }
+        for (address, index) in participants(block, changes) {
+            let places = self.address_transactions.entry(address).or_default();
+            let kept = places.len() - places.iter().rev().take_while(|(block, _)| *block == number).count();
+            self.participations -= places.len() - kept;
+            places.truncate(kept);
+            if places.is_empty() {
+                self.address_transactions.remove(&address);
+            }
+            // What the tables lack is deleted there in vain.
+            deletions.address_transactions.push((address, number, index));
+        }
         for log in block.receipts.iter().flat_map(|receipt| &receipt.logs) {
             if !self.log_addresses.remove(&(log.address, number)) {
                 deletions.log_addresses.push((log.address, number));
@@ -104,8 +126,17 @@ impl Overlay {
     }
 
     pub fn entries(&self) -> usize {
-        self.accounts.len() + self.slots.len() + self.transactions.len()
+        self.accounts.len() + self.slots.len() + self.transactions.len() + self.participations
     }
+}
+
+/// Everybody who took part in a transaction of the block, with its index; some of them more than once.
+fn participants(block: &Block, changes: &BlockChanges) -> impl Iterator<Item = (Address, u32)> {
+    (0u32..).zip(block.transactions.iter().zip(&block.receipts)).flat_map(|(index, (transaction, receipt))| {
+        let inner = changes.participants.get(&index).map_or(&[][..], Vec::as_slice);
+        let outer = [Some(transaction.sender), transaction.to().or(receipt.contract_address)];
+        outer.into_iter().flatten().chain(inner.iter().copied()).map(move |address| (address, index))
+    })
 }
 
 /// Whether the newest version of `key` was the one of `block`, and so was dropped.

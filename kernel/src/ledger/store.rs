@@ -200,6 +200,46 @@ impl Store {
         Ok(place.filter(|(number, _)| *number <= self.head))
     }
 
+    /// Transactions in blocks `first` to `last` in which `address` took part, and whether there are more: at least `count`, if there are so
+    /// many, and of no block only some.
+    pub fn address_transactions(
+        &self,
+        address: &Address,
+        first: u64,
+        last: u64,
+        count: usize,
+        newest_first: bool,
+    ) -> Result<(Vec<(u64, u32)>, bool)> {
+        let last = last.min(self.head);
+        let (mut found, mut more) = (Vec::new(), false);
+        let mut take = |place: (u64, u32)| {
+            more = found.len() >= count && found.last().is_some_and(|(block, _)| *block != place.0);
+            if !more {
+                found.push(place);
+            }
+            !more
+        };
+        let fresh = self.overlay.address_transactions.get(address).map_or(&[][..], Vec::as_slice);
+        let fresh = &fresh[fresh.partition_point(|(block, _)| *block < first)..];
+        let fresh = &fresh[..fresh.partition_point(|(block, _)| *block <= last)];
+        // The overlay holds what came after the tables.
+        if newest_first {
+            if fresh.iter().rev().all(|place| take(*place)) {
+                self.tables.address_transactions(address, first, last, true, take)?;
+            }
+        } else {
+            let mut goes_on = true;
+            self.tables.address_transactions(address, first, last, false, |place| {
+                goes_on = take(place);
+                goes_on
+            })?;
+            if goes_on {
+                fresh.iter().all(|place| take(*place));
+            }
+        }
+        Ok((found, more))
+    }
+
     pub fn recent(&self, number: u64) -> Option<Arc<Block>> {
         let oldest = self.recent.front()?.header.number;
         self.recent.get(usize::try_from(number.checked_sub(oldest)?).ok()?).cloned()

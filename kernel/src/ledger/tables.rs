@@ -24,6 +24,8 @@ const NODES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("nodes");
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
 const HASHES: TableDefinition<[u8; 32], u64> = TableDefinition::new("hashes");
 const TRANSACTIONS: TableDefinition<[u8; 32], (u64, u32)> = TableDefinition::new("transactions");
+/// Address, block and index of the transactions in which the address took part.
+const ADDRESS_TRANSACTIONS: TableDefinition<[u8; 32], ()> = TableDefinition::new("address_transactions");
 const LOG_ADDRESSES: TableDefinition<[u8; 28], ()> = TableDefinition::new("log_addresses");
 const LOG_TOPICS: TableDefinition<[u8; 40], ()> = TableDefinition::new("log_topics");
 
@@ -55,6 +57,7 @@ pub struct Deletions {
     pub blocks: Vec<u64>,
     pub hashes: Vec<B256>,
     pub transactions: Vec<B256>,
+    pub address_transactions: Vec<(Address, u64, u32)>,
     pub log_addresses: Vec<(Address, u64)>,
     pub log_topics: Vec<(B256, u64)>,
 }
@@ -89,6 +92,15 @@ fn at_block<const A: usize, const N: usize>(key: &[u8; A], block: u64) -> [u8; N
     join(key, &block.to_be_bytes())
 }
 
+/// Address, block and index of a transaction, so that keys stand in the order of the chain.
+fn place_key(address: &Address, block: u64, index: u32) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..20].copy_from_slice(address.as_slice());
+    key[20..28].copy_from_slice(&block.to_be_bytes());
+    key[28..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
 fn node_key(owner: Option<B256>, path: &Nibbles) -> Vec<u8> {
     let mut key = Vec::with_capacity(33 + path.len());
     key.extend_from_slice(owner.as_ref().map_or(&[], |owner| owner.as_slice()));
@@ -117,6 +129,7 @@ struct Readers {
     blocks: ReadOnlyTable<u64, &'static [u8]>,
     hashes: ReadOnlyTable<[u8; 32], u64>,
     transactions: ReadOnlyTable<[u8; 32], (u64, u32)>,
+    address_transactions: ReadOnlyTable<[u8; 32], ()>,
     log_addresses: ReadOnlyTable<[u8; 28], ()>,
     log_topics: ReadOnlyTable<[u8; 40], ()>,
 }
@@ -160,6 +173,7 @@ impl Tables {
         write.open_table(BLOCKS)?;
         write.open_table(HASHES)?;
         write.open_table(TRANSACTIONS)?;
+        write.open_table(ADDRESS_TRANSACTIONS)?;
         write.open_table(LOG_ADDRESSES)?;
         write.open_table(LOG_TOPICS)?;
         write.commit()?;
@@ -178,6 +192,7 @@ impl Tables {
             blocks: read.open_table(BLOCKS)?,
             hashes: read.open_table(HASHES)?,
             transactions: read.open_table(TRANSACTIONS)?,
+            address_transactions: read.open_table(ADDRESS_TRANSACTIONS)?,
             log_addresses: read.open_table(LOG_ADDRESSES)?,
             log_topics: read.open_table(LOG_TOPICS)?,
         })
@@ -234,6 +249,27 @@ impl Tables {
 
     pub fn transaction(&self, hash: &B256) -> Result<Option<(u64, u32)>> {
         Ok(self.readers.transactions.get(hash.0).map_err(LedgerError::tables)?.map(|value| value.value()))
+    }
+
+    /// Hand the transactions with `address` in blocks `first` to `last` to `take`, for as long as it wants more.
+    pub fn address_transactions(
+        &self,
+        address: &Address,
+        first: u64,
+        last: u64,
+        newest_first: bool,
+        mut take: impl FnMut((u64, u32)) -> bool,
+    ) -> Result<()> {
+        let range = place_key(address, first, 0)..=place_key(address, last, u32::MAX);
+        let mut entries = self.readers.address_transactions.range(range).map_err(LedgerError::tables)?;
+        while let Some(entry) = if newest_first { entries.next_back() } else { entries.next() } {
+            let (key, ()) = entry.map(|(key, _)| (key.value(), ())).map_err(LedgerError::tables)?;
+            let index = u32::from_be_bytes([key[28], key[29], key[30], key[31]]);
+            if !take((block_of(&key[..28]), index)) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Blocks from `first` to `last` with a log of `address`.
@@ -402,6 +438,12 @@ fn write_indexes(write: &redb::WriteTransaction, overlay: &Overlay) -> Result<()
     for (hash, place) in sorted(overlay.transactions.iter().map(|(hash, place)| (hash.0, *place))) {
         transactions.insert(hash, place).map_err(LedgerError::tables)?;
     }
+    let mut table = write.open_table(ADDRESS_TRANSACTIONS).map_err(LedgerError::tables)?;
+    for (address, places) in sorted(overlay.address_transactions.iter().map(|(address, places)| (*address, places))) {
+        for (block, index) in places {
+            table.insert(place_key(&address, *block, *index), ()).map_err(LedgerError::tables)?;
+        }
+    }
     let mut addresses = write.open_table(LOG_ADDRESSES).map_err(LedgerError::tables)?;
     for (address, block) in &overlay.log_addresses {
         addresses.insert(at_block::<20, 28>(&address.0.0, *block), ()).map_err(LedgerError::tables)?;
@@ -444,6 +486,10 @@ fn delete_keys(write: &redb::WriteTransaction, deletions: &Deletions) -> Result<
     let mut transactions = write.open_table(TRANSACTIONS).map_err(LedgerError::tables)?;
     for hash in &deletions.transactions {
         transactions.remove(hash.0).map_err(LedgerError::tables)?;
+    }
+    let mut table = write.open_table(ADDRESS_TRANSACTIONS).map_err(LedgerError::tables)?;
+    for (address, block, index) in &deletions.address_transactions {
+        table.remove(place_key(address, *block, *index)).map_err(LedgerError::tables)?;
     }
     let mut addresses = write.open_table(LOG_ADDRESSES).map_err(LedgerError::tables)?;
     for (address, block) in &deletions.log_addresses {

@@ -26,6 +26,7 @@ create_exception!(
     ZerogError,
     "The files of the ledger were damaged in a way that a crash cannot explain."
 );
+create_exception!(zerog._kernel, LedgerOldFormatError, ZerogError, "The ledger was written by an older version, in another form.");
 create_exception!(
     zerog._kernel,
     LedgerFailedError,
@@ -65,6 +66,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("DecodeError", py.get_type::<DecodeError>())?;
     module.add("SignatureError", py.get_type::<SignatureError>())?;
     module.add("LedgerCorruptError", py.get_type::<LedgerCorruptError>())?;
+    module.add("LedgerOldFormatError", py.get_type::<LedgerOldFormatError>())?;
     module.add("LedgerFailedError", py.get_type::<LedgerFailedError>())?;
     module.add("LedgerBusyError", py.get_type::<LedgerBusyError>())?;
     module.add("GenesisMismatchError", py.get_type::<GenesisMismatchError>())?;

@@ -11,8 +11,8 @@ use super::{
     call::{PyCallOutcome, PyCallRequest},
     convert::{AddressBytes, HashBytes, Word, bytes_of},
     errors::{
-        BlockRefusedError, DecodeError, GenesisMismatchError, LedgerBusyError, LedgerCorruptError, LedgerFailedError, StateNotKeptError,
-        TraceRefusedError, UnknownBlockError,
+        BlockRefusedError, DecodeError, GenesisMismatchError, LedgerBusyError, LedgerCorruptError, LedgerFailedError, LedgerOldFormatError,
+        StateNotKeptError, TraceRefusedError, UnknownBlockError,
     },
     pool::PyPool,
     rejection::PyRejection,
@@ -36,6 +36,7 @@ impl From<LedgerError> for PyErr {
             }
             LedgerError::Busy(_) => LedgerBusyError::new_err(message),
             LedgerError::Corrupt(_) => LedgerCorruptError::new_err(message),
+            LedgerError::OldFormat => LedgerOldFormatError::new_err(message),
             LedgerError::GenesisMismatch { kept, given } => GenesisMismatchError::new_err((kept.to_string(), given.to_string())),
             LedgerError::UnknownBlock(_) | LedgerError::Stale => UnknownBlockError::new_err(message),
             LedgerError::StateNotKept { .. } => StateNotKeptError::new_err(message),

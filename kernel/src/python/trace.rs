@@ -149,4 +149,45 @@ impl PyLedger {
         let (block, address, start) = (B256::from(block), Address::from(address), B256::from(start));
         self.json(py, |ledger| ledger.storage_range(block, index, &address, start, count))
     }
+
+    // explorers
+
+    #[pyo3(signature = (address, first, last, count, newest_first = false))]
+    fn address_transactions(
+        &self,
+        py: Python<'_>,
+        address: AddressBytes,
+        first: u64,
+        last: u64,
+        count: usize,
+        newest_first: bool,
+    ) -> PyResult<(Vec<(u64, u32)>, bool)> {
+        let address = Address::from(address);
+        self.with(py, |ledger| ledger.address_transactions(&address, first, last, count, newest_first))
+    }
+
+    fn internal_operations<'py>(&self, py: Python<'py>, transaction_hash: HashBytes) -> PyResult<Bound<'py, PyBytes>> {
+        let hash = B256::from(transaction_hash);
+        self.json(py, |ledger| ledger.internal_operations(&hash))
+    }
+
+    fn transaction_error<'py>(&self, py: Python<'py>, transaction_hash: HashBytes) -> PyResult<Bound<'py, PyBytes>> {
+        let hash = B256::from(transaction_hash);
+        self.json(py, |ledger| ledger.transaction_error(&hash))
+    }
+
+    fn call_list<'py>(&self, py: Python<'py>, transaction_hash: HashBytes) -> PyResult<Bound<'py, PyBytes>> {
+        let hash = B256::from(transaction_hash);
+        self.json(py, |ledger| ledger.call_list(&hash))
+    }
+
+    fn contract_creator<'py>(
+        &self,
+        py: Python<'py>,
+        address: AddressBytes,
+    ) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+        let address = Address::from(address);
+        let found = self.with(py, |ledger| ledger.contract_creator(&address))?;
+        Ok(found.map(|(hash, creator)| (PyBytes::new(py, hash.as_slice()), PyBytes::new(py, creator.as_slice()))))
+    }
 }

@@ -1,7 +1,7 @@
 """Traces on threads of their own: the kernel answers with JSON, or says why not."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from anyio import to_thread
@@ -22,23 +22,30 @@ from zerog.chain.wire.overrides import BlockOverrideObject, StateOverrides, acco
 from zerog.chain.wire.transactions import TransactionObject, call_request
 from zerog.primitives import ZERO_ADDRESS
 
-__all__ = ["Trace", "request_of", "sealed", "trace", "trace_on"]
+__all__ = ["Trace", "on_thread", "request_of", "sealed", "trace", "trace_on"]
+
+T = TypeVar("T")
 
 Trace: TypeAlias = msgspec.Raw
 """JSON as the kernel wrote it."""
 
 
-async def trace(chain: Chain, work: Callable[[], bytes], *, sender: bytes = ZERO_ADDRESS) -> Trace:
-    """What `work` answers, from a thread. `sender` is who calls, for the words of a refusal.
+async def on_thread(chain: Chain, work: Callable[[], T], *, sender: bytes = ZERO_ADDRESS) -> T:
+    """What `work` finds out, on a thread. `sender` is who calls, for the words of a refusal.
 
     Raises `TraceOptionsError`, `TraceSubjectError`, `TraceTooCostlyError`, `HeaderNotFoundError`, `CallRefusedError`.
     """
     try:
-        return msgspec.Raw(await to_thread.run_sync(work, limiter=chain.trace_threads))
+        return await to_thread.run_sync(work, limiter=chain.trace_threads)
     except (UnknownBlockError, StateNotKeptError):
         raise HeaderNotFoundError from None
     except TraceRefusedError as refused:
         raise _refusal(refused, sender) from None
+
+
+async def trace(chain: Chain, work: Callable[[], bytes], *, sender: bytes = ZERO_ADDRESS) -> Trace:
+    """The same for what is JSON already."""
+    return msgspec.Raw(await on_thread(chain, work, sender=sender))
 
 
 def trace_on(chain: Chain, selector: BlockSelector, work: Callable[[State], bytes], *, sender: bytes = ZERO_ADDRESS) -> Soon[Trace]:

@@ -24,7 +24,12 @@ use alloy_rpc_types_trace::{
     parity::{LocalizedTransactionTrace, TraceResultsWithTransactionHash},
 };
 use revm::{Inspector, context::result::ResultAndState, interpreter::interpreter::EthInterpreter};
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub(super) fn limits(timeout: Option<Duration>) -> Limits {
     Limits::new(timeout.unwrap_or(TIME_DEFAULT).min(TIME_MAX), BYTES_MAX)
@@ -232,33 +237,87 @@ impl Ledger {
             let limits = limits(None);
             let newest = self.newest().header.number;
             let (first, last) = (filter.from_block.unwrap_or(newest), filter.to_block.unwrap_or(newest).min(newest));
-            let (matcher, mut skip) = (filter.matcher(), filter.after.unwrap_or_default());
-            let mut left = filter.count.unwrap_or(u64::MAX);
-            let mut out = vec![b'['];
-            for number in first..=last {
-                if left == 0 {
-                    break;
-                }
-                if std::time::Instant::now() >= limits.until {
+            let matcher = filter.matcher();
+            let mut page = Page { skip: filter.after.unwrap_or_default(), left: filter.count.unwrap_or(u64::MAX), out: vec![b'['] };
+            let mut look = |number: u64, range: Option<Range<usize>>| -> Result<bool> {
+                if Instant::now() >= limits.until {
                     return Err(TraceRefusal::Timeout(limits.time.as_secs_f64()).into());
                 }
                 let block = self.block_or_refuse(BlockId::Number(number))?;
-                for trace in self.calls_in(&block, 0..block.transactions.len(), limits)?.iter().filter(|it| matcher.matches(&it.trace)) {
-                    if skip > 0 {
-                        skip -= 1;
-                    } else if left > 0 {
-                        left -= 1;
-                        if out.len() > 1 {
-                            out.push(b',');
+                let traces = self.calls_in(&block, range.unwrap_or(0..block.transactions.len()), limits)?;
+                traces.iter().filter(|trace| matcher.matches(&trace.trace)).try_for_each(|trace| page.add(trace))?;
+                check_size(&page.out, &limits)?;
+                Ok(page.left > 0)
+            };
+            match self.candidates(filter, first, last)? {
+                Some(candidates) => {
+                    for (number, range) in candidates {
+                        if !look(number, Some(range))? {
+                            break;
                         }
-                        append(&mut out, trace)?;
                     }
                 }
-                check_size(&out, &limits)?;
+                None => {
+                    for number in first..=last {
+                        if !look(number, None)? {
+                            break;
+                        }
+                    }
+                }
             }
-            out.push(b']');
-            Ok(out)
+            page.out.push(b']');
+            Ok(page.out)
         })
+    }
+
+    /// Transactions that can hold a call which the filter wants, as far as the index of addresses knows; nothing when all can.
+    fn candidates(&self, filter: &TraceFilter, first: u64, last: u64) -> Result<Option<BTreeMap<u64, Range<usize>>>> {
+        let mut candidates: Option<BTreeSet<(u64, u32)>> = None;
+        for addresses in [&filter.from_address, &filter.to_address] {
+            // Precompiled contracts are not in the index.
+            if addresses.is_empty() || addresses.iter().any(|address| address.starts_with(&[0; 18])) {
+                continue;
+            }
+            let mut found = BTreeSet::new();
+            for address in addresses {
+                found.extend(self.address_transactions(address, first, last, usize::MAX, false)?.0);
+            }
+            match &mut candidates {
+                Some(candidates) => candidates.retain(|place| found.contains(place)),
+                None => candidates = Some(found),
+            }
+        }
+        let Some(candidates) = candidates else { return Ok(None) };
+        let mut ranges: BTreeMap<u64, Range<usize>> = BTreeMap::new();
+        for (block, index) in candidates {
+            let index = index as usize;
+            ranges.entry(block).or_insert(index..index + 1).end = index + 1;
+        }
+        Ok(Some(ranges))
+    }
+}
+
+/// A page of an array under way.
+struct Page {
+    skip: u64,
+    left: u64,
+    out: Vec<u8>,
+}
+
+impl Page {
+    fn add(&mut self, trace: &LocalizedTransactionTrace) -> Result<()> {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Ok(());
+        }
+        if self.left == 0 {
+            return Ok(());
+        }
+        self.left -= 1;
+        if self.out.len() > 1 {
+            self.out.push(b',');
+        }
+        append(&mut self.out, trace)
     }
 }
 

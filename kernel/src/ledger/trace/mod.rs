@@ -3,6 +3,7 @@ mod blocks;
 mod calls;
 mod guard;
 mod options;
+mod otterscan;
 mod parity;
 mod raw_block;
 mod refusal;

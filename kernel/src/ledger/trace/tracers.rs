@@ -10,7 +10,7 @@ use crate::{
     ledger::error::{LedgerError, Result},
 };
 use alloy_primitives::{Address, B256, Log, U256};
-use alloy_rpc_types_trace::geth::{CallConfig, FlatCallConfig, FourByteFrame, PreStateConfig};
+use alloy_rpc_types_trace::geth::{CallConfig, CallFrame, FlatCallConfig, FourByteFrame, PreStateConfig};
 use revm::{
     Inspector,
     context::{ContextTr, TxEnv, result::ResultAndState},
@@ -70,7 +70,9 @@ impl Recording {
             Self::Call(mut inspector, config) => {
                 inspector.set_transaction_gas_limit(transaction.gas_limit);
                 inspector.set_transaction_caller(transaction.caller);
-                append(out, &inspector.into_geth_builder().geth_call_traces_with_result_gas(config, *ran.result.gas()))
+                let mut frame = inspector.into_geth_builder().geth_call_traces_with_result_gas(config, *ran.result.gas());
+                say_as_geth(&mut frame);
+                append(out, &frame)
             }
             Self::PreState(config) => {
                 let state: Shared<'_, '_> = replay.shared();
@@ -93,6 +95,16 @@ impl Recording {
             }
         }
     }
+}
+
+/// Geth's words where the library has others. Source: ethereum/go-ethereum, core/vm/errors.go.
+fn say_as_geth(frame: &mut CallFrame) {
+    match frame.error.as_deref() {
+        Some(error) if error.starts_with("out of gas") => frame.error = Some("out of gas".into()),
+        Some("Out of stack") => frame.error = Some("stack limit reached 1024 (1023)".into()),
+        _ => {}
+    }
+    frame.calls.iter_mut().for_each(say_as_geth);
 }
 
 /// Append a value's JSON.
