@@ -91,7 +91,8 @@ impl Overlay {
                 }
             }
         }
-        if self.blocks.remove(&number).is_none() {
+        let is_stored = self.blocks.remove(&number).is_none();
+        if is_stored {
             deletions.blocks.push(number);
         }
         if self.hashes.remove(&block.hash).is_none() {
@@ -103,15 +104,16 @@ impl Overlay {
             }
         }
         for (address, index) in participants(block, changes) {
-            let places = self.address_transactions.entry(address).or_default();
-            let kept = places.len() - places.iter().rev().take_while(|(block, _)| *block == number).count();
-            self.participations -= places.len() - kept;
-            places.truncate(kept);
-            if places.is_empty() {
-                self.address_transactions.remove(&address);
+            if is_stored {
+                deletions.address_transactions.push((address, number, index));
+            } else if let Some(places) = self.address_transactions.get_mut(&address) {
+                let before = places.len();
+                places.truncate(before - places.iter().rev().take_while(|(block, _)| *block == number).count());
+                self.participations -= before - places.len();
+                if places.is_empty() {
+                    self.address_transactions.remove(&address);
+                }
             }
-            // What the tables lack is deleted there in vain.
-            deletions.address_transactions.push((address, number, index));
         }
         for log in block.receipts.iter().flat_map(|receipt| &receipt.logs) {
             if !self.log_addresses.remove(&(log.address, number)) {

@@ -22,12 +22,19 @@ impl Participants {
 
     /// An inner frame is about to begin. Precompiled contracts are nobody that one would look for.
     pub fn begin<E: EvmTr>(&mut self, evm: &mut E, input: &FrameInit) {
-        if let FrameInput::Call(call) = &input.frame_input {
-            for address in [call.target_address, call.bytecode_address] {
-                if !evm.ctx_precompiles().1.contains(&address) {
-                    self.0.insert(address);
+        match &input.frame_input {
+            FrameInput::Call(call) => {
+                self.0.insert(call.caller);
+                for address in [call.target_address, call.bytecode_address] {
+                    if !evm.ctx_precompiles().1.contains(&address) {
+                        self.0.insert(address);
+                    }
                 }
             }
+            FrameInput::Create(create) => {
+                self.0.insert(create.caller());
+            }
+            FrameInput::Empty => {}
         }
     }
 
@@ -43,7 +50,9 @@ impl Participants {
     /// All frames have ended: heirs of contracts that destroyed themselves are those who got something without a call.
     pub fn finish(&mut self, context: &impl ContextTr<Journal: JournalExt>, recipient: Option<Address>) {
         for entry in context.journal_ref().journal() {
-            if let JournalEntry::AccountDestroyed { target: to, .. } | JournalEntry::BalanceTransfer { to, .. } = entry
+            if let JournalEntry::AccountDestroyed { target: to, had_balance: balance, .. }
+            | JournalEntry::BalanceTransfer { to, balance, .. } = entry
+                && !balance.is_zero()
                 && Some(*to) != recipient
             {
                 self.0.insert(*to);

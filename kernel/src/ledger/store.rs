@@ -118,6 +118,7 @@ impl Store {
     /// All slots of an account that hold or held anything since history is kept.
     pub fn slots_ever(&self, address: &Address) -> Result<BTreeSet<U256>> {
         let mut slots: BTreeSet<U256> = self.tables.slots_of(address)?.into_iter().map(|(slot, _)| slot).collect();
+        // Those of blocks that were taken back hold nothing now, and do no harm.
         slots.extend(self.tables.slots_with_history(address)?);
         slots.extend(self.changed_slots().filter(|((owner, _), _)| owner == address).map(|((_, slot), _)| *slot));
         Ok(slots)
@@ -219,22 +220,33 @@ impl Store {
             }
             !more
         };
-        let fresh = self.overlay.address_transactions.get(address).map_or(&[][..], Vec::as_slice);
-        let fresh = &fresh[fresh.partition_point(|(block, _)| *block < first)..];
-        let fresh = &fresh[..fresh.partition_point(|(block, _)| *block <= last)];
-        // The overlay holds what came after the tables.
+        // Each layer holds what came after the one below it.
+        let mut layers: Vec<&[(u64, u32)]> = self
+            .layers()
+            .map(|layer| {
+                let places = layer.address_transactions.get(address).map_or(&[][..], Vec::as_slice);
+                let places = &places[places.partition_point(|(block, _)| *block < first)..];
+                &places[..places.partition_point(|(block, _)| *block <= last)]
+            })
+            .collect();
+        let stored_last = last.min(self.covered);
+        let has_stored = first <= stored_last;
         if newest_first {
-            if fresh.iter().rev().all(|place| take(*place)) {
-                self.tables.address_transactions(address, first, last, true, take)?;
+            let goes_on = layers.into_iter().all(|places| places.iter().rev().all(|place| take(*place)));
+            if goes_on && has_stored {
+                self.tables.address_transactions(address, first, stored_last, true, take)?;
             }
         } else {
+            layers.reverse();
             let mut goes_on = true;
-            self.tables.address_transactions(address, first, last, false, |place| {
-                goes_on = take(place);
-                goes_on
-            })?;
+            if has_stored {
+                self.tables.address_transactions(address, first, stored_last, false, |place| {
+                    goes_on = take(place);
+                    goes_on
+                })?;
+            }
             if goes_on {
-                fresh.iter().all(|place| take(*place));
+                layers.into_iter().all(|places| places.iter().all(|place| take(*place)));
             }
         }
         Ok((found, more))

@@ -69,6 +69,7 @@ impl Deletions {
         self.blocks.append(&mut other.blocks);
         self.hashes.append(&mut other.hashes);
         self.transactions.append(&mut other.transactions);
+        self.address_transactions.append(&mut other.address_transactions);
         self.log_addresses.append(&mut other.log_addresses);
         self.log_topics.append(&mut other.log_topics);
     }
