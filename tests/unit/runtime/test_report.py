@@ -2,7 +2,7 @@
 
 import pytest
 
-from zerog._kernel import GenesisMismatchError, LedgerBusyError
+from zerog._kernel import GenesisMismatchError, LedgerBusyError, LedgerOldFormatError
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.report import ErrorReport, ReportedError, report_of
 
@@ -19,6 +19,7 @@ class TinyError(RefusalError):
     [
         (TinyError("it is small"), "tiny", "smile"),
         (GenesisMismatchError("0x01", "0x02"), "genesis_mismatch", "zerog reset"),
+        (LedgerOldFormatError("old"), "ledger_old_format", "zerog reset"),
         (LedgerBusyError("busy"), "ledger_busy", "zerog down"),
         (KeyError("x"), "bug", "report"),
         (ExceptionGroup("two", [TinyError("small"), ExceptionGroup("one", [KeyError("x")])]), "bug", "report"),
