@@ -15,6 +15,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from web3.utils.address import get_create2_address
 
+from tests.interop.against_anvil import running_anvil
 from tests.interop.foundry import KEYS, PROJECT, SENDERS, Foundry
 from tests.interop.node import running_node
 
@@ -173,3 +174,18 @@ def test_on_a_fork(fork: Mapping[str, Mapping[str, Any]], name: str) -> None:
 def test_every_test_on_the_fork_ran(fork: Mapping[str, Mapping[str, Any]]) -> None:
     assert sorted(fork) == sorted(FORK_TESTS)
     assert len(fork) >= 20
+
+
+def test_anvil_forks_the_node(foundry: Foundry, fork: Mapping[str, Mapping[str, Any]]) -> None:
+    assert fork  # What stands on the chain was put there for it.
+    box = box_address(6001, OWNER)
+    block = int(foundry.cast("block-number"))
+    coins = int(foundry.cast("call", box, "coins()(uint256)"))
+    with running_anvil("--fork-url", foundry.url, "--fork-block-number", str(block)) as url:
+        forked = replace(foundry, url=url)
+        assert forked.cast("block", str(block), "--field", "hash") == foundry.cast("block", str(block), "--field", "hash")
+        assert forked.cast("call", box, "coins()(uint256)") == str(coins)
+        forked.cast("send", box, "give()", "--value", "1", "--private-key", KEYS[2])
+        assert forked.cast("call", box, "coins()(uint256)") == str(coins + 1)
+        assert len(forked.cast_json("logs", "--from-block", "0", "--address", box)) == coins + 1
+    assert foundry.cast("call", box, "coins()(uint256)") == str(coins)

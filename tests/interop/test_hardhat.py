@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,13 @@ class Hardhat:
 
     url: str
     temporary: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever that is."""
         program = PROJECT / "node_modules" / ".bin" / "hardhat"
         own = {"ZEROG_CHAIN_HTTP": self.url, "TMPDIR": str(self.temporary), "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true", "NO_COLOR": "1"}
-        environment = os.environ | own
+        environment = {**os.environ, **own, **self.environment}
         return subprocess.run(
             [program, *words], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=HARDHAT_S_MAX, check=False
         )
@@ -92,9 +93,13 @@ def test_the_tokens_pass_with_keys_that_hardhat_holds(hardhat: Hardhat) -> None:
     check(hardhat.tests("--network", "zerogKeys", "test/tokens.js"))
 
 
-def test_a_script_deploys(hardhat: Hardhat) -> None:
-    printed = json.loads(hardhat.output("run", "scripts/deploy.js").splitlines()[-1])
-    assert (printed["network"], printed["balance"]) == ("zerog", str(1000 * 10**18))
+def test_a_script_deploys_and_the_network_of_hardhat_forks_the_node(hardhat: Hardhat) -> None:
+    deployed = json.loads(hardhat.output("run", "scripts/deploy.js").splitlines()[-1])
+    supply = str(1000 * 10**18)
+    assert (deployed["network"], deployed["balance"]) == ("zerog", supply)
+    fork = replace(hardhat, environment={"COIN": deployed["address"]})
+    found = json.loads(fork.output("--network", "hardhat", "run", "--no-compile", "scripts/fork.js").splitlines()[-1])
+    assert found == {"block": True, "before": supply, "moved": "7", "transfers": 2, "deployment": 1, "untouched": supply}
 
 
 def test_ignition_deploys_once(hardhat: Hardhat) -> None:
