@@ -599,6 +599,7 @@ class Pool:
         minimum_tip: int = 0,
         allow_unprotected: bool = False,
         maximum_bytes: int = 131_072,
+        signers: Sequence[bytes] | None = None,
     ) -> Pool: ...
 
     minimum_tip: int

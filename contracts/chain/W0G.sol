@@ -3,8 +3,12 @@ pragma solidity 0.8.30;
 
 /// @title The native token as an ERC-20, one to one
 /// @notice Events and methods are those of WETH9, so that what knows wrapped ether knows wrapped 0G. Name, symbol and
-/// decimals are constants: the contract works when a genesis block holds its code and no storage.
+/// decimals are constants: the contract works when a genesis block holds its code and no storage. Beyond that, a minter with
+/// a cap mints tokens that the chain itself covers with new native ones, and burns them again.
 contract W0G {
+    /// @notice The precompiled contract that mints and burns the native token.
+    address public constant WRAPPED_A0GI_BASE = 0x0000000000000000000000000000000000001002;
+
     string public constant name = "Wrapped 0G";
     string public constant symbol = "W0G";
     uint8 public constant decimals = 18;
@@ -18,6 +22,8 @@ contract W0G {
     event Transfer(address indexed src, address indexed dst, uint256 wad);
     event Deposit(address indexed dst, uint256 wad);
     event Withdrawal(address indexed src, uint256 wad);
+    event Mint(address indexed minter, address indexed recipient, uint256 wad);
+    event Burn(address indexed minter, address indexed src, uint256 wad);
 
     /// @dev `sender` holds `balance` and would need `needed`. The name is that of ERC-6093.
     error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed);
@@ -77,6 +83,48 @@ contract W0G {
         balanceOf[dst] += wad;
         emit Transfer(src, dst, wad);
         return true;
+    }
+
+    /// @notice Mint native tokens into this contract and their equivalent to an account, within the cap of the caller.
+    /// @param recipient Who gets the tokens.
+    /// @param wad How much, in wei.
+    function mint(address recipient, uint256 wad) external {
+        _callBase("mint(address,uint256)", wad, address(this).balance + wad, "wrapped a0gi base mint failed");
+        balanceOf[recipient] += wad;
+        emit Mint(msg.sender, recipient, wad);
+    }
+
+    /// @notice Burn tokens of the caller, and as many native ones of this contract; the caller is a minter that minted as many.
+    /// @param wad How much, in wei.
+    function burn(uint256 wad) external {
+        _burn(msg.sender, wad);
+    }
+
+    /// @notice The same with tokens of `src`, which must be the caller or have allowed it.
+    /// @param src Whose tokens.
+    /// @param wad How much, in wei.
+    function burn(address src, uint256 wad) external {
+        _burn(src, wad);
+    }
+
+    /// @notice As `burn` of another account's tokens.
+    /// @param src Whose tokens.
+    /// @param wad How much, in wei.
+    function burnFrom(address src, uint256 wad) external {
+        _burn(src, wad);
+    }
+
+    function _burn(address src, uint256 wad) private {
+        if (src != msg.sender) _useAllowance(src, wad);
+        _take(src, wad);
+        _callBase("burn(address,uint256)", wad, address(this).balance - wad, "wrapped a0gi base burn failed");
+        emit Burn(msg.sender, src, wad);
+    }
+
+    /// @dev A call to an address without code succeeds: where the chain lacks the precompiled contract, only the balance tells.
+    function _callBase(string memory signature, uint256 wad, uint256 balanceAfter, string memory refusal) private {
+        (bool done,) = WRAPPED_A0GI_BASE.call(abi.encodeWithSignature(signature, msg.sender, wad));
+        require(done && address(this).balance == balanceAfter, refusal);
     }
 
     function _take(address account, uint256 wad) private {

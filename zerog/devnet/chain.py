@@ -5,15 +5,15 @@ from pathlib import Path
 
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
-from zerog.networks import load
+from zerog.networks import own_network
 
 __all__ = ["make_chain_node"]
 
 
-def make_chain_node(settings: ChainNodeSettings, state_folder: Path, *, ephemeral: bool, network: str = "local") -> ChainNode:
+def make_chain_node(settings: ChainNodeSettings, state_folder: Path, *, ephemeral: bool) -> ChainNode:
     """A node that keeps its state in `state_folder`/chain unless the settings name another folder; in memory if `ephemeral`."""
     if ephemeral:
         settings = replace(settings, data_dir=None)
     elif settings.data_dir is None:
         settings = replace(settings, data_dir=state_folder / "chain")
-    return ChainNode(settings, load(network))
+    return ChainNode(settings, own_network(settings.like, settings.rules))

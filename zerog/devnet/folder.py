@@ -22,6 +22,7 @@ FIRST_SETTINGS: Final = """\
 [up]
 # block-time = 2.0
 # hardfork = "prague"
+# rules = "zero-gravity"
 
 [chain.run]
 """

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from zerog.networks import PublicName, RulesName
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.guard import is_loopback_name
 
 __all__ = ["DEFAULT_PORT_BASE", "DevnetSettings", "RoleName", "SettingsInvalidError"]
 
@@ -42,6 +44,10 @@ class DevnetSettings:
     """Also make a block every so many seconds."""
     hardfork: str | None = None
     """Rules of the chain from block 0: prague or osaka."""
+    rules: RulesName | None = None
+    """Rules of 0G that Ethereum lacks: ethereum has none of them, zero-gravity all; by default those of the network."""
+    like: PublicName | None = None
+    """Be a local copy of a public network, under its chain id: galileo or mainnet."""
     one_process: bool = False
     """Run all roles in one process, for tests and small machines."""
     ephemeral: bool = False
@@ -51,5 +57,11 @@ class DevnetSettings:
         base = self.port_base
         if base not in (None, 0) and not DEFAULT_PORT_BASE <= base <= PORT_BASE_MAX:
             raise SettingsInvalidError(f"the port base is 0 or between {DEFAULT_PORT_BASE} and {PORT_BASE_MAX}, not {base}")
+        if self.like is not None and self.rules is not None:
+            raise SettingsInvalidError(f"a copy of {self.like} has its rules; leave the setting `rules` away")
+        if self.like is not None and not is_loopback_name(self.host):
+            raise SettingsInvalidError(
+                f"a copy of {self.like} stays on this machine: the host must be a loopback address, not {self.host!r}"
+            )
         if self.block_time_s is not None and self.block_time_s <= 0:
             raise SettingsInvalidError(f"the block time is more than 0 seconds, not {self.block_time_s}")

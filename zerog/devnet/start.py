@@ -108,11 +108,11 @@ def _leave_terminal(output: Path) -> None:
 
 def _supervise(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, herald: Herald) -> int:
     from zerog.devnet.supervisor import Supervisor  # The lock comes first: who does not get it need not load the rest.
-    from zerog.networks import load
+    from zerog.networks import own_network
 
     folder.prepare()
     place = RolePlace(state_folder=folder.path, herald=herald, log_form="none", lock=lock)
-    code = run_role("supervisor", lambda: Supervisor(settings, folder, load("local")), place)
+    code = run_role("supervisor", lambda: Supervisor(settings, folder, own_network(settings.like, settings.rules)), place)
     if settings.ephemeral:
         shutil.rmtree(folder.path.parent)
     return code

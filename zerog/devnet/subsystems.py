@@ -42,6 +42,10 @@ def _chain_flags(settings: DevnetSettings, port: int) -> list[str]:
         flags += ["--block-time", str(settings.block_time_s)]
     if settings.hardfork is not None:
         flags += ["--hardfork", settings.hardfork]
+    if settings.rules is not None:
+        flags += ["--rules", settings.rules]
+    if settings.like is not None:
+        flags += ["--like", settings.like]
     return flags
 
 

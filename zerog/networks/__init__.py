@@ -1,5 +1,27 @@
 """The networks that zerog knows, one TOML file each."""
 
-from zerog.networks.parameters import GenesisParams, NetworkParams, UnknownNetworkError, load, names
+from zerog.networks.parameters import (
+    CLONE_SUFFIX,
+    GenesisParams,
+    NetworkParams,
+    PublicName,
+    RulesName,
+    UnknownNetworkError,
+    ZeroGravityRules,
+    load,
+    names,
+    own_network,
+)
 
-__all__ = ["GenesisParams", "NetworkParams", "UnknownNetworkError", "load", "names"]
+__all__ = [
+    "CLONE_SUFFIX",
+    "GenesisParams",
+    "NetworkParams",
+    "PublicName",
+    "RulesName",
+    "UnknownNetworkError",
+    "ZeroGravityRules",
+    "load",
+    "names",
+    "own_network",
+]

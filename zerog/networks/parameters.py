@@ -1,18 +1,35 @@
 """What differs between two networks, read from their TOML files into frozen values."""
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Final, Literal
 
 import msgspec
 
 from zerog.primitives import Address, Wei, decode_hook
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["GenesisParams", "NetworkParams", "UnknownNetworkError", "load", "names"]
+__all__ = [
+    "CLONE_SUFFIX",
+    "RULES",
+    "GenesisParams",
+    "NetworkParams",
+    "PublicName",
+    "RulesName",
+    "UnknownNetworkError",
+    "ZeroGravityRules",
+    "load",
+    "names",
+    "own_network",
+]
+
+CLONE_SUFFIX: Final = "-clone"
+"""Ends the name of every local copy of a public network, so that no answer can be taken for one of the network itself."""
 
 
 @dataclass(eq=False)
@@ -31,6 +48,30 @@ class UnknownNetworkError(RefusalError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroGravityRules:
+    """Rules of 0G's chain that Ethereum does not have."""
+
+    min_gas_used_percent: int
+    """A transaction is charged at least this share of its gas limit. Source: 0gfoundation/revm, crates/handler/src/post_execution.rs."""
+    equal_timestamps: bool
+    """Whether a block may carry its parent's timestamp. Source: 0glabs/0g-geth, consensus/beacon/consensus.go."""
+    wrapped_base: bool
+    """Whether the precompiled contract 0x…1002 behind W0G is there. Source: 0glabs/0g-geth, core/vm/wrapped_a0gi_base.go."""
+
+
+PublicName = Literal["galileo", "mainnet"]
+"""Networks that others run, of which a local copy can be made."""
+RulesName = Literal["ethereum", "zero-gravity"]
+"""Sets of such rules by name, where a chain can be given others than its network has."""
+RULES: Final[Mapping[RulesName, ZeroGravityRules]] = MappingProxyType(
+    {
+        "ethereum": ZeroGravityRules(min_gas_used_percent=0, equal_timestamps=False, wrapped_base=False),
+        "zero-gravity": ZeroGravityRules(min_gas_used_percent=80, equal_timestamps=True, wrapped_base=True),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenesisParams:
     """How a chain of our own begins."""
 
@@ -38,8 +79,6 @@ class GenesisParams:
     """Seconds since 1970."""
     gas_limit: int
     base_fee_wei: Wei
-    equal_timestamps: bool
-    """Whether a block may carry its parent's timestamp. Source: 0glabs/0g-geth, consensus/beacon/consensus.go."""
     mnemonic: str
     """Phrase of the funded test accounts."""
     account_count: int
@@ -58,8 +97,14 @@ class NetworkParams:
     """Where a public network answers; `None` for one that runs here."""
     genesis: GenesisParams | None = None
     """`None` for a network that others began."""
+    rules: ZeroGravityRules
     addresses: Mapping[str, Address]
     """Well-known contracts by name."""
+
+    @property
+    def is_clone(self) -> bool:
+        """Whether it is a local copy under a public network's chain id."""
+        return self.name.endswith(CLONE_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +113,7 @@ class _File:
 
     name: str
     chain_id: int
+    rules: ZeroGravityRules
     addresses: dict[str, Address]
     rpc_url: str | None = None
     genesis: GenesisParams | None = None
@@ -91,5 +137,24 @@ def load(name: str) -> NetworkParams:
         chain_id=file.chain_id,
         rpc_url=file.rpc_url,
         genesis=file.genesis,
+        rules=file.rules,
         addresses=MappingProxyType(file.addresses),
+    )
+
+
+def own_network(like: PublicName | None = None, rules: RulesName | None = None) -> NetworkParams:
+    """A network that runs here: `local`, or a copy of a public one with its chain id, rules and addresses; or either under other rules."""
+    network = load("local") if like is None else _clone_of(load(like), load("local"))
+    return network if rules is None else dataclasses.replace(network, rules=RULES[rules])
+
+
+def _clone_of(public: NetworkParams, local: NetworkParams) -> NetworkParams:
+    if local.genesis is None:
+        raise RuntimeError("local has a genesis")
+    return NetworkParams(
+        name=public.name + CLONE_SUFFIX,
+        chain_id=public.chain_id,
+        genesis=dataclasses.replace(local.genesis, first_account_nonce=0),
+        rules=public.rules,
+        addresses=MappingProxyType({**local.addresses, **public.addresses}),
     )

@@ -337,8 +337,11 @@ pub fn call(call: &Call, block: &Block, view: &View, rules: &Rules) -> CallResul
 }
 
 /// The smallest gas limit with which the call succeeds; how it ends, if even the largest allowed does not do.
+///
+/// 0G's gas floor does not count here: it is a share of the limit, so it never asks for a higher one.
 pub fn estimate(call: &Call, block: &Block, view: &View, rules: &Rules) -> CallResult {
-    let prepared = Prepared::new(call, block, view, rules)?;
+    let without_floor = rules.without_gas_floor();
+    let prepared = Prepared::new(call, block, view, &without_floor)?;
     let mut high = call.gas_limit.filter(|limit| *limit >= 21_000).unwrap_or(prepared.env.gas_limit).min(call.gas_cap);
     if prepared.fork.is_enabled_in(SpecId::OSAKA) {
         high = high.min(alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA);

@@ -1,4 +1,4 @@
-//! The EVM as the ledger runs it: revm with 0G's gas floor. Nothing else imports revm's handler.
+//! The EVM as the ledger runs it: revm with 0G's gas floor and precompiled contract. Nothing else imports revm's handler.
 use super::{
     collision::{begin_frame, finished},
     participants::{Participants, recipient},
@@ -141,7 +141,7 @@ pub fn build<DB: Database, I>(database: DB, rules: &Rules, fork: SpecId, block: 
         ctx,
         inspector,
         instruction: EthInstructions::new_mainnet_with_spec(fork),
-        precompiles: LedgerPrecompiles::new(fork),
+        precompiles: LedgerPrecompiles::new(fork, rules.zero_gravity.wrapped_base),
         frame_stack: FrameStack::new_prealloc(8),
     }
 }

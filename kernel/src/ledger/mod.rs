@@ -36,6 +36,7 @@ mod trie;
 mod unwind;
 mod view;
 mod watch;
+mod wrapped_base;
 
 pub use account::{Account, Edit};
 pub use block::{Block, StoredReceipt};

@@ -6,6 +6,7 @@ use alloy_genesis::ChainConfig;
 use alloy_primitives::{Address, U256};
 use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
+use std::borrow::Cow;
 
 const WEI_PER_ETHER: u64 = 1_000_000_000_000_000_000;
 
@@ -17,6 +18,8 @@ pub struct ZeroGravityRules {
     pub min_gas_used_percent: u8,
     /// A block may carry its parent's timestamp. Source: 0glabs/0g-geth, consensus/beacon/consensus.go.
     pub equal_timestamps: bool,
+    /// The precompiled contract 0x…1002 behind W0G is there. Source: 0glabs/0g-geth, core/vm/wrapped_a0gi_base.go.
+    pub wrapped_base: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +76,15 @@ impl Rules {
     /// Whether a transaction of a block may name its chain (EIP-155).
     pub fn is_replay_protected(&self, number: u64) -> bool {
         self.config.eip155_block.is_some_and(|block| number >= block)
+    }
+
+    /// The same without 0G's gas floor.
+    pub fn without_gas_floor(&self) -> Cow<'_, Self> {
+        if self.zero_gravity.min_gas_used_percent == 0 {
+            return Cow::Borrowed(self);
+        }
+        let zero_gravity = ZeroGravityRules { min_gas_used_percent: 0, ..self.zero_gravity };
+        Cow::Owned(Self { zero_gravity, ..self.clone() })
     }
 
     /// The fork that a block with this number and timestamp (seconds) follows, as far as the configuration tells it.

@@ -2,7 +2,9 @@
 //!
 //! Source: ethereum/go-ethereum, core/txpool/validation.go; the EIPs are named at each rule.
 
-use alloy_primitives::{U256, U512};
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, U256, U512};
 use revm::context_interface::cfg::GasParams;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{eip3860, eip7825};
@@ -32,6 +34,9 @@ pub fn check_stateless(transaction: &SignedTransaction, rules: &ChainRules, sett
     check_form(transaction, rules, settings)?;
     check_limits(transaction, rules)?;
     check_gas(transaction, rules)?;
+    if let Some(signers) = &settings.signers {
+        check_signers(transaction, signers)?;
+    }
     let tip = transaction.tip_cap();
     if tip < settings.minimum_tip {
         return Err(Rejection::Underpriced { tip_needed: settings.minimum_tip, tip });
@@ -40,6 +45,20 @@ pub fn check_stateless(transaction: &SignedTransaction, rules: &ChainRules, sett
         return Err(Rejection::EmptyAuthorizationList);
     }
     Ok(())
+}
+
+/// Who may sign where only some may: the sender, and whoever delegates its account (EIP-7702). A foreign signature on a copy of a
+/// public network could be sent to that network, too. An impersonated sender signs nothing.
+fn check_signers(transaction: &SignedTransaction, signers: &BTreeSet<Address>) -> Result<(), Rejection> {
+    let sender = (!transaction.is_impersonated()).then_some(transaction.sender);
+    let authorities = transaction.authorization_list().iter().filter_map(|signed| {
+        let signature = signed.signature().ok()?;
+        crate::crypto::recover(&signed.signature_hash(), &signature).ok()
+    });
+    match sender.into_iter().chain(authorities).find(|signer| !signers.contains(signer)) {
+        Some(signer) => Err(Rejection::SignerNotListed { signer }),
+        None => Ok(()),
+    }
 }
 
 fn check_form(transaction: &SignedTransaction, rules: &ChainRules, settings: &PoolSettings) -> Result<(), Rejection> {

@@ -57,11 +57,13 @@ pub struct PoolSettings {
     pub allow_unprotected: bool,
     /// Longest encoding of a transaction.
     pub maximum_bytes: usize,
+    /// The only accounts that may sign, where not all may.
+    pub signers: Option<BTreeSet<Address>>,
 }
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { capacity: 200_000, per_account: 100_000, minimum_tip: 0, allow_unprotected: false, maximum_bytes: 131_072 }
+        Self { capacity: 200_000, per_account: 100_000, minimum_tip: 0, allow_unprotected: false, maximum_bytes: 131_072, signers: None }
     }
 }
 

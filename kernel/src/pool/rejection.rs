@@ -90,6 +90,8 @@ rejections! {
     BadSignature = "bad_signature" { detail: String },
     /// EIP-3860.
     InitcodeTooLarge = "initcode_too_large" { size: usize, maximum: usize },
+    /// Only listed accounts may sign here.
+    SignerNotListed = "signer_not_listed" { signer: Address },
     /// EIP-3607.
     SenderHasCode = "sender_has_code" { sender: Address },
     EmptyAuthorizationList = "empty_authorization_list",

@@ -48,10 +48,18 @@ impl PyPool {
 impl PyPool {
     #[new]
     #[pyo3(signature = (
-        *, capacity=200_000, per_account=100_000, minimum_tip=0, allow_unprotected=false, maximum_bytes=131_072
+        *, capacity=200_000, per_account=100_000, minimum_tip=0, allow_unprotected=false, maximum_bytes=131_072, signers=None
     ))]
-    fn new(capacity: usize, per_account: usize, minimum_tip: u128, allow_unprotected: bool, maximum_bytes: usize) -> Self {
-        let settings = PoolSettings { capacity, per_account, minimum_tip, allow_unprotected, maximum_bytes };
+    fn new(
+        capacity: usize,
+        per_account: usize,
+        minimum_tip: u128,
+        allow_unprotected: bool,
+        maximum_bytes: usize,
+        signers: Option<Vec<AddressBytes>>,
+    ) -> Self {
+        let signers = signers.map(|addresses| addresses.into_iter().map(Into::into).collect());
+        let settings = PoolSettings { capacity, per_account, minimum_tip, allow_unprotected, maximum_bytes, signers };
         Self { inner: Arc::new(Mutex::new(Pool::new(settings))) }
     }
 

@@ -17,13 +17,14 @@ from zerog.chain.node.producer import SoloProducer
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.node.snapshots import Snapshot, Snapshots
 from zerog.chain.node.soon import Soon, then
+from zerog.chain.protocol.block_clock import BlockClock
 from zerog.chain.protocol.errors import HeaderNotFoundError
 from zerog.chain.protocol.filters import FilterBook
 from zerog.chain.protocol.genesis import genesis_document
 from zerog.chain.protocol.tags import BlockByHash, BlockByNumber, BlockSelector, Tag, tag_number
 from zerog.contracts import load_artefact
 from zerog.networks import NetworkParams
-from zerog.primitives import Account, derive_accounts
+from zerog.primitives import ZERO_HASH, Account, Hash32, derive_accounts
 from zerog.runtime.clock import Clock
 
 __all__ = ["Chain", "State", "network_accounts", "network_genesis", "open_chain"]
@@ -38,7 +39,7 @@ TRACE_THREADS: Final = 2
 State: TypeAlias = int | Executed | None
 """Which state the kernel reads: a height, a block that is not part of the chain, or `None` for the newest."""
 
-GENESIS_CONTRACTS: Final = {"multicall3": "Multicall3", "w0g": "W0G"}
+GENESIS_CONTRACTS: Final = {"multicall3": "Multicall3", "w0g": "W0G", "wrapped_base_agency": "WrappedBaseAgency"}
 """Artefacts that stand on a local chain from its beginning, by their name in the network's addresses."""
 
 
@@ -168,7 +169,10 @@ def network_genesis(network: NetworkParams, settings: ChainNodeSettings, account
         for name, artefact in GENESIS_CONTRACTS.items()
         if name in network.addresses
     }
-    return genesis_document(network, settings.hardfork, tuple(accounts), contracts)
+    storage = {}
+    if accounts and (agency := network.addresses.get("wrapped_base_agency")):
+        storage[agency] = {ZERO_HASH: Hash32(accounts[0].address.rjust(32, b"\0"))}  # Its owner.
+    return genesis_document(network, settings.hardfork, tuple(accounts), contracts, storage)
 
 
 def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock) -> Chain:
@@ -190,6 +194,7 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         per_account=settings.account_transactions_max,
         minimum_tip=settings.minimum_tip_wei,
         allow_unprotected=settings.allow_unprotected,
+        signers=[account.address for account in accounts] if network.is_clone else None,
     )
     feed = Feed(ledger, pool)
     producer = SoloProducer(
@@ -200,6 +205,7 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         automine=settings.automine,
         interval_s=settings.block_time_s,
         gas_limit=ledger.head().gas_limit,
+        block_clock=BlockClock(step_s=0 if network.rules.equal_timestamps else 1),
     )
     producer.block_clock.catch_up(ledger.head().timestamp, int(clock.unix_s()))
     return Chain(

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from zerog.chain.protocol.constants import CALL_TIME_S_MAX
 from zerog.chain.protocol.genesis import Hardfork
+from zerog.networks import PublicName, RulesName
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.guard import is_loopback_name
 
 __all__ = ["ChainNodeSettings", "SettingsError"]
 
@@ -39,6 +41,11 @@ class ChainNodeSettings:
     """Make a block as soon as a transaction arrives, and answer after it."""
     hardfork: Hardfork = "prague"
     """Newest rules of the EVM, active from block 0."""
+    rules: RulesName | None = None
+    """Rules of 0G that Ethereum lacks (gas floor, equal timestamps, W0G's precompiled contract): all or none; by default those of the
+    network."""
+    like: PublicName | None = None
+    """Be a local copy of this public network, under its chain id."""
     minimum_tip_wei: int = 0
     """Transactions that pay a lower tip are refused."""
     pool_transactions_max: int = 200_000
@@ -65,6 +72,10 @@ class ChainNodeSettings:
     def __post_init__(self) -> None:
         if self.block_time_s is not None and not 0 < self.block_time_s < 1e6:
             raise SettingsError(f"block time must be more than 0 s and less than a million seconds, not {self.block_time_s} s")
+        if self.like is not None and self.rules is not None:
+            raise SettingsError(f"a copy of {self.like} has its rules; leave the setting `rules` away")
+        if self.like is not None and not is_loopback_name(self.host):
+            raise SettingsError(f"a copy of {self.like} stays on this machine: the host must be a loopback address, not {self.host!r}")
         if not 0 <= self.rpc_port < 2**16:
             raise SettingsError(f"{self.rpc_port} is no port")
         if self.checkpoint_blocks < 1 or self.checkpoint_s <= 0:

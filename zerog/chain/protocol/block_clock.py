@@ -16,6 +16,8 @@ TIME_S_MAX: Final = 2**62
 class BlockClock:
     """Decides the timestamp of the next block. All times are whole seconds since 1970."""
 
+    step_s: int = 0
+    """Least time between a block and its parent: 0 as on 0G, where blocks come faster than seconds, 1 as on Ethereum."""
     offset_s: int = 0
     """Added to the wall clock."""
     next_timestamp: int | None = None
@@ -24,12 +26,13 @@ class BlockClock:
     """When set, each block is so much later than its parent, whatever the wall clock says."""
 
     def peek(self, now_s: int, parent_timestamp: int) -> int:
-        """The timestamp of a block made at `now_s`. Equal timestamps are fine: blocks come faster than seconds."""
+        """The timestamp of a block made at `now_s`."""
+        earliest = parent_timestamp + self.step_s
         if self.next_timestamp is not None:
-            return max(self.next_timestamp, parent_timestamp)  # The chain may have gone past it since.
+            return max(self.next_timestamp, earliest)  # The chain may have gone past it since.
         if self.interval_s is not None:
-            return parent_timestamp + self.interval_s
-        return max(now_s + self.offset_s, parent_timestamp)
+            return max(parent_timestamp + self.interval_s, earliest)
+        return max(now_s + self.offset_s, earliest)
 
     def made(self, timestamp: int, now_s: int) -> None:
         """Tell that a block with this timestamp was made: the clock goes on from a time that was set, and is never behind a block."""
@@ -56,11 +59,12 @@ class BlockClock:
     def set_next(self, timestamp: int, parent_timestamp: int) -> None:
         """Fix the next block's timestamp.
 
-        Raises `TimestampTooLowError` when it is before the parent's, `InvalidParametersError` when it is out of range.
+        Raises `TimestampTooLowError` when no block on the parent may carry it, `InvalidParametersError` when it is out of range.
         """
         _check_range(timestamp)
-        if timestamp < parent_timestamp:
-            raise TimestampTooLowError(timestamp, parent_timestamp)
+        earliest = parent_timestamp + self.step_s
+        if timestamp < earliest:
+            raise TimestampTooLowError(timestamp, earliest)
         self.next_timestamp = timestamp
 
 

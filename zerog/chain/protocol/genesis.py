@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from zerog.chain.protocol.constants import EXTRA_DATA_BYTES_MAX
 from zerog.chain.protocol.system_contracts import CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
 from zerog.networks import GenesisParams, NetworkParams
-from zerog.primitives import Account, Address, encode_data, encode_quantity
+from zerog.primitives import Account, Address, Hash32, encode_data, encode_quantity
 from zerog.primitives.errors import RefusalError
 
 __all__ = ["HARDFORKS", "GenesisUnknownError", "Hardfork", "genesis_document"]
@@ -47,6 +48,9 @@ BLOB_SCHEDULE = {
 """Source: ethereum/go-ethereum, params/config.go."""
 
 
+NO_STORAGE: Final[Mapping[Address, Mapping[Hash32, Hash32]]] = MappingProxyType({})
+
+
 @dataclass(eq=False)
 class GenesisUnknownError(RefusalError):
     """A network whose chain others began cannot be started here."""
@@ -65,10 +69,12 @@ def genesis_document(
     hardfork: Hardfork,
     accounts: tuple[Account, ...],
     contracts: Mapping[Address, bytes],
+    storage: Mapping[Address, Mapping[Hash32, Hash32]] = NO_STORAGE,
 ) -> bytes:
     """The genesis as JSON in the form of `geth init`; the same arguments give the same bytes.
 
-    `contracts` are the runtime codes that stand on the chain from its beginning, beside the system contracts and the CREATE2 deployer.
+    `contracts` are the runtime codes that stand on the chain from its beginning, beside the system contracts and the CREATE2 deployer;
+    `storage` is what some of them hold by then.
     Raises `GenesisUnknownError`.
     """
     params = network.genesis
@@ -78,13 +84,15 @@ def genesis_document(
     if deployer := network.addresses.get("create2_deployer"):
         codes[deployer] = CREATE2_DEPLOYER_CODE
     codes.update(contracts)
-    alloc: dict[str, dict[str, str]] = {
+    alloc: dict[str, dict[str, object]] = {
         encode_data(address): {"balance": "0x0", "nonce": "0x1", "code": encode_data(code)} for address, code in codes.items()
     }
+    for address, slots in storage.items():
+        alloc[encode_data(address)]["storage"] = {encode_data(slot): encode_data(value) for slot, value in slots.items()}
     alloc.update(_funded(params, accounts))
     return msgspec.json.encode(
         {
-            "config": _rules(network.chain_id, params, hardfork),
+            "config": _rules(network, hardfork),
             "nonce": "0x0",
             "timestamp": encode_quantity(params.timestamp),
             "extraData": encode_data(EXTRA_DATA),
@@ -100,7 +108,7 @@ def genesis_document(
     )
 
 
-def _funded(params: GenesisParams, accounts: tuple[Account, ...]) -> dict[str, dict[str, str]]:
+def _funded(params: GenesisParams, accounts: tuple[Account, ...]) -> dict[str, dict[str, object]]:
     return {
         encode_data(account.address): {
             "balance": encode_quantity(params.account_balance_wei),
@@ -110,17 +118,21 @@ def _funded(params: GenesisParams, accounts: tuple[Account, ...]) -> dict[str, d
     }
 
 
-def _rules(chain_id: int, params: GenesisParams, hardfork: Hardfork) -> dict[str, object]:
+def _rules(network: NetworkParams, hardfork: Hardfork) -> dict[str, object]:
     times: dict[str, object] = {"shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0}
     if hardfork == "osaka":
         times["osakaTime"] = 0
     return {
-        "chainId": chain_id,
+        "chainId": network.chain_id,
         **dict.fromkeys(BLOCK_FORKS, 0),
         "terminalTotalDifficulty": 0,
         "terminalTotalDifficultyPassed": True,
         **times,
         "depositContractAddress": "0x" + "00" * 20,
         "blobSchedule": BLOB_SCHEDULE,
-        "zeroGravity": {"equalTimestamps": params.equal_timestamps},
+        "zeroGravity": {
+            "minGasUsedPercent": network.rules.min_gas_used_percent,
+            "equalTimestamps": network.rules.equal_timestamps,
+            "wrappedBase": network.rules.wrapped_base,
+        },
     }

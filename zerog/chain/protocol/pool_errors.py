@@ -32,6 +32,7 @@ POOL_TEXTS: Final[Mapping[str, str]] = {
     "bad_encoding": "{detail}",
     "bad_signature": "invalid sender: invalid transaction v, r, s values",
     "initcode_too_large": "max initcode size exceeded: code size {size}, limit {maximum}",
+    "signer_not_listed": "only listed test keys may sign on a clone of a public network, and {signer} is none of them",
     "sender_has_code": "sender not an eoa: address {sender}",
     "empty_authorization_list": "set code tx must have at least one authorization tuple",
     "authorization_creates": "EIP-7702 transaction cannot be used to create contract",

@@ -16,6 +16,7 @@ from zerog._kernel import Transaction
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
+from zerog.networks import NetworkParams
 from zerog.primitives import Account
 
 LOCAL = networks.load("local")
@@ -97,7 +98,7 @@ class Running:
         """A signed transfer of one wei, with `changes`."""
         fields: dict[str, Any] = {
             "kind": 2,
-            "chain_id": LOCAL.chain_id,
+            "chain_id": self.node.network.chain_id,
             "gas_limit": 21_000,
             "max_fee_per_gas": 10 * GWEI,
             "max_priority_fee_per_gas": GWEI,
@@ -124,9 +125,9 @@ def text(value: bytes) -> str:
     return "0x" + value.hex()
 
 
-def run_node(settings: ChainNodeSettings) -> Iterator[Running]:
+def run_node(settings: ChainNodeSettings, network: NetworkParams = LOCAL) -> Iterator[Running]:
     clock = HandClock()
-    node = ChainNode(settings, LOCAL, clock)
+    node = ChainNode(settings, network, clock)
     with start_blocking_portal() as portal:
         future, url = portal.start_task(node.run)
         running = Running(node, url, clock, portal)

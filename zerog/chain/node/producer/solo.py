@@ -198,7 +198,7 @@ class SoloProducer:
     def start_over(self) -> None:
         """Forget what was set for blocks to come. Only while `exclusive` is held."""
         head = self.ledger.head()
-        self.block_clock, self.next_block = BlockClock(), NextBlock()
+        self.block_clock, self.next_block = BlockClock(step_s=self.block_clock.step_s), NextBlock()
         self.gas_limit, self.coinbase = head.gas_limit, ZERO_ADDRESS
 
     # ---- what only the holder of the lock does -------------------------------------------------------------------
@@ -282,7 +282,7 @@ class SoloProducer:
         for number in numbers:
             head = self.ledger.head()
             if number and interval_s is not None:
-                self.block_clock.set_next(head.timestamp + interval_s, head.timestamp)
+                self.block_clock.set_next(head.timestamp + max(interval_s, self.block_clock.step_s), head.timestamp)
             if number and not self.pool.counts()[0]:
                 return made + self._make_empty(len(numbers) - len(made), head, interval_s)
             made.append(self._commit(self._build(head), in_batch=True))
@@ -294,7 +294,7 @@ class SoloProducer:
         made = self.ledger.make_empty(
             count,
             timestamp=self.block_clock.peek(self._now(), head.timestamp),
-            interval=(self.block_clock.interval_s or 0) if interval_s is None else interval_s,
+            interval=max((self.block_clock.interval_s or 0) if interval_s is None else interval_s, self.block_clock.step_s),
             gas_limit=self.gas_limit,
             beneficiary=self.coinbase,
             extra_data=EXTRA_DATA,

@@ -228,6 +228,7 @@ def node_info(chain: Chain) -> dict[str, object]:
         "currentBlockNumber": encode_quantity(head.number),
         "currentBlockTimestamp": head.timestamp,
         "currentBlockHash": encode_data(head.hash),
+        "network": chain.network.name,
         "hardFork": chain.settings.hardfork,
         "transactionOrder": "fees",
         "environment": {

@@ -18,9 +18,11 @@ DEV_NAME = "anvil/v1.7.1-compatible"
 
 
 def client_version(chain: Chain) -> str:
-    """Name, version, system and language. A node with developer methods begins with the name that tools look for."""
+    """Name, version, system and language. A node with developer methods begins with the name that tools look for; a local copy
+    of a public network ends with the name of the copy."""
     own = f"zerog/v{__version__}/{sys.platform}-{platform.machine()}/python{platform.python_version()}"
-    return f"{DEV_NAME} {own}" if chain.has_dev_methods else own
+    name = f"{DEV_NAME} {own}" if chain.has_dev_methods else own
+    return f"{name} {chain.network.name}" if chain.network.is_clone else name
 
 
 @web3.method("clientVersion")

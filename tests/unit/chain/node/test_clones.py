@@ -1,0 +1,79 @@
+"""Local copies of the public networks: their chain id and contracts, and what keeps them apart from the real ones."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.chain.node.conftest import ACCOUNTS, Running, run_node, text
+from zerog.chain.node.settings import ChainNodeSettings, SettingsError
+from zerog.devnet.settings import DevnetSettings, SettingsInvalidError
+from zerog.networks import load, own_network
+from zerog.primitives import Account, derive_accounts
+from zerog.sdk import resolve
+
+STRANGER: Account = derive_accounts("legal winner thank year wave sausage worth useful legal winner thank yellow", 1)[0]
+
+
+@pytest.fixture(scope="module")
+def clone() -> Iterator[Running]:
+    yield from run_node(ChainNodeSettings(rpc_port=0, like="galileo", allow_unprotected=True), own_network("galileo"))
+
+
+def test_it_has_the_chain_id_the_rules_and_the_contracts_of_the_public_network(clone: Running) -> None:
+    assert clone.rpc("eth_chainId") == hex(16_602)
+    assert clone.rpc("net_version") == "16602"
+    for name, address in load("galileo").addresses.items():
+        assert len(clone.rpc("eth_getCode", text(address), "latest")) > 100, name
+    receipt = clone.rpc("eth_getTransactionReceipt", clone.send(ACCOUNTS[1], gas_limit=100_000))
+    assert receipt["gasUsed"] == hex(80_000)
+    assert clone.nonce(ACCOUNTS[0]) == 0
+
+
+def test_every_answer_about_itself_ends_in_clone(clone: Running) -> None:
+    assert clone.rpc("web3_clientVersion").endswith(" galileo-clone")
+    assert clone.rpc("anvil_nodeInfo")["network"] == "galileo-clone"
+    assert clone.rpc("anvil_metadata")["clientVersion"].endswith(" galileo-clone")
+    assert clone.node.status()["network"] == "galileo-clone"
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"kind": 0, "max_priority_fee_per_gas": None}, {"kind": 0, "chain_id": None, "max_priority_fee_per_gas": None}]
+)
+def test_a_key_that_is_not_listed_is_refused(clone: Running, changes: dict[str, object]) -> None:
+    clone.rpc("anvil_setBalance", text(STRANGER.address), hex(10**18))
+    raw = clone.raw(STRANGER, **{"nonce": 0} | changes)
+    for method in ("eth_sendRawTransaction", "eth_sendRawTransactionSync"):
+        refusal = clone.refusal(method, raw)
+        assert refusal.code == -32000
+        assert refusal.message == (f"only listed test keys may sign on a clone of a public network, and {STRANGER.address} is none of them")
+    assert clone.rpc("txpool_status") == {"pending": "0x0", "queued": "0x0"}
+    assert clone.nonce(STRANGER) == 0
+
+
+def test_all_listed_keys_may_send(clone: Running) -> None:
+    for account in ACCOUNTS:
+        assert clone.rpc("eth_getTransactionReceipt", clone.send(account))["status"] == "0x1"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])  # noqa: S104 - it is refused.
+def test_it_listens_on_this_machine_alone(host: str) -> None:
+    with pytest.raises(SettingsError, match="stays on this machine"):
+        ChainNodeSettings(like="mainnet", host=host)
+    with pytest.raises(SettingsInvalidError, match="stays on this machine"):
+        DevnetSettings(like="mainnet", host=host)
+    assert DevnetSettings(like="mainnet", host="::1").like == "mainnet"
+
+
+def test_its_rules_are_not_for_choosing() -> None:
+    with pytest.raises(SettingsError, match="rules"):
+        ChainNodeSettings(like="mainnet", rules="ethereum")
+    with pytest.raises(SettingsInvalidError, match="rules"):
+        DevnetSettings(like="mainnet", rules="ethereum")
+
+
+def test_a_public_name_always_means_the_public_network() -> None:
+    assert resolve("galileo").chain_url == "https://evmrpc-testnet.0g.ai"
+    assert resolve("mainnet").chain_url == "https://evmrpc.0g.ai"
+    assert own_network("mainnet").rpc_url is None
+    assert own_network("mainnet").name == "mainnet-clone"
+    assert own_network("mainnet").chain_id == 16_661
