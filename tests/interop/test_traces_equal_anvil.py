@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -34,7 +34,10 @@ FAULTS: Final = {
     "root gas": "callTracer gives the gas limit of the transaction without its intrinsic gas, where geth gives the limit",
     "root gasUsed": "callTracer gives the cumulative gas of the block's receipts, where geth gives the gas of this one",
     "self-destructions": "callTracer with onlyTopCall has the self-destruction of the top call, which in geth is a call of its own",
-    "errors": "callTracer gives a library's names of errors, where geth gives its own words (core/vm/errors.go)",
+    "empty members": "the struct logger writes what is empty or 0, where geth leaves it out (eth/tracers/logger)",
+    "opcodes": "the struct logger names none that is not defined, where geth gives its number (core/vm/opcodes.go)",
+    "refunds": "the struct logger counts them anew in each call, where geth gives those of the transaction (core/state/statedb.go)",
+    "errors": "all give a library's names of errors, where geth gives its own words (core/vm/errors.go)",
     "empty accounts": "prestateTracer names accounts that did not exist, where geth does not (eth/tracers/native/prestate.go)",
 }
 """What anvil 1.7.1 does otherwise than geth; each is undone below before its answer is compared."""
@@ -85,12 +88,16 @@ class Anvil:
         return mined
 
 
+Compare = Callable[[Ledger, Anvil, bytes], None]
+"""Compares what the two say of a transaction, by its hash."""
+
+
 @contextmanager
-def anvil(genesis: bytes) -> Iterator[Anvil]:
+def anvil(genesis: bytes, *extra: str) -> Iterator[Anvil]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "genesis.json"
         path.write_bytes(genesis)
-        arguments = ("--init", str(path), "--no-mining", "--gas-limit", str(GAS_LIMIT), "--order", "fifo")
+        arguments = ("--init", str(path), "--no-mining", "--gas-limit", str(GAS_LIMIT), "--order", "fifo", *extra)
         with running_anvil(*arguments) as url, httpx.Client() as http:
             yield Anvil(url, http)
 
@@ -172,13 +179,13 @@ def without_requests(block: Block) -> Block:
     return replace(block, transactions=tuple(kept))
 
 
-def compare_round(seed: int, most: int) -> list[Any]:
+def compare_round(seed: int, most: int, compare: Compare, *arguments: str) -> list[Any]:
     """Compare traces on a chain of its own until there are enough, or the chains part; returns the calls of those compared."""
     genesis = genesis_json(seed)
     ledger = Ledger.open(None, genesis)
     scenario = Scenario(seed, ledger, edits=False)
     compared: list[Any] = []
-    with anvil(genesis) as peer:
+    with anvil(genesis, *arguments) as peer:
         while len(compared) < most:
             block = without_requests(scenario.next_block())
             for transaction_hash in commit_as(ledger, peer.mine(block), block):
@@ -190,7 +197,7 @@ def compare_round(seed: int, most: int) -> list[Any]:
     return compared
 
 
-def compare(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
+def compare_tracers(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
     name = "0x" + transaction_hash.hex()
     receipt = json.loads(ledger.receipt_json(transaction_hash) or b"")
     gas_limit = json.loads(ledger.transaction_json(transaction_hash) or b"")["gas"]
@@ -200,17 +207,46 @@ def compare(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
         assert not (found := difference(ours, theirs, tracer)), f"{name}: {found}"
 
 
-@pytest.mark.timeout(600 if LONG else 120)
-def test_traces_equal_those_of_anvil(monkeypatch: pytest.MonkeyPatch) -> None:
+def compare_steps(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
+    """Each step of the struct logger. One that fails tells why in other words, and is compared up to there."""
+    options = {"enableMemory": True, "enableReturnData": True}
+    empty = {"refund": 0, "returnData": "0x", "memory": []}
+    name = "0x" + transaction_hash.hex()
+    ours, theirs = trace(ledger, transaction_hash, options), peer.rpc("debug_traceTransaction", name, options)
+    assert (ours["failed"], ours["returnValue"]) == (theirs["failed"], theirs["returnValue"])
+    assert len(ours["structLogs"]) == len(theirs["structLogs"])
+    for index, (one, other) in enumerate(zip(ours["structLogs"], theirs["structLogs"], strict=True)):
+        members = {"pc", "op", "gas", "depth", "stack"} if "error" in other else {*one, *other}
+        members -= {"op"} if other["op"] == "Unknown" else set()
+        members -= {"refund"} if other["depth"] > 1 else set()
+        first, second = (
+            {member: it[member] for member in members if member in it and it[member] != empty.get(member)} for it in (one, other)
+        )
+        assert not (found := difference(first, second, f"structLogs[{index}]")), f"{name}: {found}"
+
+
+def compare_all(monkeypatch: pytest.MonkeyPatch, transactions: int, compare: Compare, *arguments: str) -> list[Any]:
+    """Compare so many transactions, on as many chains as that takes."""
     monkeypatch.setattr(program, "ONE_OPERAND", bytes(opcode for opcode in program.ONE_OPERAND if opcode not in program.BLOCK_READS))
     seed = commit_seed()
     print(f"seed {seed}")
     compared: list[Any] = []
     rounds = count(seed)
-    while len(compared) < TRANSACTIONS:
-        compared += compare_round(next(rounds), TRANSACTIONS - len(compared))
+    while len(compared) < transactions:
+        compared += compare_round(next(rounds), transactions - len(compared), compare, *arguments)
+    return compared
+
+
+@pytest.mark.timeout(600 if LONG else 120)
+def test_steps_equal_those_of_anvil(monkeypatch: pytest.MonkeyPatch) -> None:
+    compare_all(monkeypatch, TRANSACTIONS // 5, compare_steps, "--steps-tracing")
+
+
+@pytest.mark.timeout(600 if LONG else 120)
+def test_traces_equal_those_of_anvil(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = compare_all(monkeypatch, TRANSACTIONS, compare_tracers)
     require_variety(compared)
-    record("traces_equal_to_anvil", seed=seed, transactions=len(compared), traces=len(compared) * len(TRACERS))
+    record("traces_equal_to_anvil", seed=commit_seed(), transactions=len(compared), traces=len(compared) * len(TRACERS))
 
 
 def require_variety(traces: list[Any]) -> None:

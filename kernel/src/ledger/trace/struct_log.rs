@@ -132,6 +132,7 @@ fn error_before(result: InstructionResult, opcode: u8, stack_length: usize) -> O
         | InstructionResult::MemoryOOG
         | InstructionResult::MemoryLimitOOG
         | InstructionResult::InvalidOperandOOG => Some("out of gas".into()),
+        InstructionResult::ReentrancySentryOOG => Some("not enough gas for reentrancy sentry".into()),
         InstructionResult::StackUnderflow => Some(format!("stack underflow ({stack_length} <=> {inputs})")),
         InstructionResult::StackOverflow => Some(format!("stack limit reached 1024 ({stack_length})")),
         _ => None,
