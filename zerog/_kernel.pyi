@@ -571,8 +571,11 @@ class Ledger:
         `interval` seconds later. Base fees follow EIP-1559, PREVRANDAO is `keccak256(parent hash ‖ number as 8 bytes)`.
         """
 
-    def unwind(self, number: int, edit_count: int = 0) -> list[bytes]:
-        """Go back to block `number` with the first `edit_count` edits made on top of it; returns the raw transactions taken back."""
+    def unwind(self, number: int, edit_count: int = 0) -> None:
+        """Go back to block `number` with the first `edit_count` edits made on top of it."""
+
+    def transactions_after(self, number: int) -> list[bytes]:
+        """The raw transactions of all blocks after `number`, in order: what an unwind to it takes back."""
 
     edit_count: int
     """Developer edits made on top of the newest block."""

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use std::{sync::Arc, time::Instant};
 
 /// Entries in the overlay after which a checkpoint is due, whatever the number of blocks.
-const OVERLAY_ENTRIES_MAX: usize = 400_000;
+const OVERLAY_ENTRIES_MAX: usize = 800_000;
 /// How much more than is due may gather while the checkpoint before is still being written.
 const PATIENCE: u64 = 3;
 

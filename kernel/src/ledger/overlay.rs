@@ -1,6 +1,6 @@
 //! What the log holds beyond the last checkpoint, in memory.
 use super::{
-    account::{Account, BlockChanges},
+    account::{Account, BlockChanges, Delta},
     block::Block,
     tables::{BlockPlace, Deletions},
 };
@@ -36,6 +36,14 @@ pub fn before_change<T: Copy>(versions: Option<&Versions<T>>, after: u64) -> Opt
     let versions = versions?;
     let index = versions.partition_point(|(block, _)| *block <= after);
     versions.get(index).map(|(_, before)| *before)
+}
+
+/// Drop the versions after `block`; returns the value that held at the end of it, if there were any.
+fn cut<T: Copy>(versions: &mut Versions<T>, block: u64) -> Option<T> {
+    let kept = versions.partition_point(|(version, _)| *version <= block);
+    let before = versions.get(kept).map(|(_, before)| *before);
+    versions.truncate(kept);
+    before
 }
 
 impl Overlay {
@@ -125,6 +133,39 @@ impl Overlay {
                 }
             }
         }
+    }
+
+    /// Take back all blocks after `number` at once, none of which the tables know; returns what they did together, from `number` on.
+    ///
+    /// Every entry is looked at, which for many blocks is quicker than reading what each of them changed.
+    pub fn rewind(&mut self, number: u64) -> BlockChanges {
+        let mut undone = BlockChanges::default();
+        self.account_history.retain(|address, versions| {
+            if let Some(before) = cut(versions, number) {
+                let after = self.accounts.insert(*address, before).flatten();
+                undone.accounts.insert(*address, Delta { before, after });
+            }
+            !versions.is_empty()
+        });
+        self.slot_history.retain(|key, versions| {
+            if let Some(before) = cut(versions, number) {
+                let after = self.slots.insert(*key, before).unwrap_or_default();
+                undone.slots.entry(key.0).or_default().insert(key.1, Delta { before, after });
+            }
+            !versions.is_empty()
+        });
+        self.blocks.split_off(&(number + 1));
+        self.hashes.retain(|_, block| *block <= number);
+        self.transactions.retain(|_, (block, _)| *block <= number);
+        self.address_transactions.retain(|_, places| {
+            let kept = places.partition_point(|(block, _)| *block <= number);
+            self.participations -= places.len() - kept;
+            places.truncate(kept);
+            !places.is_empty()
+        });
+        self.log_addresses.retain(|(_, block)| *block <= number);
+        self.log_topics.retain(|(_, block)| *block <= number);
+        undone
     }
 
     pub fn entries(&self) -> usize {

@@ -319,6 +319,18 @@ impl Store {
         Ok(())
     }
 
+    /// Take back all blocks after `number` at once; nothing where the tables know some of them. No checkpoint may be under way.
+    pub fn rewind(&mut self, number: u64) -> Option<BlockChanges> {
+        if number < self.covered {
+            return None;
+        }
+        while self.recent.back().is_some_and(|block| block.header.number > number) {
+            self.recent_transactions -= self.recent.pop_back().map_or(0, |block| block.transactions.len());
+        }
+        self.head = number;
+        Some(self.overlay.rewind(number))
+    }
+
     /// Take the newest block back. No checkpoint may be under way.
     pub fn revert(&mut self, block: &Block, changes: &BlockChanges) {
         self.overlay.revert(block, changes, &mut self.deletions);

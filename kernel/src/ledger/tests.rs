@@ -107,8 +107,8 @@ fn unwinding_to_every_block_restores_it_also_across_checkpoints_and_a_restart() 
         let ledger = open(Some(folder.path()));
         transfers(&ledger, 8);
         let expected = ledger.block(BlockId::Number(target)).unwrap().unwrap().hash;
-        let taken_back = ledger.unwind(target, 0).unwrap();
-        assert_eq!(taken_back.len() as u64, 8 - target);
+        assert_eq!(ledger.transactions_after(target).unwrap().len() as u64, 8 - target);
+        ledger.unwind(target, 0).unwrap();
         assert_eq!(ledger.newest().hash, expected);
         audit(&ledger);
         drop(ledger);
@@ -117,6 +117,36 @@ fn unwinding_to_every_block_restores_it_also_across_checkpoints_and_a_restart() 
         transfers(&ledger, 5);
         assert_eq!(balance(&ledger, Address::with_last_byte(target as u8 + 0x50), &At::Number(target)), U256::ZERO);
         assert_eq!(balance(&ledger, Address::with_last_byte(target as u8 + 0x50), &At::Number(target + 1)), U256::from(5));
+    }
+}
+
+#[test]
+fn many_blocks_taken_back_at_once_leave_what_taking_them_back_one_by_one_leaves() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [together, singly] = [0, 1].map(|index| {
+        let options = Options { checkpoint_blocks: 10, ..options() };
+        let ledger = Ledger::open(Some(folders[index].path()), genesis("").as_bytes(), options).unwrap();
+        transfers(&ledger, 12);
+        ledger.checkpoint().unwrap();
+        ledger
+    });
+    for (first, target) in [(39, 14), (50, 20), (45, 3)] {
+        for ledger in [&together, &singly] {
+            transfers(ledger, first - ledger.newest().header.number);
+        }
+        together.unwind(target, 0).unwrap();
+        for number in (target..first).rev() {
+            singly.unwind(number, 0).unwrap();
+        }
+        assert_eq!(together.newest().hash, singly.newest().hash);
+        for ledger in [&together, &singly] {
+            audit(ledger);
+            for number in 0..=target {
+                let receiver = Address::with_last_byte(number as u8 + 0x50);
+                assert_eq!(balance(ledger, receiver, &At::Number(number)), U256::ZERO, "block {number}");
+                assert_eq!(balance(ledger, receiver, &At::Newest), U256::from(if number < target { 5 } else { 0 }), "block {number}");
+            }
+        }
     }
 }
 

@@ -15,12 +15,15 @@ use std::sync::{Arc, atomic::Ordering};
 const BLOCKS_AT_ONCE: usize = 512;
 const ENTRIES_AT_ONCE: usize = 1_000_000;
 
+/// From so many blocks on it is quicker to look through everything since the last checkpoint than at each block.
+const BLOCKS_REWOUND_MIN: u64 = 8;
+
 /// A block to take back, and what it changed.
 type Undone = (Arc<Block>, BlockChanges);
 
 impl Ledger {
-    /// Go back to block `number` with the first `edit_count` edits made on top of it; returns the transactions taken back, in order.
-    pub fn unwind(&self, number: u64, edit_count: usize) -> Result<Vec<Bytes>> {
+    /// Go back to block `number` with the first `edit_count` edits made on top of it.
+    pub fn unwind(&self, number: u64, edit_count: usize) -> Result<()> {
         let mut writer = self.writing()?;
         self.finish_checkpoint(&mut writer)?;
         let (mut tries, mut head) = (self.tries.lock(), self.head.write());
@@ -35,41 +38,56 @@ impl Ledger {
         }
         edits.truncate(edit_count);
         if number == newest && edits.len() == head.edits.list.len() {
-            return Ok(vec![]);
+            return Ok(());
         }
         self.append(&mut writer, RecordKind::Unwind, &[block::encode(&(number, &edits))?], Durability::Now)?;
-        let taken_back = self.unwind_to(&mut tries, &mut head, number, edits);
+        let unwound = self.unwind_to(&mut tries, &mut head, number, edits);
         drop((head, tries));
-        self.stop_on_failure(&mut writer, taken_back)
+        self.stop_on_failure(&mut writer, unwound)
+    }
+
+    /// The transactions of all blocks after `number`, in order: what an unwind to it takes back.
+    pub fn transactions_after(&self, number: u64) -> Result<Vec<Bytes>> {
+        let mut transactions = Vec::new();
+        for later in number + 1..=self.newest().header.number {
+            let block = read_block(&self.store, later)?.ok_or_else(|| LedgerError::UnknownBlock(later.to_string()))?;
+            transactions.extend(block.transactions.iter().map(|transaction| transaction.raw.clone()));
+        }
+        Ok(transactions)
     }
 
     /// Undo blocks in memory and set the edits. What the tables hold of them is passed over, and deleted with the next checkpoint.
-    pub(super) fn unwind_to(&self, tries: &mut Tries, head: &mut Head, number: u64, edits: Vec<Edit>) -> Result<Vec<Bytes>> {
+    pub(super) fn unwind_to(&self, tries: &mut Tries, head: &mut Head, number: u64, edits: Vec<Edit>) -> Result<()> {
         tries.settle(&self.store)?;
         self.unwinds.fetch_add(1, Ordering::AcqRel);
         head.generation += 1;
-        let mut taken_back = Vec::new();
+        if head.block.header.number >= number + BLOCKS_REWOUND_MIN
+            && let Some(changes) = self.store.write().rewind(number)
+        {
+            head.block = self.kept(number)?;
+            tries.unwind(&self.store, &head.block, &changes)?;
+        }
         while head.block.header.number > number {
             let undone = self.last_blocks(&head.block, number)?;
             let oldest = undone.last().map_or(number + 1, |(block, _)| block.header.number);
-            let parent = read_block(&self.store, oldest - 1)?;
-            let parent = parent.ok_or_else(|| LedgerError::Corrupt(format!("the parent of block {oldest} is missing")))?;
+            let parent = self.kept(oldest - 1)?;
             let mut together = BlockChanges::default();
             undone.iter().rev().for_each(|(_, changes)| together.append(changes.clone()));
             tries.unwind(&self.store, &parent, &together)?;
             head.block = parent;
             let mut store = self.store.write();
-            for (block, changes) in undone {
-                store.revert(&block, &changes);
-                taken_back.extend(block.transactions.iter().rev().map(|transaction| transaction.raw.clone()));
-            }
+            undone.iter().for_each(|(block, changes)| store.revert(block, changes));
         }
-        taken_back.reverse();
         head.edits = Arc::default();
         for edit in edits {
             self.push_edit(head, edit)?;
         }
-        Ok(taken_back)
+        Ok(())
+    }
+
+    /// A block that must be there.
+    fn kept(&self, number: u64) -> Result<Arc<Block>> {
+        read_block(&self.store, number)?.ok_or_else(|| LedgerError::Corrupt(format!("block {number} is missing")))
     }
 
     /// The newest block and those before it, down to `number` at most, as many as are undone at once; newest first.
@@ -84,7 +102,7 @@ impl Ledger {
             if before == number || undone.len() >= BLOCKS_AT_ONCE || entries >= ENTRIES_AT_ONCE {
                 return Ok(undone);
             }
-            block = read_block(&self.store, before)?.ok_or_else(|| LedgerError::Corrupt(format!("block {before} is missing")))?;
+            block = self.kept(before)?;
         }
     }
 }

@@ -487,9 +487,13 @@ impl PyLedger {
     }
 
     #[pyo3(signature = (number, edit_count = 0))]
-    fn unwind<'py>(&self, py: Python<'py>, number: u64, edit_count: usize) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let taken_back = self.with(py, |ledger| ledger.unwind(number, edit_count))?;
-        Ok(taken_back.iter().map(|raw| PyBytes::new(py, raw)).collect())
+    fn unwind(&self, py: Python<'_>, number: u64, edit_count: usize) -> PyResult<()> {
+        self.with(py, |ledger| ledger.unwind(number, edit_count))
+    }
+
+    fn transactions_after<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let transactions = self.with(py, |ledger| ledger.transactions_after(number))?;
+        Ok(transactions.iter().map(|raw| PyBytes::new(py, raw)).collect())
     }
 
     #[getter]
