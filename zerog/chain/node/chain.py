@@ -8,9 +8,10 @@ from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 import anyio
+import msgspec
 from anyio import to_thread
 
-from zerog._kernel import Executed, Ledger, Pool, StateNotKeptError, UnknownBlockError
+from zerog._kernel import Executed, Ledger, Pool, StateNotKeptError, UnknownBlockError, keccak256
 from zerog.chain.node.accounts import DevAccounts
 from zerog.chain.node.feed import Feed
 from zerog.chain.node.producer import SoloProducer
@@ -18,7 +19,7 @@ from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.node.snapshots import Snapshot, Snapshots
 from zerog.chain.node.soon import Soon, then
 from zerog.chain.protocol.block_clock import BlockClock
-from zerog.chain.protocol.errors import HeaderNotFoundError
+from zerog.chain.protocol.errors import HeaderNotFoundError, RollbackTooDeepError
 from zerog.chain.protocol.filters import FilterBook
 from zerog.chain.protocol.genesis import genesis_document
 from zerog.chain.protocol.tags import BlockByHash, BlockByNumber, BlockSelector, Tag, tag_number
@@ -41,6 +42,10 @@ State: TypeAlias = int | Executed | None
 
 GENESIS_CONTRACTS: Final = {"multicall3": "Multicall3", "w0g": "W0G", "wrapped_base_agency": "WrappedBaseAgency"}
 """Artefacts that stand on a local chain from its beginning, by their name in the network's addresses."""
+
+
+SNAPSHOTS_FILE: Final = "snapshots.jsonl"
+"""In the ledger's folder."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,9 +106,11 @@ class Chain:
     async def take_snapshot(self) -> int:
         """Remember this moment; returns the id for `revert`."""
         async with self.producer.exclusive():
+            head = self.ledger.head()
             return self.snapshots.keep(
                 Snapshot(
-                    block=self.head_number,
+                    block=head.number,
+                    block_hash=head.hash,
                     edit_count=self.ledger.edit_count,
                     pool=self.pool.snapshot(),
                     block_clock=copy(self.producer.block_clock),
@@ -136,13 +143,33 @@ class Chain:
             await self._unwind(0, 0)
             self.pool.clear()
             self.producer.start_over()
-            self.snapshots.entries.clear()
+            self.snapshots.clear()
             self.filters.rewind({}, 1)
             self.accounts.impersonated.clear()
             self.accounts.impersonates_all = False
 
+    async def rollback(self, depth: int, *, other_way: bool = False) -> None:
+        """Take back the newest `depth` blocks, with what was edited since; `other_way`: let the next block differ from the one that was.
+
+        Raises `RollbackTooDeepError`.
+        """
+        async with self.producer.exclusive():
+            head = self.ledger.head()
+            if depth > head.number:
+                raise RollbackTooDeepError(depth, head.number)
+            block = head.number - depth
+            await self._unwind(block, 0)
+            self.pool.refresh(self.ledger)
+            self.snapshots.forget_after(block)
+            self.filters.rewind({}, block + 1)
+            if other_way:
+                self.producer.next_block.prev_randao = Hash32(keccak256(head.hash))
+
     async def _unwind(self, block: int, edit_count: int) -> None:
         logs = self.feed.unwinding(block + 1, self.head_number)
+        for filter_id, query, last in self.filters.reported(block + 1):
+            taken_back = self.ledger.logs_json(block + 1, last, query.criteria.addresses, query.criteria.topics, True)
+            self.filters.take_back(filter_id, msgspec.json.decode(taken_back, type=list[msgspec.Raw]))
         await to_thread.run_sync(self.ledger.unwind, block, edit_count)
         self.feed.unwound(logs)
 
@@ -218,4 +245,5 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         producer=producer,
         accounts=DevAccounts.of(accounts if settings.dev_methods else ()),
         filters=FilterBook(secrets.randbits(48) << 16),
+        snapshots=Snapshots.open(None if settings.data_dir is None else settings.data_dir / SNAPSHOTS_FILE, ledger, pool.snapshot()),
     )

@@ -51,6 +51,13 @@ class BlockClock:
         self.offset_s += seconds
         return self.offset_s
 
+    def set_time(self, timestamp: int, now_s: int, parent_timestamp: int) -> int:
+        """Let the clock go on from `timestamp`; returns by how much that is later than before, never below 0. Raises as `set_next`."""
+        self._check(timestamp, parent_timestamp)
+        moved = timestamp - (now_s + self.offset_s)
+        self.offset_s = timestamp - now_s
+        return max(moved, 0)
+
     def set_interval(self, seconds: int | None) -> None:
         """Make each block so much later than its parent. Raises `InvalidParametersError` when that is out of range."""
         _check_range(seconds or 0)
@@ -61,11 +68,14 @@ class BlockClock:
 
         Raises `TimestampTooLowError` when no block on the parent may carry it, `InvalidParametersError` when it is out of range.
         """
+        self._check(timestamp, parent_timestamp)
+        self.next_timestamp = timestamp
+
+    def _check(self, timestamp: int, parent_timestamp: int) -> None:
         _check_range(timestamp)
         earliest = parent_timestamp + self.step_s
         if timestamp < earliest:
             raise TimestampTooLowError(timestamp, earliest)
-        self.next_timestamp = timestamp
 
 
 def _check_range(seconds: int) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "HeaderNotFoundError",
     "LimitExceededError",
     "ProofWindowError",
+    "RollbackTooDeepError",
     "StateDumpError",
     "TimestampTooLowError",
     "TraceOptionsError",
@@ -312,3 +313,18 @@ class StateDumpError(ChainError):
 
     def __str__(self) -> str:
         return f"not a dump of a state: {self.cause}"
+
+
+@dataclass(eq=False)
+class RollbackTooDeepError(ChainError):
+    """More blocks are to be taken back than there are (JSON-RPC -32602)."""
+
+    depth: int
+    height: int
+
+    code = "rollback_too_deep"
+    remedy = "take back fewer blocks"
+    rpc_code = -32602
+
+    def __str__(self) -> str:
+        return f"{self.depth} blocks cannot be taken back at height {self.height}"

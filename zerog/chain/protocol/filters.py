@@ -1,14 +1,20 @@
 """Filters that clients poll: what each has seen already, and when it is forgotten. No clock and no ledger in here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from msgspec import Raw
 
 from zerog.chain.protocol.constants import FILTER_EXPIRY_S
 from zerog.chain.protocol.errors import FilterNotFoundError
 from zerog.chain.protocol.logs import LogQuery
 
 __all__ = ["BlockFilter", "Filter", "FilterBook", "LogFilter", "PendingFilter"]
+
+
+TAKEN_BACK_MAX: Final = 100_000
+"""Logs that one filter keeps to tell of their end; later ones are not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class _Entry:
     cursor: int
     """First height, or first arrival at the pool, that was not reported yet."""
     polled_s: float
+    taken_back: list[Raw] = field(default_factory=list)
+    """Logs that were reported and are no longer part of the chain, as the filter will tell."""
 
 
 @dataclass(slots=True)
@@ -87,6 +95,23 @@ class FilterBook:
                 entry.cursor = cursors[filter_id]
             elif not isinstance(entry.filter, PendingFilter):
                 entry.cursor = min(entry.cursor, next_block)
+
+    def reported(self, first: int) -> Iterator[tuple[int, LogQuery, int]]:
+        """Log filters that have reported blocks from `first` on: id, query and the last block reported."""
+        for filter_id, entry in self.entries.items():
+            if isinstance(entry.filter, LogFilter) and entry.cursor > first:
+                yield filter_id, entry.filter.query, entry.cursor - 1
+
+    def take_back(self, filter_id: int, logs: Sequence[Raw]) -> None:
+        """Let a filter tell of logs that are gone. They are in the order in which they were."""
+        kept = self.entries[filter_id].taken_back
+        kept.extend(logs[: max(TAKEN_BACK_MAX - len(kept), 0)])
+
+    def gone(self, filter_id: int) -> list[Raw]:
+        """What `take_back` left for a filter; once."""
+        entry = self.entries[filter_id]
+        logs, entry.taken_back = entry.taken_back, []
+        return logs
 
     def _alive(self, filter_id: int, now_s: float) -> _Entry:
         self.expire(now_s)

@@ -11,6 +11,7 @@ from tests.unit.chain.node.conftest import ACCOUNTS, LOCAL, Running, text
 Check = Callable[[Any], bool]
 
 FIRST, SECOND = text(ACCOUNTS[0].address), text(ACCOUNTS[1].address)
+W0G = text(LOCAL.addresses["w0g"])
 HASH = "0x" + "ab" * 32
 
 
@@ -217,6 +218,17 @@ METHODS: dict[str, tuple[list[Any], Check, Any, int]] = {
     "hardhat_getAutomine": ([], true, NO_ARRAY, -32602),
     "anvil_dumpState": ([], data, NO_ARRAY, -32602),
     "anvil_loadState": (["DUMP"], true, ["0x00"], -32602),
+    "evm_setTime": ([hex(2**40)], lambda value: value > 0, ["0x1"], -32602),
+    "anvil_setTime": ([hex(2**40)], lambda value: value > 0, ["0x1"], -32602),
+    "anvil_addBalance": ([SECOND, "0x1"], null, [SECOND], -32602),
+    "anvil_dealERC20": ([SECOND, W0G, "0x1"], null, [SECOND, SECOND, "0x1"], -32000),
+    "anvil_dealErc20": ([SECOND, W0G, "0x1"], null, [SECOND, SECOND, "0x1"], -32000),
+    "anvil_setERC20Allowance": ([FIRST, SECOND, W0G, "0x1"], null, [FIRST, SECOND, SECOND, "0x1"], -32000),
+    "anvil_setErc20Allowance": ([FIRST, SECOND, W0G, "0x1"], null, [FIRST, SECOND, SECOND, "0x1"], -32000),
+    "tenderly_setBalance": ([[FIRST, SECOND], "0x1"], quantity, [SECOND], -32602),
+    "tenderly_addBalance": ([SECOND, "0x1"], quantity, [[], "0x1"], -32602),
+    "anvil_rollback": (["0x0"], null, [hex(10**9)], -32602),
+    "anvil_reorg": (["0x0", []], null, [hex(10**9), []], -32602),
     "anvil_metadata": ([], has("clientVersion", "chainId", "instanceId", "latestBlockNumber", "latestBlockHash"), NO_ARRAY, -32602),
     "hardhat_metadata": ([], has("clientVersion", "chainId", "instanceId", "latestBlockNumber", "latestBlockHash"), NO_ARRAY, -32602),
     "anvil_nodeInfo": ([], has("currentBlockNumber", "hardFork", "environment", "forkConfig"), NO_ARRAY, -32602),

@@ -6,6 +6,7 @@ from zerog.chain.node.rpc import (
     about,
     anvil,
     blocks,
+    deals,
     debug,
     evm,
     fees,
@@ -52,5 +53,7 @@ NAMESPACES: Final[tuple[Namespace, ...]] = (
     personal.personal,
     evm.evm,
     anvil.anvil,
+    deals.anvil,
+    deals.tenderly,
     anvil.hardhat,
 )

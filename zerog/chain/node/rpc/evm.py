@@ -84,6 +84,13 @@ async def set_next_block_timestamp(chain: Chain, timestamp: LooseNumber) -> None
         chain.producer.block_clock.set_next(timestamp, chain.ledger.head().timestamp)
 
 
+@evm.method("setTime", dev=True, aliases=("anvil_setTime",))
+async def set_time(chain: Chain, timestamp: LooseNumber) -> int:
+    """Let the clock of blocks go on from a time; returns by how much it is later than before."""
+    async with chain.producer.exclusive():
+        return chain.producer.block_clock.set_time(timestamp, int(chain.clock.unix_s()), chain.ledger.head().timestamp)
+
+
 @evm.method("setAutomine", dev=True)
 async def set_automine(chain: Chain, enabled: bool) -> None:
     """Make a block for each transaction that arrives, or stop doing so. What waits is mined when it is switched on."""

@@ -78,7 +78,10 @@ async def get_filter_changes(chain: Chain, filter_id: FilterId) -> object:
             return [_transaction(chain, transaction_hash) if full else encode_data(transaction_hash) for transaction_hash in hashes]
         case LogFilter(query):
             end = chain.head_number + 1
-            return await _fresh_logs(chain, query, chain.filters.advance(filter_id, end, now_s), end - 1)
+            begin = chain.filters.advance(filter_id, end, now_s)
+            gone = chain.filters.gone(filter_id)
+            fresh = await _fresh_logs(chain, query, begin, end - 1)
+            return [*gone, *msgspec.json.decode(fresh, type=list[msgspec.Raw])] if gone else fresh
 
 
 @eth.method("getFilterLogs")
