@@ -17,6 +17,7 @@ __all__ = [
     "DecodeError",
     "DecodedTransaction",
     "Executed",
+    "Front",
     "GenesisMismatchError",
     "Ledger",
     "LedgerBusyError",
@@ -345,6 +346,23 @@ class Executed:
     def receipts_json(self) -> bytes: ...
 
 @final
+class Front:
+    """Answers plain reads from the socket, on a thread of its own."""
+
+    def take(self) -> list[tuple[int, bytes, bytes, bool]]:
+        """Connections for the server since the last time: descriptor (now the caller's), bytes still to be sent, bytes read and not
+        answered, and whether earlier requests were answered.
+
+        Raises `RuntimeError` when the front has ended by itself.
+        """
+
+    def take_counts(self) -> list[tuple[str, int, float]]:
+        """What was answered since the last time: method, calls, seconds."""
+
+    def stop(self) -> None:
+        """Accept nobody more and close the connections that wait for nothing. What was handed over can still be taken."""
+
+@final
 class Ledger:
     """The chain's state machine and store: one writer, any number of readers."""
 
@@ -372,6 +390,25 @@ class Ledger:
 
     def checkpoint(self) -> None:
         """Fold what the block log holds beyond the last checkpoint into the tables."""
+
+    # front
+
+    def open_front(
+        self,
+        *,
+        listener: int,
+        wake: int,
+        hosts: Sequence[bytes],
+        idle_s: float,
+        connections_max: int,
+        gas_cap: int,
+        time_limit_s: float,
+    ) -> Front:
+        """Answer plain reads on the connections of the listening socket `listener`, whose `Host` is one of `hosts`, from now on.
+
+        Every other connection is for `Front.take`; the socket `wake` gets a byte when there are some. Both sockets are descriptors
+        that do not block and stay the caller's. Raises `OSError`.
+        """
 
     def quick_answer(self, body: bytes, gas_cap: int, time_limit_s: float) -> tuple[str, bytes] | None:
         """Method and JSON-RPC answer when `body` is a plain read of the newest state that succeeds; `None` leaves it to the methods.

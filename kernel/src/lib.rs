@@ -1,7 +1,9 @@
-//! zerog's hot loops: hashing, signatures, ABI, transactions, the pool and the ledger. Python sees them through `python` alone.
+//! zerog's hot loops: hashing, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
 
 pub mod abi;
 pub mod crypto;
+#[cfg(unix)]
+pub mod front;
 pub mod hash;
 pub mod json;
 pub mod ledger;

@@ -23,6 +23,24 @@ pub struct CallLimits {
     pub time_limit: Duration,
 }
 
+/// A method that is answered here; its place in `METHODS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    BlockNumber,
+    ChainId,
+    GetBalance,
+    Call,
+}
+
+/// Names of the methods that are answered here.
+pub const METHODS: [&str; 4] = ["eth_blockNumber", "eth_chainId", "eth_getBalance", "eth_call"];
+
+impl Method {
+    pub fn name(self) -> &'static str {
+        METHODS[self as usize]
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request<'a> {
@@ -44,7 +62,7 @@ struct CallObject<'a> {
 }
 
 /// Method and answer of a request body, if it is a plain read that succeeds on the newest state.
-pub fn answer(ledger: &Ledger, body: &[u8], limits: CallLimits) -> Option<(&'static str, Vec<u8>)> {
+pub fn answer(ledger: &Ledger, body: &[u8], limits: CallLimits) -> Option<(Method, Vec<u8>)> {
     if body.len() > BODY_BYTES_MAX {
         return None;
     }
@@ -66,23 +84,23 @@ fn is_plain_id(id: &str) -> bool {
     id.len() <= ID_DIGITS_MAX && id.bytes().all(|byte| byte.is_ascii_digit()) && (id == "0" || !id.starts_with('0'))
 }
 
-fn write_result(out: &mut Vec<u8>, ledger: &Ledger, request: &Request<'_>, limits: CallLimits) -> Option<&'static str> {
+fn write_result(out: &mut Vec<u8>, ledger: &Ledger, request: &Request<'_>, limits: CallLimits) -> Option<Method> {
     match request.method {
         "eth_blockNumber" if no_parameters(request) => {
             json::quantity(out, ledger.newest().header.number);
-            Some("eth_blockNumber")
+            Some(Method::BlockNumber)
         }
         "eth_chainId" if no_parameters(request) => {
             json::quantity(out, ledger.rules.chain_id);
-            Some("eth_chainId")
+            Some(Method::ChainId)
         }
         "eth_getBalance" => {
             json::quantity(out, ledger.account(&account(request)?, &At::Newest).ok()?.unwrap_or_default().balance);
-            Some("eth_getBalance")
+            Some(Method::GetBalance)
         }
         "eth_call" => {
             json::data(out, &call(ledger, request, limits)?);
-            Some("eth_call")
+            Some(Method::Call)
         }
         _ => None,
     }

@@ -11,6 +11,7 @@ from anyio.abc import TaskStatus
 from uvicorn.server import Server
 
 from zerog.runtime.http.config import ServerConfig
+from zerog.runtime.http.front import FrontDoor, OpenFront
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.protocol import HttpProtocol
 from zerog.runtime.http.watch import Sweeper
@@ -31,24 +32,31 @@ async def serve(
     *,
     limits: HttpLimits | None = None,
     grace_s: float = 5.0,
+    open_front: OpenFront | None = None,
     task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled, then finish what is under way within `grace_s`. Reports the URL (`http://…`, no slash) once it answers.
 
-    Port 0 lets the system choose. Raises `PortInUseError`.
+    With `open_front` somebody else accepts connections, and those that it does not want are served here. Port 0 lets the system
+    choose. Raises `PortInUseError`.
     """
     limits = limits or HttpLimits()
     limits = replace(limits, connections_max=_affordable(limits.connections_max))
     listener = listen(host, port)
-    server = Server(_config(app, limits))
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup(sockets=[listener])
+    config = _config(app, limits)
+    server = Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[] if open_front else [listener])
     try:
         async with anyio.create_task_group() as tasks:
+            if open_front:
+                await tasks.start(FrontDoor(server, config, listener, open_front).run, name="http.front")
             tasks.start_soon(Sweeper(server.server_state, limits).run, name="http.sweeper")
             task_status.started(_url(host, listener))
     finally:
+        if open_front:
+            listener.close()
         with anyio.CancelScope(shield=True):
             await _stop(server, grace_s)
 

@@ -301,7 +301,7 @@ impl PyLedger {
         let time_limit = Duration::try_from_secs_f64(time_limit_s).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let Some(ledger) = self.inner.read().clone() else { return Ok(None) };
         let found = py.detach(|| quick::answer(&ledger, &body, CallLimits { gas_cap, time_limit }));
-        Ok(found.map(|(method, answer)| (method, PyBytes::new(py, &answer))))
+        Ok(found.map(|(method, answer)| (method.name(), PyBytes::new(py, &answer))))
     }
 
     // blocks

@@ -5,6 +5,8 @@ mod basics;
 mod call;
 mod convert;
 mod errors;
+#[cfg(unix)]
+mod front;
 mod import;
 mod ledger;
 mod mining;
@@ -28,5 +30,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     call::register(module)?;
     simulate::register(module)?;
     ledger::register(module)?;
+    #[cfg(unix)]
+    front::register(module)?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 """A small JSON-RPC service with one method of each kind, for tests of the transport, and a raw client that can misbehave."""
 
+import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -10,8 +11,10 @@ import anyio
 import msgspec
 from anyio.abc import SocketStream
 
+from zerog._kernel import Front, Ledger
 from zerog.primitives import Address, Data, Quantity, ZerogError
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.front import plain_hosts
 from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.pages import RolePages
@@ -26,6 +29,7 @@ LOOPS: dict[str, tuple[str, dict[str, bool]]] = {
 small = Namespace("small")
 other = Namespace("other")
 
+GENESIS = msgspec.json.encode({"config": {"chainId": 1}, "alloc": {}, "difficulty": "0x0", "gasLimit": "0x1c9c380"})
 ONE = Quantity(1)
 CALL = b'{"jsonrpc":"2.0","id":1,"method":"small_echo","params":["hello"]}'
 ANSWER = b'{"jsonrpc":"2.0","id":1,"result":"hello"}'
@@ -185,8 +189,9 @@ async def running(
     pages: RolePages | None = None,
     host: str = "127.0.0.1",
     grace_s: float = 5.0,
+    has_front: bool = True,
 ) -> AsyncIterator[Running]:
-    """The service behind a real socket."""
+    """The service behind a real socket, with a front before it that knows none of its methods."""
     service = SmallService()
     app = JsonRpcApplication(
         dispatcher(service, limits=rpc_limits),
@@ -196,13 +201,37 @@ async def running(
         connection_limits=connection_limits,
     )
 
-    async def start(*, task_status: anyio.abc.TaskStatus[str]) -> None:
-        await serve(app, host, 0, limits=limits, grace_s=grace_s, task_status=task_status)
+    with chain_behind_a_front() if has_front else nullcontext() as ledger:
 
-    async with anyio.create_task_group() as tasks:
-        url = await tasks.start(start)
-        yield Running(service, url)
-        tasks.cancel_scope.cancel()
+        def open_front(listener: socket.socket, wake: socket.socket, limits: HttpLimits) -> Front:
+            hosts = plain_hosts(Guard(rules or AccessRules()), listener.getsockname()[1])
+            assert ledger is not None
+            return ledger.open_front(
+                listener=listener.fileno(),
+                wake=wake.fileno(),
+                hosts=hosts,
+                idle_s=limits.idle_s,
+                connections_max=8,
+                gas_cap=1_000_000,
+                time_limit_s=0.1,
+            )
+
+        async def start(*, task_status: anyio.abc.TaskStatus[str]) -> None:
+            opener = open_front if has_front else None
+            await serve(app, host, 0, limits=limits, grace_s=grace_s, open_front=opener, task_status=task_status)
+
+        async with anyio.create_task_group() as tasks:
+            url = await tasks.start(start)
+            yield Running(service, url)
+            tasks.cancel_scope.cancel()
+
+
+@contextmanager
+def chain_behind_a_front() -> Iterator[Ledger]:
+    """A chain in memory: what a front answers from."""
+    ledger = Ledger.open(None, GENESIS)
+    yield ledger
+    ledger.close()
 
 
 @dataclass(frozen=True)

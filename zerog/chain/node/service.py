@@ -1,6 +1,7 @@
 """The role: opens the chain, makes its blocks, serves its RPC, and answers for itself."""
 
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -12,7 +13,7 @@ import structlog
 from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
-from zerog._kernel import LedgerFailedError
+from zerog._kernel import Front, LedgerFailedError
 from zerog.chain.node.calls import QUICK_S_MAX
 from zerog.chain.node.chain import Chain, open_chain
 from zerog.chain.node.metrics import render_metrics
@@ -24,7 +25,9 @@ from zerog.chain.protocol.errors import ChainError
 from zerog.networks import NetworkParams
 from zerog.primitives import encode_data
 from zerog.runtime.clock import Clock, SystemClock
+from zerog.runtime.http.front import plain_hosts
 from zerog.runtime.http.guard import AccessRules, Guard
+from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.pages import RolePages
 from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
 from zerog.runtime.server import serve
@@ -33,6 +36,9 @@ __all__ = ["ChainNode", "NodeStoppedError", "NotKeptError"]
 
 SWITCH_S: Final = 0.0005
 """How long a busy event loop may keep the interpreter from the thread that makes a block; Python's own 5 ms would be felt in each."""
+
+FRONT_CONNECTIONS_MAX: Final = 256
+"""Connections that are kept by the front; more are served without it."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +75,7 @@ class ChainNode:
         self.url: str | None = None
         self._chain: Chain | None = None
         self._dispatcher: Dispatcher | None = None
+        self._front: Front | None = None
         self._parts: TaskGroup | None = None
         self._quiet_until: anyio.Event | None = None
 
@@ -99,13 +106,14 @@ class ChainNode:
                 log.info("node_ready", url=self.url, chain_id=chain.ledger.chain_id, block=chain.head_number)
                 task_status.started(self.url)
         finally:
-            self._chain, self._parts, self._quiet_until, self.url = None, None, None, None
+            self._chain, self._parts, self._quiet_until, self._front, self.url = None, None, None, None, None
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(chain.ledger.close)
 
     async def _serve(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         settings = self.settings
-        quick_answer = partial(self.chain.ledger.quick_answer, gas_cap=CALL_GAS_MAX, time_limit_s=min(QUICK_S_MAX, settings.call_time_s))
+        quick_s_max = min(QUICK_S_MAX, settings.call_time_s)
+        quick_answer = partial(self.chain.ledger.quick_answer, gas_cap=CALL_GAS_MAX, time_limit_s=quick_s_max)
         self._dispatcher = Dispatcher(self.chain, NAMESPACES, quick_answer=quick_answer)
         rules = AccessRules(
             bind_host=settings.host,
@@ -114,11 +122,29 @@ class ChainNode:
             token=settings.dev_token,
         )
         pages = RolePages(probe=self.probe, metrics=self.metrics)
-        app = JsonRpcApplication(self._dispatcher, Guard(rules), pages=pages)
-        await serve(app, settings.host, settings.rpc_port, task_status=task_status)
+        guard = Guard(rules)
+        app = JsonRpcApplication(self._dispatcher, guard, pages=pages)
+
+        def open_front(listener: socket.socket, wake: socket.socket, limits: HttpLimits) -> Front:
+            self._front = self.chain.ledger.open_front(
+                listener=listener.fileno(),
+                wake=wake.fileno(),
+                hosts=plain_hosts(guard, listener.getsockname()[1]),
+                idle_s=limits.idle_s,
+                connections_max=FRONT_CONNECTIONS_MAX,
+                gas_cap=CALL_GAS_MAX,
+                time_limit_s=quick_s_max,
+            )
+            return self._front
+
+        has_front = sys.platform != "win32"
+        await serve(app, settings.host, settings.rpc_port, open_front=open_front if has_front else None, task_status=task_status)
 
     def metrics(self) -> bytes:
         """What the node counts, in the text format of Prometheus."""
+        if self._dispatcher is not None and self._front is not None:
+            for method, calls, seconds in self._front.take_counts():
+                self._dispatcher.count(method, calls, seconds)
         return render_metrics(self.chain, self._dispatcher)
 
     async def probe(self) -> Mapping[str, object]:

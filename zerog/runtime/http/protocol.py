@@ -10,6 +10,7 @@ This builds on inner classes of uvicorn, which is therefore pinned to one minor 
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol, cast
 
@@ -30,10 +31,10 @@ from zerog.runtime.http.errors import (
     TooManyConnectionsError,
 )
 from zerog.runtime.http.guard import Headers
-from zerog.runtime.http.refusal import raw_response
+from zerog.runtime.http.refusal import end_sending, raw_response
 from zerog.runtime.http.watch import NO_LIMIT, Stage, Watch
 
-__all__ = ["DirectApplication", "HttpProtocol"]
+__all__ = ["Begun", "DirectApplication", "HttpProtocol"]
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,18 @@ class DirectCycle:
         self.response_complete = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What a front did on a connection before it handed it over."""
+
+    unsent: bytes
+    """Of its answers, still to be sent."""
+    unread: bytes
+    """Of the client's requests, not answered."""
+    served: bool
+    """Whether it has answered some."""
+
+
 class Phase(Enum):
     """What a connection is doing, as far as reading goes."""
 
@@ -92,9 +105,16 @@ class HttpProtocol(HttpToolsProtocol):
     config: ServerConfig
 
     def __init__(
-        self, config: ServerConfig, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
+        self,
+        config: ServerConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        begun: Begun | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.begun: Final = begun
         self.limits: Final = config.limits
         self.direct_answers: Final = getattr(config.app, "direct_answers", None)
         self.phase = CONNECTED
@@ -119,6 +139,17 @@ class HttpProtocol(HttpToolsProtocol):
         connections_max = self.limits.connections_max
         if len(self.connections) > connections_max:
             self._make_room(connections_max)
+        if self.begun is not None and self.phase is CONNECTED:
+            self._go_on(self.begun)
+
+    def _go_on(self, begun: Begun) -> None:
+        """Take a connection up where a front left it."""
+        if begun.served:
+            self.phase = COMPLETE
+        if begun.unsent:
+            self.transport.write(begun.unsent)
+        if begun.unread:
+            self.data_received(begun.unread)
 
     def _make_room(self, connections_max: int) -> None:
         """Who has asked for nothing yet goes first, the longest of them; else the newcomer is told, or cut if too many are being told."""
@@ -400,8 +431,7 @@ class HttpProtocol(HttpToolsProtocol):
             running.disconnected = True
             running.message_event.set()
         self.transport.write(raw_response(error))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        end_sending(self.transport)
         self.flow.resume_reading()
 
     # What takes too long.

@@ -1,12 +1,13 @@
 """A refusal before any method is reached, as an HTTP answer: status, cause and remedy, in the form that JSON-RPC clients can read."""
 
+import asyncio
 from http import HTTPStatus
 
 import msgspec
 
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["raw_response", "refusal_body"]
+__all__ = ["end_sending", "raw_response", "refusal_body"]
 
 
 def refusal_body(error: RefusalError) -> bytes:
@@ -24,3 +25,13 @@ def raw_response(error: RefusalError) -> bytes:
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
+
+
+def end_sending(transport: asyncio.Transport) -> None:
+    """Say that nothing more comes. A client that has reset the connection cannot be told; its connection is cut."""
+    if not transport.can_write_eof():
+        return
+    try:
+        transport.write_eof()
+    except OSError:
+        transport.abort()

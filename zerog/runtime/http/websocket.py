@@ -8,6 +8,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from zerog.runtime.http.config import ServerConfig
+from zerog.runtime.http.refusal import end_sending
 from zerog.runtime.http.watch import NO_LIMIT, Watch
 
 __all__ = ["WebSocketProtocol"]
@@ -42,8 +43,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.transport.is_closing():
             return
         self.transport.write(b"".join(self.conn.data_to_send()))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        end_sending(self.transport)
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
@@ -56,7 +56,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """After we ourselves have closed (a bad frame, a missing pong), the application is told so instead of being blamed."""
-        if self.close_sent and message["type"] in ("websocket.send", "websocket.close"):
+        if self.close_sent and message["type"] in ("websocket.accept", "websocket.send", "websocket.close"):
             raise ClientDisconnected
         await super().send(message)
 

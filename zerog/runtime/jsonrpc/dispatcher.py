@@ -130,6 +130,12 @@ class Dispatcher:
         """By method; calls of what does not exist are under the empty name."""
         return {"": self._unknown} | {name: method.statistics for name, method in self._methods.items() if method.statistics.calls}
 
+    def count(self, method: str, calls: int, seconds: float) -> None:
+        """Add calls of a method that were answered elsewhere."""
+        statistics = self._methods[method].statistics
+        statistics.calls += calls
+        statistics.seconds += seconds
+
     def answer(self, body: bytes, caller: Caller) -> bytes | Awaitable[bytes]:
         """The answer to a body; empty if none is due. At once where no method has to wait, else something to await."""
         if self._quick_answer is not None:
