@@ -162,14 +162,14 @@ impl Ledger {
 
     fn replay_block(&self, tries: &mut Tries, head: &mut Head, record: &Record, position: Position) -> Result<()> {
         let block = Arc::new(decode_block(record)?);
-        let (changes, _) = decode_changes(record)?;
+        let (changes, edits) = decode_changes(record)?;
         let is_first = position == Position { segment: 0, offset: 0 };
         if !is_first && (block.header.parent_hash, block.header.number) != (head.block.hash, head.block.header.number + 1) {
             return Err(LedgerError::Corrupt(format!("block {} of the log does not follow on its predecessor", block.header.number)));
         }
         tries.replay(&self.store, &block, &changes)?;
         head.block = block.clone();
-        let place = BlockPlace { hash: block.hash, position };
+        let place = BlockPlace { hash: block.hash, position, has_edits: !edits.is_empty() };
         self.store.write().apply(block, &changes, place);
         head.edits = Arc::default();
         Ok(())
@@ -217,6 +217,22 @@ impl Ledger {
                 Ok((view(newest, above), head.block.clone()))
             }
         }
+    }
+
+    /// As `view`, and also at an older height with the edits that stood there while it was the newest: what a developer saw then.
+    /// Its header's root knows nothing of them, so what stands on roots takes `view`.
+    pub fn view_as_seen(&self, at: &At) -> Result<(View, Arc<Block>)> {
+        let (mut view, block) = self.view(at)?;
+        if let (At::Number(number), Above::Nothing) = (at, &view.above)
+            && self.store.read().place(number + 1)?.is_some_and(|place| place.has_edits)
+        {
+            let mut layer = EditLayer::default();
+            for edit in self.changes_of(number + 1)?.1 {
+                layer.push(edit, |address| view.account(address))?;
+            }
+            view.above = Above::Edits(Arc::new(layer));
+        }
+        Ok((view, block))
     }
 
     // ---- blocks ----------------------------------------------------------------------------------------------
@@ -355,7 +371,7 @@ impl Ledger {
             head.block = executed.block.clone();
             head.edits = Arc::default();
             head.generation += 1;
-            let place = BlockPlace { hash: executed.block.hash, position };
+            let place = BlockPlace { hash: executed.block.hash, position, has_edits: !edits.list.is_empty() };
             self.store.write().apply(executed.block.clone(), &executed.changes, place);
         }
         drop(tries);

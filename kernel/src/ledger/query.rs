@@ -114,30 +114,30 @@ impl Ledger {
     // ---- state -----------------------------------------------------------------------------------------------
 
     pub fn account(&self, address: &Address, at: &At) -> Result<Option<Account>> {
-        self.settled(|| self.view(at)?.0.account(address))
+        self.settled(|| self.view_as_seen(at)?.0.account(address))
     }
 
     pub fn code(&self, address: &Address, at: &At) -> Result<Bytes> {
         self.settled(|| {
-            let (view, _) = self.view(at)?;
+            let (view, _) = self.view_as_seen(at)?;
             view.account(address)?.map_or(Ok(Bytes::new()), |account| view.code(&account.code_hash))
         })
     }
 
     pub fn slot(&self, address: &Address, slot: &U256, at: &At) -> Result<U256> {
-        self.settled(|| self.view(at)?.0.slot(address, slot))
+        self.settled(|| self.view_as_seen(at)?.0.slot(address, slot))
     }
 
     pub fn call(&self, request: &Call, at: &At) -> CallResult {
         self.settled(|| {
-            let (view, block) = self.view(at)?;
+            let (view, block) = self.view_as_seen(at)?;
             call::call(request, &block, &view, &self.rules)
         })
     }
 
     pub fn estimate(&self, request: &Call, at: &At) -> CallResult {
         self.settled(|| {
-            let (view, block) = self.view(at)?;
+            let (view, block) = self.view_as_seen(at)?;
             call::estimate(request, &block, &view, &self.rules)
         })
     }

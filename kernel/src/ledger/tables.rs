@@ -47,6 +47,8 @@ pub struct Checkpoint {
 pub struct BlockPlace {
     pub hash: B256,
     pub position: Position,
+    /// Whether developer edits stood between its parent and it.
+    pub has_edits: bool,
 }
 
 /// Keys that an unwind takes out of the tables.
