@@ -47,6 +47,10 @@ class TransactionWriter:
     authorities: Sequence[Key]
     contracts: Sequence[bytes]
     targets: Sequence[bytes]
+    newest_kind: int = 4
+    """Newest type of transaction that the chain knows."""
+    replay_protected: bool = True
+    """Whether legacy transactions name their chain (EIP-155)."""
     programs: ProgramWriter = field(init=False)
     nonces: dict[bytes, int] = field(init=False, default_factory=dict)
 
@@ -65,6 +69,7 @@ class TransactionWriter:
             (3, self.long_calldata),
             (3, self.impossible),
         )
+        kinds = [(weight, write) for weight, write in kinds if self.newest_kind >= 4 or write not in (self.delegation, self.request)]
         weights = [weight for weight, _ in kinds]
         for kind in self.dice.choices([write for _, write in kinds], weights, k=count):
             yield from kind()
@@ -167,11 +172,13 @@ class TransactionWriter:
     ) -> bytes:
         """Sign with a sender, nonce and type drawn where they are not given."""
         sender = sender or self.dice.choice(self.senders)
+        access_list = access_list if self.newest_kind >= 1 else None
         if kind is None:
-            kind = self.dice.choice((1, 2)) if access_list else self.dice.choice((0, 1, 2))
+            kinds = (1, 2) if access_list else (0, 1, 2)
+            kind = self.dice.choice([kind for kind in kinds if kind <= self.newest_kind])
         return Transaction(
             kind=kind,
-            chain_id=CHAIN_ID,
+            chain_id=CHAIN_ID if kind or self.replay_protected else None,
             nonce=self.take_nonce(sender.address) if nonce is None else nonce,
             gas_limit=gas_limit,
             max_fee_per_gas=fee_cap_wei,
