@@ -4,6 +4,7 @@ Usage: `python -m tests.ledger.foreign_chain SEED FOLDER` writes the small chain
 """
 
 import json
+import lzma
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -224,10 +225,10 @@ def word(number: int) -> str:
 
 
 def save(chain: ForeignChain, folder: Path) -> None:
-    """Write genesis.json, chain.rlp and expected.json."""
+    """Write genesis.json, chain.rlp.xz and expected.json."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "genesis.json").write_text(json.dumps(chain.genesis, indent=1) + "\n", encoding="utf-8")
-    (folder / "chain.rlp").write_bytes(chain.rlp)
+    (folder / "chain.rlp.xz").write_bytes(lzma.compress(chain.rlp))
     blocks = [msgspec.structs.replace(block, rlp="") for block in chain.blocks]
     (folder / "expected.json").write_bytes(msgspec.json.encode(ForeignChain({}, chain.genesis_hash, blocks)) + b"\n")
 

@@ -1,6 +1,7 @@
 """A chain of the executable specification of Ethereum, from Frontier to the second set of blob parameters, comes out the same here."""
 
 import json
+import lzma
 from pathlib import Path
 
 import msgspec
@@ -60,7 +61,7 @@ def compare(chain: ForeignChain, ledger: Ledger) -> int:
 def test_a_chain_across_every_fork_comes_out_the_same() -> None:
     """The committed chain, and in a long run a longer one that is made now."""
     chain = load(FOLDER)
-    ledger = imported(chain, (FOLDER / "chain.rlp").read_bytes())
+    ledger = imported(chain, lzma.decompress((FOLDER / "chain.rlp.xz").read_bytes()))
     assert compare(chain, ledger) > 50
     assert "0x" + ledger.recompute_root().hex() == chain.blocks[-1].state_root
     if LONG:
@@ -71,7 +72,7 @@ def test_a_chain_across_every_fork_comes_out_the_same() -> None:
 
 def test_a_block_that_is_not_what_its_header_says_is_refused() -> None:
     chain = load(FOLDER)
-    blocks = split((FOLDER / "chain.rlp").read_bytes())
+    blocks = split(lzma.decompress((FOLDER / "chain.rlp.xz").read_bytes()))
     ledger = Ledger.open(None, json.dumps(chain.genesis).encode())
     with pytest.raises(BlockRefusedError, match="parent hash"):
         ledger.import_blocks([blocks[1]])
