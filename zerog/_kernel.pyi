@@ -496,6 +496,20 @@ class Ledger:
         halted, JSON array of logs). `gas_cap` bounds all calls together.
         """
 
+    def call_series(
+        self,
+        bundles: Sequence[tuple[BlockOverride, Sequence[AccountOverride], Sequence[CallRequest]]],
+        block: int,
+        transactions_before: int | None = None,
+        *,
+        gas_cap: int,
+        time_limit_s: float,
+    ) -> list[list[tuple[Literal["success", "revert", "halt"], bytes, str]]] | SimulationRefusal:
+        """Run calls one after the other, in the environment of a block and on its state, or on the one before its later transactions.
+
+        Returns of each call (status, output, why it halted). `gas_cap` bounds each call.
+        """
+
     # proofs
     def prove(
         self, address: bytes, slots: Sequence[bytes], at: _At = None

@@ -196,6 +196,11 @@ impl<'a> Prepared<'a> {
             blob.blob_gasprice = price;
         }
         let priced = [call.gas_price, call.max_fee_per_gas, call.max_priority_fee_per_gas].into_iter().flatten().any(|price| price > 0);
+        if call.max_fee_per_blob_gas.unwrap_or_default() == 0
+            && let Some(blob) = &mut env.blob_excess_gas_and_price
+        {
+            blob.blob_gasprice = given.blob_base_fee.unwrap_or_default(); // As gas without a price, blobs are free.
+        }
         if !priced {
             env.basefee = given.base_fee_per_gas.unwrap_or_default();
         }
@@ -219,6 +224,7 @@ impl<'a> Prepared<'a> {
         });
         let tx_type = match call {
             Call { authorization_list: Some(_), .. } => 4,
+            Call { blob_hashes: Some(_), .. } => 3,
             Call { max_fee_per_gas: Some(_), .. } | Call { max_priority_fee_per_gas: Some(_), .. } => 2,
             Call { access_list: Some(_), .. } => 1,
             _ => 0,
@@ -236,7 +242,8 @@ impl<'a> Prepared<'a> {
             chain_id: Some(self.rules.chain_id),
             access_list: call.access_list.clone().unwrap_or_default(),
             authorization_list: call.authorization_list.clone().unwrap_or_default().into_iter().map(Either::Left).collect(),
-            ..Default::default()
+            blob_hashes: call.blob_hashes.clone().unwrap_or_default(),
+            max_fee_per_blob_gas: call.max_fee_per_blob_gas.unwrap_or_default(),
         }
     }
 

@@ -51,6 +51,6 @@ pub use proof::{AccountProof, SlotProof};
 pub use query::{AccountDump, BlockFees, BlockId, LogQuery};
 pub use raw::{raw_block, raw_receipts};
 pub use render::{block_json, header_json, receipt_json, receipts_json, transaction_json};
-pub use simulate::{SimulatedBlock, Simulation, SimulationRefusal, simulated_json};
+pub use simulate::{CallSeries, SimulatedBlock, SimulatedCall, Simulation, SimulationRefusal, simulated_json};
 pub use trace::{TraceFilter, TraceRefusal, TraceTypes};
 pub use view::View;

@@ -43,7 +43,7 @@ pub struct Rewound {
 
 impl Ledger {
     /// What blocks `number + 1` to `newest` did together, with the storage of `addresses` alone if they are given.
-    fn changes_between(&self, number: u64, newest: u64, addresses: Option<&[Address]>) -> Result<BlockChanges> {
+    pub fn changes_between(&self, number: u64, newest: u64, addresses: Option<&[Address]>) -> Result<BlockChanges> {
         let mut since = BlockChanges::default();
         for later in number + 1..=newest {
             let (changes, _) = self.changes_of(later)?;

@@ -3,6 +3,8 @@
 //! The numbers and times of the blocks are given; their order is checked by whoever asks. Each block is executed as a real one would be,
 //! its roots come from a copy of the tries, so that hashes and parent hashes are those that the chain would compute.
 //! Source: ethereum/execution-apis, src/eth/execute.yaml and tests/eth_simulateV1; ethereum/go-ethereum, internal/ethapi/simulate.go.
+mod series;
+
 use super::{
     account::BlockChanges,
     block::{Block, StoredLog, StoredReceipt},
@@ -29,10 +31,7 @@ use alloy_eips::{eip1559::BaseFeeParams, eip7840::BlobParams};
 use alloy_primitives::{Address, Bytes};
 use revm::{
     Database, DatabaseCommit,
-    context::{
-        ContextTr,
-        result::{EVMError, ExecutionResult},
-    },
+    context::result::{EVMError, ExecutionResult},
     primitives::hardfork::SpecId,
 };
 use std::{
@@ -94,6 +93,8 @@ pub enum SimulationRefusal {
     TimedOut,
 }
 
+pub use series::CallSeries;
+
 pub type SimulationResult = Result<std::result::Result<Vec<Simulated>, SimulationRefusal>>;
 
 /// An error of the ledger, or a refusal; both end the simulation.
@@ -146,6 +147,8 @@ struct Simulator<'a> {
     edits: Arc<EditLayer>,
     gas_left: u64,
     deadline: Instant,
+    /// Calls share a budget of gas and the gas of their block.
+    makes_blocks: bool,
 }
 
 impl<'a> Simulator<'a> {
@@ -179,6 +182,7 @@ impl<'a> Simulator<'a> {
             edits,
             gas_left: wanted.gas_cap,
             deadline: Instant::now() + wanted.time_limit,
+            makes_blocks: true,
         })
     }
 
@@ -187,26 +191,9 @@ impl<'a> Simulator<'a> {
         let mut header = self.header(&wanted.overrides)?;
         let fork = rules.fork(header.number, header.timestamp);
         let view = View { above: Above::Simulated(Arc::new(self.layer.clone())), ..self.base.clone() };
-        let mut state = BlockState::new(&view, fork).with_edits(&self.edits);
-        state.override_accounts(&wanted.accounts)?;
-        let mut env = block_env(&header, rules, fork);
-        if let (Some(price), Some(blob)) = (wanted.overrides.blob_base_fee, &mut env.blob_excess_gas_and_price) {
-            blob.blob_gasprice = price;
-        }
-        let mut evm = evm::build(state, rules, fork, env, ());
-        evm.precompiles = evm
-            .precompiles
-            .overridden(&wanted.accounts)
-            .map_err(|rejection| Stop::refused(SimulationRefusal::Call { rejection, sender: Address::ZERO, gas_limit: 0 }))?;
+        let mut evm = self.evm(&view, &header, wanted, fork)?;
         call_before(&mut evm, &header, fork)?;
-        let watch = CallWatch::new(self.deadline, self.wanted.trace_transfers);
-        let mut body = Body { simulator: self, header: &mut header, transactions: vec![], receipts: vec![], calls: vec![] };
-        let mut evm = evm.with_inspector(watch);
-        for call in &wanted.calls {
-            body.run(&mut evm, call, rules)?;
-        }
-        let Body { transactions, receipts, calls, .. } = body;
-        let mut evm = evm.with_inspector(());
+        let (mut evm, Body { transactions, receipts, calls }) = self.run_calls(evm, &mut header, wanted)?;
         let requests = call_after(&mut evm, rules, fork, &receipts)?;
         let mut state = evm.ctx.journaled_state.database;
         let withdrawals = wanted.overrides.withdrawals.clone().unwrap_or_default();
@@ -219,6 +206,45 @@ impl<'a> Simulator<'a> {
         let ran =
             Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped: vec![], changes_after: vec![] };
         Ok(Simulated { block: self.seal(ran, fork)?, calls })
+    }
+
+    /// An EVM over what was simulated so far, with the overrides of the next block.
+    fn evm<'b>(
+        &self,
+        view: &'b View,
+        header: &Header,
+        wanted: &SimulatedBlock,
+        fork: SpecId,
+    ) -> std::result::Result<LedgerEvm<BlockState<'b>>, Stop> {
+        let rules = &self.ledger.rules;
+        let mut state = BlockState::new(view, fork).with_edits(&self.edits);
+        state.override_accounts(&wanted.accounts)?;
+        let mut env = block_env(header, rules, fork);
+        if let (Some(price), Some(blob)) = (wanted.overrides.blob_base_fee, &mut env.blob_excess_gas_and_price) {
+            blob.blob_gasprice = price;
+        }
+        let mut evm = evm::build(state, rules, fork, env, ());
+        evm.precompiles = evm
+            .precompiles
+            .overridden(&wanted.accounts)
+            .map_err(|rejection| Stop::refused(SimulationRefusal::Call { rejection, sender: Address::ZERO, gas_limit: 0 }))?;
+        Ok(evm)
+    }
+
+    /// Run the calls of a block; the header grows by their gas.
+    fn run_calls<'b>(
+        &mut self,
+        evm: LedgerEvm<BlockState<'b>>,
+        header: &mut Header,
+        wanted: &SimulatedBlock,
+    ) -> std::result::Result<(LedgerEvm<BlockState<'b>>, Body), Stop> {
+        let watch = CallWatch::new(self.deadline, self.wanted.trace_transfers);
+        let mut evm = evm.with_inspector(watch);
+        let mut body = Body::default();
+        for call in &wanted.calls {
+            self.run(&mut evm, header, &mut body, call)?;
+        }
+        Ok((evm.with_inspector(()), body))
     }
 
     /// Compute the roots, and let the next block stand on this one.
@@ -278,32 +304,29 @@ fn next_excess_blob_gas(parent: &Header, params: &BlobParams, fork: SpecId) -> u
 }
 
 /// The part of a simulated block that grows with each call.
-struct Body<'a, 'b> {
-    simulator: &'a mut Simulator<'b>,
-    header: &'a mut Header,
+#[derive(Default)]
+struct Body {
     transactions: Vec<SignedTransaction>,
     receipts: Vec<StoredReceipt>,
     calls: Vec<SimulatedCall>,
 }
 
-impl Body<'_, '_> {
-    fn run(&mut self, evm: &mut LedgerEvm<BlockState<'_>, CallWatch>, call: &Call, rules: &Rules) -> std::result::Result<(), Stop> {
-        let (used, limit) = (self.header.gas_used, self.header.gas_limit);
-        let gas_limit = call.gas_limit.unwrap_or(limit - used);
-        if used.saturating_add(gas_limit) > limit {
-            return Err(Stop::refused(SimulationRefusal::BlockGas { used, limit }));
-        }
-        let gas_limit = gas_limit.min(self.simulator.gas_left);
+type WatchedEvm<'a> = LedgerEvm<BlockState<'a>, CallWatch>;
+
+impl Simulator<'_> {
+    fn run(&mut self, evm: &mut WatchedEvm<'_>, header: &mut Header, body: &mut Body, call: &Call) -> std::result::Result<(), Stop> {
+        let gas_limit = self.gas_limit(header, call)?;
         let refused = |rejection| Stop::refused(SimulationRefusal::Call { rejection, sender: call.sender, gas_limit });
         let nonce = match call.nonce {
             Some(nonce) => nonce,
             None => evm.ctx.journaled_state.database.basic(call.sender)?.unwrap_or_default().nonce,
         };
+        let rules = &self.ledger.rules;
         let transaction = transaction(call, nonce, gas_limit, rules.chain_id).map_err(refused)?;
         self.configure(evm, &transaction);
         let result = match evm::inspect(evm, transaction.tx_env(), rules) {
             Ok(result) => result,
-            Err(failure) => return Err(self.failure(failure, &transaction, evm, rules)),
+            Err(failure) => return Err(failed(failure, &transaction, header, rules)),
         };
         let watched = evm.inspector.take();
         if watched.timed_out {
@@ -311,56 +334,61 @@ impl Body<'_, '_> {
         }
         let changes = evm.ctx.journaled_state.finalize();
         evm.ctx.journaled_state.database.commit(changes);
-        self.keep(transaction, result, watched);
+        self.keep(header, body, transaction, result, watched);
         Ok(())
     }
 
-    fn configure(&self, evm: &mut LedgerEvm<BlockState<'_>, CallWatch>, transaction: &SignedTransaction) {
-        let validation = self.simulator.wanted.validation;
+    /// What a call may use: of its block, and of what all calls share.
+    fn gas_limit(&self, header: &Header, call: &Call) -> std::result::Result<u64, Stop> {
+        if !self.makes_blocks {
+            return Ok(call.gas_limit.unwrap_or(self.wanted.gas_cap).min(self.wanted.gas_cap));
+        }
+        let (used, limit) = (header.gas_used, header.gas_limit);
+        let wanted = call.gas_limit.unwrap_or(limit.saturating_sub(used));
+        if used.saturating_add(wanted) > limit {
+            return Err(Stop::refused(SimulationRefusal::BlockGas { used, limit }));
+        }
+        Ok(wanted.min(self.gas_left))
+    }
+
+    fn configure(&self, evm: &mut WatchedEvm<'_>, transaction: &SignedTransaction) {
         let unpriced = transaction.max_fee_per_gas() == 0 && transaction.tip_cap() == 0;
         evm.ctx.cfg.disable_eip3607 = true;
-        evm.ctx.cfg.disable_nonce_check = !validation;
-        evm.ctx.cfg.disable_base_fee = !validation && unpriced;
+        evm.ctx.cfg.disable_nonce_check = !self.wanted.validation;
+        evm.ctx.cfg.disable_base_fee = !self.wanted.validation && unpriced;
         evm.ctx.cfg.disable_block_gas_limit = true;
         // The cap on calls is the node's own (EIP-7825 binds transactions only).
         evm.ctx.cfg.tx_gas_limit_cap = Some(u64::MAX);
     }
 
-    fn keep(&mut self, transaction: SignedTransaction, result: ExecutionResult, watched: Watching) {
+    fn keep(&mut self, header: &mut Header, body: &mut Body, transaction: SignedTransaction, result: ExecutionResult, watched: Watching) {
         let gas = result.gas();
         let gas_used_max = gas.total_gas_spent().max(gas.floor_gas());
         let gas_used = result.tx_gas_used();
-        self.header.gas_used += gas_used;
-        self.header.blob_gas_used = self.header.blob_gas_used.map(|used| used + transaction.blob_gas_used());
-        self.simulator.gas_left = self.simulator.gas_left.saturating_sub(gas_used);
+        header.gas_used += gas_used;
+        header.blob_gas_used = header.blob_gas_used.map(|used| used + transaction.blob_gas_used());
+        self.gas_left = self.gas_left.saturating_sub(gas_used);
         let (status, output, halt) = match &result {
             ExecutionResult::Success { output, .. } => (CallStatus::Success, output.data().clone(), String::new()),
             ExecutionResult::Revert { output, .. } => (CallStatus::Revert, output.clone(), String::new()),
             ExecutionResult::Halt { reason, .. } => (CallStatus::Halt, Bytes::new(), halt_words(reason)),
         };
-        let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
-        let receipt = receipt(&transaction, result, self.header.gas_used, base_fee);
-        let logs = if self.simulator.wanted.trace_transfers && receipt.succeeded { watched.logs } else { receipt.logs.clone() };
-        self.calls.push(SimulatedCall { status, output, gas_used, gas_used_max, halt, logs });
-        self.receipts.push(receipt);
-        self.transactions.push(transaction);
+        let receipt = receipt(&transaction, result, header.gas_used, header.base_fee_per_gas.unwrap_or_default());
+        let logs = if self.wanted.trace_transfers && receipt.succeeded { watched.logs } else { receipt.logs.clone() };
+        body.calls.push(SimulatedCall { status, output, gas_used, gas_used_max, halt, logs });
+        body.receipts.push(receipt);
+        body.transactions.push(transaction);
     }
+}
 
-    fn failure(
-        &self,
-        failure: EvmFailure<BlockState<'_>>,
-        transaction: &SignedTransaction,
-        evm: &LedgerEvm<BlockState<'_>, CallWatch>,
-        rules: &Rules,
-    ) -> Stop {
-        let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
-        let rejection = match failure {
-            EVMError::Database(error) => return Stop::Failed(error),
-            EVMError::Transaction(invalid) => rejection(&invalid, transaction, evm.ctx.block().gas_limit, base_fee, rules.chain_id),
-            error => Rejection::Other { detail: error.to_string() },
-        };
-        Stop::refused(SimulationRefusal::Call { rejection, sender: transaction.sender, gas_limit: transaction.gas_limit() })
-    }
+fn failed(failure: EvmFailure<BlockState<'_>>, transaction: &SignedTransaction, header: &Header, rules: &Rules) -> Stop {
+    let base_fee = header.base_fee_per_gas.unwrap_or_default();
+    let rejection = match failure {
+        EVMError::Database(error) => return Stop::Failed(error),
+        EVMError::Transaction(invalid) => rejection(&invalid, transaction, header.gas_limit, base_fee, rules.chain_id),
+        error => Rejection::Other { detail: error.to_string() },
+    };
+    Stop::refused(SimulationRefusal::Call { rejection, sender: transaction.sender, gas_limit: transaction.gas_limit() })
 }
 
 /// A call as the transaction that it stands for, unsigned. Source: ethereum/go-ethereum, internal/ethapi/transaction_args.go.

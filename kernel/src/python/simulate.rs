@@ -9,7 +9,7 @@ use super::{
     ledger::{AtArgument, PyLedger, at_of},
     rejection::PyRejection,
 };
-use crate::ledger::{CallStatus, SimulatedBlock, Simulation, SimulationRefusal, simulated_json};
+use crate::ledger::{CallSeries, CallStatus, SimulatedBlock, SimulatedCall, Simulation, SimulationRefusal, simulated_json};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PySimulationRefusal>()
@@ -80,8 +80,40 @@ fn status(status: CallStatus) -> &'static str {
     }
 }
 
+fn block((block, accounts, calls): BlockArgument) -> SimulatedBlock {
+    SimulatedBlock {
+        overrides: block.get().0.clone(),
+        accounts: accounts.iter().map(|account| account.get().0.clone()).collect(),
+        calls: calls.iter().map(|call| call.get().0.clone()).collect(),
+    }
+}
+
 #[pymethods]
 impl PyLedger {
+    #[pyo3(signature = (bundles, block, transactions_before = None, *, gas_cap, time_limit_s))]
+    fn call_series<'py>(
+        &self,
+        py: Python<'py>,
+        bundles: Vec<BlockArgument>,
+        block: u64,
+        transactions_before: Option<usize>,
+        gas_cap: u64,
+        time_limit_s: f64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let time_limit = Duration::try_from_secs_f64(time_limit_s).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let bundles = bundles.into_iter().map(self::block).collect();
+        let wanted = CallSeries { bundles, block, transactions_before, gas_cap, time_limit };
+        let series = match self.with(py, |ledger| ledger.call_series(&wanted))? {
+            Ok(series) => series,
+            Err(refusal) => return Ok(Bound::new(py, PySimulationRefusal(refusal))?.into_any()),
+        };
+        let parts = series.into_iter().map(|calls| {
+            let call = |call: SimulatedCall| (status(call.status), PyBytes::new(py, &call.output), call.halt);
+            calls.into_iter().map(call).collect::<Vec<_>>()
+        });
+        Ok(parts.collect::<Vec<_>>().into_pyobject(py)?.into_any())
+    }
+
     #[pyo3(signature = (blocks, at = None, *, trace_transfers, validation, full_transactions, gas_cap, time_limit_s))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of a Python method")]
     fn simulate<'py>(
@@ -96,11 +128,6 @@ impl PyLedger {
         time_limit_s: f64,
     ) -> PyResult<Bound<'py, PyAny>> {
         let time_limit = Duration::try_from_secs_f64(time_limit_s).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let block = |(block, accounts, calls): BlockArgument| SimulatedBlock {
-            overrides: block.get().0.clone(),
-            accounts: accounts.iter().map(|account| account.get().0.clone()).collect(),
-            calls: calls.iter().map(|call| call.get().0.clone()).collect(),
-        };
         let wanted = Simulation { blocks: blocks.into_iter().map(block).collect(), trace_transfers, validation, gas_cap, time_limit };
         let at = at_of(at);
         let simulated = match self.with(py, |ledger| ledger.simulate(&wanted, &at))? {

@@ -40,7 +40,7 @@ def fee_history(chain: Chain, count: int, newest: int, percentiles: Sequence[flo
     _check_percentiles(percentiles or ())
     count = min(count, FEE_HISTORY_BLOCKS_MAX, newest + 1)
     if count == 0:
-        return {"oldestBlock": "0x0", "gasUsedRatio": []}
+        return {"oldestBlock": "0x0", "baseFeePerGas": [], "gasUsedRatio": [], "baseFeePerBlobGas": [], "blobGasUsedRatio": []}
     oldest = newest + 1 - count
     base_fees: list[int] = []
     ratios: list[float] = []

@@ -57,6 +57,7 @@ CALL_TEXTS: Final[Mapping[str, str]] = {
         "max priority fee per gas higher than max fee per gas: address {caller}, maxPriorityFeePerGas: {tip}, maxFeePerGas: {max_fee}"
     ),
     "initcode_too_large": "max initcode size exceeded: code size {size} limit {maximum}",
+    "nonce_maximum": f"nonce has max value: address {{caller}}, nonce: {2**64 - 1}",
     "nonce_too_low": "nonce too low: address {caller}, tx: {tx_nonce} state: {next_nonce}",
     "nonce_too_high": "nonce too high: address {caller}, tx: {tx_nonce} state: {next_nonce}",
 }

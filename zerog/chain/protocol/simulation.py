@@ -11,12 +11,15 @@ from zerog._kernel import Rejection
 from zerog.chain.protocol.errors import ChainError, LimitExceededError
 from zerog.chain.protocol.pool_errors import call_text
 
-__all__ = ["SIMULATED_BLOCKS_MAX", "Place", "SimulationError", "in_order", "refusal_of_call"]
+__all__ = ["BLOCKS_BACK_MAX", "SECONDS_BETWEEN_BLOCKS", "SIMULATED_BLOCKS_MAX", "Place", "SimulationError", "in_order", "refusal_of_call"]
 
 SIMULATED_BLOCKS_MAX: Final = 256
 """Longest chain that one request simulates, gaps included. Source: ethereum/go-ethereum, internal/ethapi/simulate.go."""
 SECONDS_BETWEEN_BLOCKS: Final = 12
 """How much later a simulated block is than the one before, unless somebody says otherwise. Source: same."""
+
+BLOCKS_BACK_MAX: Final = 10_000
+"""How far below the newest block a simulation may begin: its state is made anew over the blocks between."""
 
 CODES: Final[Mapping[str, int]] = {
     "nonce_too_low": -38010,

@@ -71,7 +71,7 @@ class TransactionObject(msgspec.Struct, frozen=True, rename="camel"):
             raise CallRefusedError(f"maxFeePerGas ({cap:d}) < maxPriorityFeePerGas ({tip:d})")
 
     def check_blobs(self) -> None:
-        """Raises `CallRefusedError` for a transaction with blobs, which only a simulated block may hold."""
+        """Raises `CallRefusedError` for a transaction with blobs: calls may have them, transactions of this chain may not."""
         if self.blob_versioned_hashes:
             raise CallRefusedError("blob transactions are not accepted by this chain")
 
@@ -94,12 +94,9 @@ def call_request(
     accounts: Sequence[AccountOverride] = (),
     block: BlockOverride | None = None,
     time_limit_s: float,
-    may_have_blobs: bool = False,
 ) -> CallRequest:
     """The kernel's form of a call object. Raises `CallRefusedError` when its fields contradict each other."""
     wanted.check_fees()
-    if not may_have_blobs:
-        wanted.check_blobs()
     return CallRequest(
         sender=wanted.sender or ZERO_ADDRESS,
         to=wanted.to,

@@ -91,7 +91,7 @@ fn run(folder: &Path, steps: &[Step], heights: &[prop::sample::Index]) {
                 let root = executed.block.header.state_root;
                 check(&ledger, &At::Executed(Arc::new(executed)), root);
             }
-            Step::Unwind(count) => drop(ledger.unwind(newest.saturating_sub(*count).max(1), 0).unwrap()),
+            Step::Unwind(count) => ledger.unwind(newest.saturating_sub(*count).max(1), 0).unwrap(),
             Step::Checkpoint => ledger.checkpoint().unwrap(),
             Step::Reopen => {
                 drop(ledger);

@@ -223,7 +223,7 @@ impl Ledger {
             limits(None),
             || types.recorder(),
             |replay, index, inspector, ran| {
-                let full_trace = types.results(inspector, ran, &replay.shared())?;
+                let full_trace = types.results(inspector, ran, replay.shared())?;
                 results.push(TraceResultsWithTransactionHash { full_trace, transaction_hash: block.transactions[index].hash });
                 Ok(())
             },

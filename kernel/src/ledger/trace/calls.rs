@@ -213,7 +213,7 @@ impl Ledger {
                 };
                 TraceRefusal::Call(Box::new(rejection))
             })?;
-            json_of(&types.results(guard.finish()?, &ran, &replay.shared())?)
+            json_of(&types.results(guard.finish()?, &ran, replay.shared())?)
         })
     }
 
@@ -298,6 +298,6 @@ fn results<'a>(
     limits: Limits,
 ) -> Result<(TraceResults, ResultAndState)> {
     let (ran, guard) = runnable.inspect(replay, Guard::new(types.recorder(), limits))?;
-    let answer = types.results(guard.finish()?, &ran, &replay.shared())?;
+    let answer = types.results(guard.finish()?, &ran, replay.shared())?;
     Ok((answer, ran))
 }

@@ -53,7 +53,7 @@ impl Recording {
             Tracer::Noop => Self::Noop,
             Tracer::FlatCall(config) => {
                 let inspector = TracingInspector::new(TracingInspectorConfig::from_flat_call_config(config));
-                Self::FlatCall(Box::new(inspector), config.clone())
+                Self::FlatCall(Box::new(inspector), *config)
             }
             Tracer::Mux(tracers) => Self::Mux(tracers.iter().map(|(name, tracer)| (name.clone(), Self::new(tracer))).collect()),
         }

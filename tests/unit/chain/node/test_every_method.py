@@ -100,6 +100,7 @@ METHODS: dict[str, tuple[list[Any], Check, Any, int]] = {
     "eth_call": ([{"to": SECOND}, "latest"], data, [{"to": SECOND}, "0xffffff"], -32000),
     "eth_estimateGas": ([{"from": FIRST, "to": SECOND, "value": "0x1"}], lambda value: value == "0x5208", [], -32602),
     "eth_getStorageValues": ([{FIRST: [HASH]}, "latest"], has(FIRST), [{}, "latest"], -32602),
+    "eth_callMany": ([[{"transactions": [{"to": SECOND}]}], {"blockNumber": "latest"}], list_of(list_of(has("value"))), [[], {}], -32602),
     "eth_simulateV1": ([{"blockStateCalls": [{}]}, "latest"], list_of(has("calls", "hash", "stateRoot")), [{}, "latest"], -32602),
     "eth_getProof": ([FIRST, ["0x1"], "latest"], has("accountProof", "storageHash", "storageProof"), [FIRST, "0x1"], -32602),
     "eth_getAccount": ([FIRST, "latest"], has("balance", "codeHash", "nonce", "storageRoot"), [FIRST, "0xffffff"], -32000),

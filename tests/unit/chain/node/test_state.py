@@ -194,7 +194,6 @@ def test_a_call_with_prices_pays_the_base_fee(chain: Running) -> None:
     [
         ({"gasPrice": "0x1", "maxFeePerGas": "0x1"}, "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"),
         ({"maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x2"}, "maxFeePerGas (1) < maxPriorityFeePerGas (2)"),
-        ({"blobVersionedHashes": ["0x" + "01" * 32]}, "blob transactions are not accepted"),
     ],
 )
 def test_fields_that_contradict_each_other_are_refused(chain: Running, fields: dict[str, object], part: str) -> None:
@@ -202,6 +201,16 @@ def test_fields_that_contradict_each_other_are_refused(chain: Running, fields: d
         refused = chain.refusal(method, {"from": text(SENDER.address), "to": STRANGER, **fields})
         assert refused.code == -32000
         assert part in refused.message
+
+
+def test_a_call_may_carry_blobs_although_transactions_may_not(chain: Running) -> None:
+    blob, blobhash = "0x01" + "06" * 31, "0x5f495f5260205ff3"  # The program returns BLOBHASH(0).
+    call = {"from": text(SENDER.address), "to": STRANGER, "blobVersionedHashes": [blob]}
+    for price in ({}, {"maxFeePerBlobGas": "0x5"}):
+        assert chain.rpc("eth_call", call | price, "latest", {STRANGER: {"code": blobhash}}) == blob
+        assert chain.rpc("eth_estimateGas", call | price) == "0x5208"
+    refused = chain.refusal("eth_sendTransaction", call)
+    assert (refused.code, refused.message) == (-32000, "blob transactions are not accepted by this chain")
 
 
 @pytest.mark.parametrize(("nonce", "start"), [("0x0", "nonce too low"), ("0xffff", "nonce too high")])

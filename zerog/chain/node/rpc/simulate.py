@@ -13,7 +13,7 @@ from zerog.chain.node.soon import now
 from zerog.chain.protocol.constants import CALL_GAS_MAX
 from zerog.chain.protocol.errors import HeaderNotFoundError, LimitExceededError
 from zerog.chain.protocol.reverts import revert_message
-from zerog.chain.protocol.simulation import Place, SimulationError, in_order, refusal_of_call
+from zerog.chain.protocol.simulation import BLOCKS_BACK_MAX, Place, SimulationError, in_order, refusal_of_call
 from zerog.chain.protocol.tags import Tag
 from zerog.chain.wire.blocks import LATEST, BlockId
 from zerog.chain.wire.overrides import BlockOverrideObject, account_overrides, simulated_block_override
@@ -30,8 +30,6 @@ REVERTED_CODE: Final = 3
 HALTED_CODE: Final = -32015
 TIMED_OUT_CODE: Final = -32016
 BLOCK_GAS_CODE: Final = -38015
-BLOCKS_BACK_MAX: Final = 10_000
-"""How far below the newest block a simulation may begin: its state's tries are made anew over the blocks between."""
 
 Block = tuple[BlockOverride, list[AccountOverride], list[CallRequest]]
 Outcome = tuple[str, bytes, int, int, str, bytes]
@@ -80,7 +78,7 @@ def _block(place: Place, wanted: list[BlockStateCalls], time_limit_s: float) -> 
     """For the kernel."""
     one = BlockStateCalls() if place.index is None else wanted[place.index]
     override = simulated_block_override(one.block_overrides or BlockOverrideObject(), place.number, place.timestamp)
-    calls = [call_request(call, time_limit_s=time_limit_s, may_have_blobs=True) for call in one.calls or ()]
+    calls = [call_request(call, time_limit_s=time_limit_s) for call in one.calls or ()]
     return override, account_overrides(one.state_overrides), calls
 
 
