@@ -8,7 +8,7 @@ use super::{
     error::{LedgerError, Result},
     executor::{Executed, Ran},
     store::Store,
-    tables::{OwnedNodes, UnstoredNodes},
+    tables::{OwnedNodes, Readers, UnstoredNodes},
     trie::{Proof, Trie},
     view::EditLayer,
 };
@@ -41,6 +41,8 @@ pub struct Tries {
     ahead: Option<Arc<BlockChanges>>,
     /// A change failed half-way, so nobody knows what they hold.
     is_broken: bool,
+    /// Of a copy: the tables at its moment, because later checkpoints replace nodes at the paths where it would look.
+    pinned: Option<Arc<Readers>>,
 }
 
 /// Below this many changed accounts a second thread costs more than it saves.
@@ -81,8 +83,9 @@ impl Tries {
     ) -> Result<AddressMap<B256>> {
         let work: Vec<StorageWork> =
             changes.slots.iter().map(|(address, slots)| self.storage_work(address, slots, changes, direction)).collect();
+        let pinned = self.pinned.as_deref();
         let change = |(address, mut trie, slots): StorageWork| {
-            let nodes = OwnedNodes { tables: store, owner: Some(keccak256(address)) };
+            let nodes = OwnedNodes { tables: store, owner: Some(keccak256(address)), pinned };
             for (slot, value) in slots {
                 trie.set(keccak256(slot.to_be_bytes::<32>()), slot_leaf(value), &nodes)?;
             }
@@ -130,7 +133,8 @@ impl Tries {
         };
         let leaves: Vec<(B256, Option<Vec<u8>>)> =
             if parallel { changes.accounts.par_iter().map(encode).collect() } else { changes.accounts.iter().map(encode).collect() };
-        self.accounts.set_many(leaves, parallel, &OwnedNodes { tables: store, owner: None })?;
+        let nodes = OwnedNodes { tables: store, owner: None, pinned: self.pinned.as_deref() };
+        self.accounts.set_many(leaves, parallel, &nodes)?;
         self.accounts.root(parallel);
         Ok(())
     }
@@ -187,17 +191,19 @@ impl Tries {
     // ---- copies that are moved elsewhere ---------------------------------------------------------------------------
 
     /// A copy to move away from the newest block; the nodes are shared until either changes them. It is settled first.
-    pub fn copy(&self) -> Result<Unsettled> {
+    pub fn copy(&self, store: &RwLock<Store>) -> Result<Unsettled> {
         if self.is_broken {
             return Err(LedgerError::Stopped("an earlier change of the state's tries failed".into()));
         }
-        let tries = Self { accounts: self.accounts.clone(), storages: self.storages.clone(), ahead: None, is_broken: false };
+        let pinned = Some(store.read().tables.pinned());
+        let (accounts, storages) = (self.accounts.clone(), self.storages.clone());
+        let tries = Self { accounts, storages, ahead: None, is_broken: false, pinned };
         Ok(Unsettled { tries, ahead: self.ahead.clone() })
     }
 
     /// The same with the storage of these accounts alone: enough for proofs of them, and for nothing else.
-    pub fn copy_of(&self, addresses: &[Address]) -> Result<Unsettled> {
-        let Unsettled { mut tries, ahead } = self.copy()?;
+    pub fn copy_of(&self, store: &RwLock<Store>, addresses: &[Address]) -> Result<Unsettled> {
+        let Unsettled { mut tries, ahead } = self.copy(store)?;
         tries.storages.retain(|address, _| addresses.contains(address));
         Ok(Unsettled { tries, ahead: ahead.map(|changes| Arc::new(changes.with_storage_of(addresses))) })
     }
@@ -217,7 +223,12 @@ impl Tries {
     }
 
     pub fn account_proof(&self, store: &RwLock<Store>, address: &Address) -> Result<Proof> {
-        self.accounts.prove(keccak256(address), &OwnedNodes { tables: store, owner: None })
+        self.accounts.prove(keccak256(address), &OwnedNodes { tables: store, owner: None, pinned: self.pinned.as_deref() })
+    }
+
+    /// Where nodes of an account's storage trie come from.
+    pub fn storage_nodes<'a>(&'a self, store: &'a RwLock<Store>, address: &Address) -> OwnedNodes<'a> {
+        OwnedNodes { tables: store, owner: Some(keccak256(address)), pinned: self.pinned.as_deref() }
     }
 
     /// The storage trie of an account with this root.
@@ -282,9 +293,8 @@ impl Unsettled {
 }
 
 /// A change of one storage trie, as `move_storages` makes it.
-pub fn set_slot(trie: &mut Trie, store: &RwLock<Store>, address: &Address, slot: U256, value: U256) -> Result<()> {
-    let nodes = OwnedNodes { tables: store, owner: Some(keccak256(address)) };
-    trie.set(keccak256(slot.to_be_bytes::<32>()), slot_leaf(value), &nodes)
+pub fn set_slot(trie: &mut Trie, nodes: &OwnedNodes<'_>, slot: U256, value: U256) -> Result<()> {
+    trie.set(keccak256(slot.to_be_bytes::<32>()), slot_leaf(value), nodes)
 }
 
 /// Give the accounts in `changes` their new storage roots, and drop those that EIP-161 does not let exist.

@@ -7,7 +7,6 @@ use super::{
     error::{LedgerError, Result},
     head::{Tries, set_slot},
     machine::{At, Ledger},
-    tables::OwnedNodes,
     trie::Proof,
 };
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -62,8 +61,8 @@ impl Ledger {
         let (copy, newest, unwinds) = {
             let tries = self.tries.lock();
             let copy = match addresses {
-                Some(addresses) => tries.copy_of(addresses)?,
-                None => tries.copy()?,
+                Some(addresses) => tries.copy_of(&self.store, addresses)?,
+                None => tries.copy(&self.store)?,
             };
             (copy, self.newest(), self.unwinds.load(Ordering::Acquire))
         };
@@ -107,7 +106,7 @@ impl Ledger {
             storage_root: leaf.storage_root,
         });
         let storage = tries.storage(address, account.unwrap_or_default().storage_root);
-        let nodes_of_storage = OwnedNodes { tables: &self.store, owner: Some(keccak256(address)) };
+        let nodes_of_storage = tries.storage_nodes(&self.store, address);
         let prove = |slot: &U256| {
             let Proof { nodes, value } = storage.prove(keccak256(slot.to_be_bytes::<32>()), &nodes_of_storage)?;
             let value = value.map_or(Ok(U256::ZERO), |leaf| U256::decode(&mut leaf.as_slice())).map_err(corrupt)?;
@@ -127,7 +126,7 @@ impl Ledger {
             let tries = self.tries_at(block.header.number, Some(&[*address]))?.tries;
             let mut trie = tries.storage(address, account.storage_root);
             for (slot, value) in edited {
-                set_slot(&mut trie, &self.store, address, *slot, *value)?;
+                set_slot(&mut trie, &tries.storage_nodes(&self.store, address), *slot, *value)?;
             }
             Ok(trie.root(false))
         })

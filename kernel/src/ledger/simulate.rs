@@ -189,7 +189,7 @@ impl<'a> Simulator<'a> {
     fn block(&mut self, wanted: &SimulatedBlock) -> std::result::Result<Simulated, Stop> {
         let rules = &self.ledger.rules;
         let mut header = self.header(&wanted.overrides)?;
-        let fork = rules.fork(header.number, header.timestamp);
+        let fork = rules.fork_of(&header);
         let view = View { above: Above::Simulated(Arc::new(self.layer.clone())), ..self.base.clone() };
         let mut evm = self.evm(&view, &header, wanted, fork)?;
         call_before(&mut evm, &header, fork)?;
@@ -267,7 +267,7 @@ impl<'a> Simulator<'a> {
         let missing = |what: &str| LedgerError::Decode(format!("a simulated block needs a {what}"));
         let number = overrides.number.ok_or_else(|| missing("number"))?;
         let timestamp = overrides.timestamp.ok_or_else(|| missing("timestamp"))?;
-        let fork = rules.fork(number, timestamp);
+        let fork = rules.fork_of(&Header { number, timestamp, ..Default::default() });
         let parent = &self.parent;
         let cancun = fork.is_enabled_in(SpecId::CANCUN);
         // Without validation gas is free unless somebody says otherwise: a call that names no price could not run on a base fee.

@@ -122,7 +122,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 /// Handles on the tables as of one checkpoint.
-struct Readers {
+pub struct Readers {
     accounts: ReadOnlyTable<[u8; 20], &'static [u8]>,
     slots: ReadOnlyTable<[u8; 52], [u8; 32]>,
     code: ReadOnlyTable<[u8; 32], &'static [u8]>,
@@ -140,7 +140,7 @@ struct Readers {
 pub struct Tables {
     /// Shared with the checkpoint that is being written.
     database: Arc<Database>,
-    readers: Readers,
+    readers: Arc<Readers>,
 }
 
 impl Tables {
@@ -161,7 +161,7 @@ impl Tables {
             }
             Err(error) => return Err(LedgerError::tables(error)),
         };
-        Ok(Self { database: Arc::new(database), readers })
+        Ok(Self { database: Arc::new(database), readers: Arc::new(readers) })
     }
 
     fn create_tables(database: &Database) -> std::result::Result<(), redb::Error> {
@@ -324,8 +324,12 @@ impl Tables {
     }
 
     pub fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>> {
-        let value = self.readers.nodes.get(node_key(owner, path).as_slice()).map_err(LedgerError::tables)?;
-        Ok(value.map(|value| value.value().to_vec()))
+        self.readers.node(owner, path)
+    }
+
+    /// The tables as they are now, for whoever goes on reading nodes while later checkpoints replace them.
+    pub fn pinned(&self) -> Arc<Readers> {
+        self.readers.clone()
     }
 
     /// Bytes that the tables take on disk, as redb counts them.
@@ -339,7 +343,7 @@ impl Tables {
 
     /// See from now on what was last written.
     pub fn refresh(&mut self) -> Result<()> {
-        self.readers = Self::readers(&self.database).map_err(LedgerError::tables)?;
+        self.readers = Arc::new(Self::readers(&self.database).map_err(LedgerError::tables)?);
         Ok(())
     }
 
@@ -509,10 +513,22 @@ fn delete_keys(write: &redb::WriteTransaction, deletions: &Deletions) -> Result<
 pub struct OwnedNodes<'a> {
     pub tables: &'a parking_lot::RwLock<super::store::Store>,
     pub owner: Option<B256>,
+    /// Tables of an earlier moment to read from instead.
+    pub pinned: Option<&'a Readers>,
 }
 
 impl NodeSource for OwnedNodes<'_> {
     fn node(&self, path: &Nibbles) -> Result<Option<Vec<u8>>> {
-        self.tables.read().tables.node(self.owner, path)
+        match self.pinned {
+            Some(readers) => readers.node(self.owner, path),
+            None => self.tables.read().tables.node(self.owner, path),
+        }
+    }
+}
+
+impl Readers {
+    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>> {
+        let value = self.nodes.get(node_key(owner, path).as_slice()).map_err(LedgerError::tables)?;
+        Ok(value.map(|value| value.value().to_vec()))
     }
 }

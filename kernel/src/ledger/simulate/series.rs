@@ -93,7 +93,7 @@ impl<'a> Simulator<'a> {
     /// Run the first transactions of a block again, on the state of its parent.
     fn replay(&mut self, block: &Block, count: usize) -> Result<()> {
         let rules = &self.ledger.rules;
-        let fork = rules.fork(block.header.number, block.header.timestamp);
+        let fork = rules.fork_of(&block.header);
         let view = View { above: Above::Simulated(Arc::new(self.layer.clone())), ..self.base.clone() };
         let (_, edits) = self.ledger.changes_of(block.header.number)?;
         let mut layer = EditLayer::default();
@@ -129,7 +129,7 @@ impl<'a> Simulator<'a> {
         header.base_fee_per_gas = given.base_fee_per_gas.or(header.base_fee_per_gas);
         header.gas_used = 0;
         let view = View { above: Above::Simulated(Arc::new(self.layer.clone())), ..self.base.clone() };
-        let fork = self.ledger.rules.fork(header.number, header.timestamp);
+        let fork = self.ledger.rules.fork_of(&header);
         let evm = self.evm(&view, &header, wanted, fork)?;
         let (evm, body) = self.run_calls(evm, &mut header, wanted)?;
         let calls = body.calls;

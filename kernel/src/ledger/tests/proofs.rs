@@ -138,3 +138,27 @@ fn edits_show_in_the_storage_root_of_an_account_but_not_in_the_newest_proof() {
     assert_eq!(ledger.storage_root(&contract(0), &At::Newest).unwrap(), edited);
     assert_eq!(ledger.prove(&contract(0), &[], &At::Newest).unwrap().account.unwrap().storage_root, edited);
 }
+
+#[test]
+fn proofs_of_old_blocks_verify_while_blocks_and_checkpoints_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(Some(folder.path()), genesis("").as_bytes(), Options { checkpoint_blocks: 1, ..options() }).unwrap();
+    for index in 0..CONTRACTS {
+        ledger.edit(Edit::Code(contract(index), STORE)).unwrap();
+    }
+    mine(&ledger, &[]);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for value in 0..40 {
+                mine(&ledger, &writes(&ledger, &[(0, value % SLOTS, value), (1, (value + 5) % SLOTS, value / 2)]));
+            }
+        });
+        while !writer.is_finished() {
+            let number = ledger.newest().header.number / 2;
+            let root = ledger.block(BlockId::Number(number)).unwrap().unwrap().header.state_root;
+            if number < ledger.newest().header.number {
+                check(&ledger, &At::Number(number), root);
+            }
+        }
+    });
+}
