@@ -163,7 +163,8 @@ fn edits_show_at_once_and_are_in_the_next_root_and_go_with_an_unwind() {
     assert_eq!(ledger.edit_count(), 2);
     mine(&ledger, &[]);
     assert_eq!(balance(&ledger, address, &At::Number(1)), U256::from(77));
-    assert_eq!(balance(&ledger, address, &At::Number(0)), U256::ZERO);
+    assert_eq!(balance(&ledger, address, &At::Number(0)), U256::from(77), "as it was seen then");
+    assert_eq!(ledger.view(&At::Number(0)).unwrap().0.account(&address).unwrap(), None, "as the root of block 0 says");
     assert_eq!(ledger.slot(&address, &U256::from(1), &At::Newest).unwrap(), U256::from(2));
     ledger.unwind(0, 1).unwrap();
     assert_eq!(balance(&ledger, address, &At::Newest), U256::from(77));

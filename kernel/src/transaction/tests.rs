@@ -248,7 +248,8 @@ fn a_blob_transaction_decodes_in_the_form_of_blocks_only() {
 #[test]
 fn fields_must_fit_the_type() {
     let refused = [
-        TransactionFields { kind: 3, ..fields(1) },
+        TransactionFields { kind: 3, to: None, ..fields(1) },
+        TransactionFields { kind: 3, chain_id: None, ..fields(1) },
         TransactionFields { kind: 5, ..fields(1) },
         TransactionFields { max_priority_fee_per_gas: Some(1), ..fields(0) },
         TransactionFields { max_priority_fee_per_gas: Some(1), ..fields(1) },

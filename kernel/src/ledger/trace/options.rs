@@ -58,6 +58,10 @@ impl TraceOptions {
     /// Read the options' JSON; nothing means the struct logger.
     pub fn parse(json: &[u8]) -> Result<Self, TraceRefusal> {
         let refused = |error: serde_json::Error| TraceRefusal::Options(format!("the options of the trace are not valid: {error}"));
+        if json.trim_ascii_start().first() == Some(&b'[') {
+            // A list would be read as the members in their order.
+            return Err(TraceRefusal::Options("the options of the trace are not valid: they are an object".into()));
+        }
         let given: Option<Given> = if json.is_empty() { None } else { serde_json::from_slice(json).map_err(refused)? };
         let given = given.unwrap_or_default();
         let timeout = given.timeout.as_deref().filter(|text| !text.is_empty()).map(parse_duration).transpose()?;
