@@ -52,6 +52,7 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
         app.command(command)
     chain = cyclopts.App(name="chain", help="The chain node by itself.")
     chain.command("zerog.cli.chain:run", name="run", help="Run a chain node in the foreground.")
+    chain.command("zerog.cli.chain:import_chain", name="import", help="Take a chain that others made into this folder.")
     app.command(chain)
     return app
 

@@ -1,15 +1,19 @@
-"""`zerog chain`: the chain node by itself."""
+"""`zerog chain`: the chain node by itself, and chains that others made."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import cyclopts
 
 from zerog.chain.node.settings import ChainNodeSettings
-from zerog.cli.output import WorkingFolder
+from zerog.cli.output import AsJson, WorkingFolder, print_json, say
 from zerog.devnet.folder import NetworkFolder
 
-__all__ = ["run"]
+__all__ = ["import_chain", "run"]
+
+
+READ_BYTES: Final = 1 << 20
+"""Of the file, at a time."""
 
 
 def run(
@@ -40,3 +44,38 @@ def run(
         log_form="none" if supervised else "console",
     )
     return run_role("chain", lambda: make_chain_node(settings, folder.path, ephemeral=ephemeral), place)
+
+
+def import_chain(
+    blocks: Path,
+    *,
+    genesis: Path,
+    json: AsJson = False,
+    directory: WorkingFolder = Path(),
+) -> int:
+    """Take a chain that others made into this folder; `zerog chain run` then serves it.
+
+    Parameters
+    ----------
+    blocks
+        The blocks, RLP one after the other, as `geth export` writes them.
+    genesis
+        What the chain begins with, in the form that geth takes.
+    """
+    from zerog.chain.node.foreign import Imported
+    from zerog.chain.node.foreign import import_chain as take
+    from zerog.primitives import encode_data
+
+    folder = NetworkFolder.of(directory)
+    folder.prepare()
+
+    def report(imported: Imported) -> None:
+        say(f"block {imported.head_number}: {imported.taken} taken, {imported.known} known")
+
+    with folder.acquire("zerog chain import"), blocks.open("rb") as file:
+        done = take(genesis.read_bytes(), iter(lambda: file.read(READ_BYTES), b""), folder.path / "chain", report)
+    if json:
+        print_json({"head": done.head_number, "hash": encode_data(done.head_hash), "taken": done.taken, "known": done.known})
+    else:
+        say(f"the chain ends with block {done.head_number}, {encode_data(done.head_hash)}")
+    return 0

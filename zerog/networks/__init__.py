@@ -2,6 +2,7 @@
 
 from zerog.networks.parameters import (
     CLONE_SUFFIX,
+    RULES,
     GenesisParams,
     NetworkParams,
     PublicName,
@@ -15,6 +16,7 @@ from zerog.networks.parameters import (
 
 __all__ = [
     "CLONE_SUFFIX",
+    "RULES",
     "GenesisParams",
     "NetworkParams",
     "PublicName",

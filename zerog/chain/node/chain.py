@@ -14,6 +14,7 @@ from anyio import to_thread
 from zerog._kernel import Executed, Ledger, Pool, StateNotKeptError, UnknownBlockError, keccak256
 from zerog.chain.node.accounts import DevAccounts
 from zerog.chain.node.feed import Feed
+from zerog.chain.node.foreign import foreign_genesis
 from zerog.chain.node.producer import SoloProducer
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.node.snapshots import Snapshot, Snapshots
@@ -84,6 +85,8 @@ class Chain:
     def number(self, selector: BlockSelector) -> int | None:
         """The height that a selector means, `None` for the pending block. Raises `HeaderNotFoundError` when there is no such block."""
         match selector:
+            case Tag.PENDING if self.producer.is_closed:
+                return self.head_number  # There is no block to come.
             case Tag():
                 return tag_number(selector, self.head_number)
             case BlockByNumber(number):
@@ -99,7 +102,7 @@ class Chain:
     def read(self, selector: BlockSelector, read: Callable[[State], Soon[T]]) -> Soon[T]:
         """Read from the state that a selector means. Raises `HeaderNotFoundError`, also when that state is no longer kept."""
         number = None if selector is Tag.LATEST else self.number(selector)
-        if selector is Tag.PENDING:
+        if number is None and selector is Tag.PENDING:
             return then(self.producer.pending(), partial(kept, read))
         return kept(read, number)
 
@@ -208,7 +211,8 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
     Raises `GenesisUnknownError`, and what `Ledger.open` raises.
     """
     accounts = network_accounts(network)
-    genesis = network_genesis(network, settings, accounts)
+    others = foreign_genesis(settings.data_dir)
+    genesis = network_genesis(network, settings, accounts) if others is None else others
     ledger = Ledger.open(
         None if settings.data_dir is None else str(settings.data_dir),
         genesis,
@@ -232,6 +236,7 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         automine=settings.automine,
         interval_s=settings.block_time_s,
         gas_limit=ledger.head().gas_limit,
+        is_closed=others is not None,
         block_clock=BlockClock(step_s=0 if network.rules.equal_timestamps else 1),
     )
     producer.block_clock.catch_up(ledger.head().timestamp, int(clock.unix_s()))

@@ -150,7 +150,7 @@ class ChainNode:
     async def probe(self) -> Mapping[str, object]:
         """Make the first block of a fresh chain; on any other read back the newest one and what it holds. Raises `ZerogError`."""
         chain = self.chain
-        if chain.head_number == 0 and self._quiet_until is None:
+        if chain.head_number == 0 and self._quiet_until is None and not chain.producer.is_closed:
             await chain.producer.mine()
         head = chain.ledger.head()
         if chain.ledger.block_json(head.hash, True) is None or chain.ledger.receipts_json(head.hash) is None:

@@ -6,6 +6,7 @@ ChainError
 ├── ExecutionRevertedError, ExecutionHaltedError, CallRefusedError, GasRequiredError, CallTimeoutError   a call failed
 ├── TraceOptionsError, TraceSubjectError, TraceTooCostlyError   a trace that cannot be made
 ├── TransactionRefusedError          the pool did not take a transaction
+├── NoProducerError                  nobody makes blocks for this chain here
 ├── TransactionPendingError          the pool took it, but no block did in time
 ├── LimitExceededError               more than this node answers at once
 ├── FilterNotFoundError, UnknownSubscriptionError
@@ -30,6 +31,7 @@ __all__ = [
     "GasRequiredError",
     "HeaderNotFoundError",
     "LimitExceededError",
+    "NoProducerError",
     "ProofWindowError",
     "RollbackTooDeepError",
     "StateDumpError",
@@ -59,6 +61,18 @@ class HeaderNotFoundError(ChainError):
 
     def __str__(self) -> str:
         return "header not found"
+
+
+@dataclass(eq=False)
+class NoProducerError(ChainError):
+    """A transaction for a chain that was imported: it is served as it is."""
+
+    code = "no_producer"
+    remedy = "send it to a node of that chain"
+    http_status = 409
+
+    def __str__(self) -> str:
+        return "this chain was imported and nobody makes blocks for it here, so no transaction can be taken"
 
 
 @dataclass(eq=False)

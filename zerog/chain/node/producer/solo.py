@@ -18,6 +18,7 @@ from zerog._kernel import BlockEnv, BlockSummary, Executed, Ledger, LedgerFailed
 from zerog.chain.node.feed import Feed
 from zerog.chain.node.soon import Soon
 from zerog.chain.protocol.block_clock import BlockClock
+from zerog.chain.protocol.errors import NoProducerError
 from zerog.chain.protocol.fees import next_base_fee
 from zerog.chain.protocol.genesis import EXTRA_DATA
 from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei
@@ -73,6 +74,8 @@ class SoloProducer:
     """Of the blocks to come."""
     coinbase: Address = ZERO_ADDRESS
     """Who gets the tips."""
+    is_closed: bool = False
+    """Whether the chain is one that others made, to which nothing is added here."""
     block_clock: BlockClock = field(default_factory=BlockClock)
     next_block: NextBlock = field(default_factory=NextBlock)
     _lock: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
@@ -92,8 +95,10 @@ class SoloProducer:
     def submit(self, transactions: Sequence[bytes], *, impersonated: bool = False) -> Soon[Outcome]:
         """Offer transactions to the pool, in order. Answers each with its hash or why it was refused; with `automine`, once they are mined.
 
-        Raises `LedgerFailedError` when a block could not be written.
+        Raises `LedgerFailedError` when a block could not be written, `NoProducerError` when none is made here.
         """
+        if self.is_closed:
+            raise NoProducerError
         submission = Submission(transactions, impersonated)
         if self._lock.locked() or self._failed.is_set() or self._pace_s > INLINE_S_MAX or sum(map(len, transactions)) > INLINE_BYTES_MAX:
             return self._submit_with_others(submission)

@@ -51,7 +51,7 @@ async def get_proof(chain: Chain, address: Address, slots: list[ProofSlot], bloc
 
 async def _state(chain: Chain, block: BlockId) -> State:
     """Raises `HeaderNotFoundError`, `ProofWindowError`."""
-    if block.selector is Tag.PENDING:
+    if block.selector is Tag.PENDING and not chain.producer.is_closed:
         executed: Executed = await now(chain.producer.pending())
         return executed
     number = chain.number(block.selector)

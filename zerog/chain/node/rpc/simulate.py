@@ -62,7 +62,7 @@ async def simulate_v1(chain: Chain, payload: SimulationPayload, block: BlockId =
 
 async def _base(chain: Chain, block: BlockId) -> tuple[State, int, int]:
     """The state to begin with, and number and time of its block. Raises `HeaderNotFoundError`, `LimitExceededError`."""
-    if block.selector is Tag.PENDING:
+    if block.selector is Tag.PENDING and not chain.producer.is_closed:
         executed = await now(chain.producer.pending())
         return executed, executed.summary.number, executed.summary.timestamp
     number = chain.number(block.selector)

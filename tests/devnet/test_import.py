@@ -1,0 +1,151 @@
+"""`zerog chain import` and what `zerog chain run` then serves: a chain of the executable specification that crosses every fork."""
+
+import json
+import lzma
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.devnet.command import START_S_MAX, Zerog
+from tests.ledger.foreign_chain import GETTER, ForeignChain, load
+from zerog._kernel import keccak256
+from zerog.chain.protocol.block_file import split_blocks
+
+VECTOR = Path(__file__).parents[1] / "ledger" / "vectors" / "every_fork"
+
+
+@pytest.fixture
+def zerog(tmp_path: Path) -> Zerog:
+    return Zerog(tmp_path)
+
+
+@pytest.fixture
+def blocks(tmp_path: Path) -> Path:
+    """The chain as a file."""
+    path = tmp_path / "chain.rlp"
+    path.write_bytes(lzma.decompress((VECTOR / "chain.rlp.xz").read_bytes()))
+    return path
+
+
+class Served:
+    """A node that serves the folder."""
+
+    def __init__(self, url: str) -> None:
+        self.http = httpx.Client(base_url=url, timeout=START_S_MAX)
+        self.asked = 0
+
+    def answer(self, method: str, *parameters: object) -> dict[str, Any]:
+        self.asked += 1
+        answer: dict[str, Any] = self.http.post("", json={"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).json()
+        return answer
+
+    def ask(self, method: str, *parameters: object) -> Any:
+        answer = self.answer(method, *parameters)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+
+@contextmanager
+def serving(zerog: Zerog) -> Iterator[Served]:
+    process = zerog.begin("chain", "run", "--rpc-port", "0")
+    try:
+        assert process.stdout is not None
+        served = Served(process.stdout.readline().strip())
+        with served.http:
+            yield served
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=START_S_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def take(zerog: Zerog, path: Path, genesis: Path = VECTOR / "genesis.json", *, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    return zerog.run("chain", "import", "--json", "--genesis", str(genesis), str(path), expect=expect)
+
+
+def test_a_chain_across_every_fork_is_imported_and_served(zerog: Zerog, blocks: Path) -> None:
+    chain = load(VECTOR)
+    done = json.loads(take(zerog, blocks).stdout)
+    assert done == {"head": len(chain.blocks), "hash": chain.blocks[-1].hash, "taken": len(chain.blocks), "known": 0}
+    with serving(zerog) as node:
+        compare(chain, node)
+        assert node.asked >= 50
+        for method in ("evm_mine", "anvil_setBalance", "eth_sendTransaction"):
+            assert node.answer(method)["error"]["code"] == -32601
+        refused = node.answer("eth_sendRawTransaction", "0x01")["error"]
+        assert "nobody makes blocks for it here" in refused["message"]
+        assert node.ask("eth_getBlockByNumber", "pending", False)["hash"] == chain.blocks[-1].hash
+        assert node.http.get("/readyz").status_code == 200
+    assert json.loads(take(zerog, blocks).stdout) == {**done, "taken": 0, "known": len(chain.blocks)}
+
+
+def compare(chain: ForeignChain, node: Served) -> None:
+    """Blocks, receipts, accounts, storage, calls and logs as the specification has them."""
+    assert node.ask("eth_blockNumber") == hex(len(chain.blocks))
+    logs = 0
+    for block in chain.blocks:
+        height = hex(block.number)
+        assert node.ask("eth_getBlockByNumber", height, False)["hash"] == block.hash
+        receipts = node.ask("eth_getBlockReceipts", height)
+        assert [receipt["transactionHash"] for receipt in receipts] == [receipt.hash for receipt in block.receipts]
+        assert [receipt.get("root") for receipt in receipts] == [receipt.root for receipt in block.receipts]
+        found = node.ask("eth_getLogs", {"blockHash": block.hash})
+        assert [{key: log[key] for key in ("address", "topics", "data")} for log in found] == [
+            log for receipt in block.receipts for log in receipt.logs
+        ]
+        logs += len(found)
+        assert block.facts is not None
+        for address, (nonce, balance, code_hash) in block.facts.accounts.items():
+            assert node.ask("eth_getTransactionCount", address, height) == hex(nonce)
+            assert node.ask("eth_getBalance", address, height) == hex(balance)
+            assert "0x" + keccak256(bytes.fromhex(node.ask("eth_getCode", address, height)[2:])).hex() == code_hash
+        for address, slot, value in block.facts.slots:
+            assert int(node.ask("eth_getStorageAt", address, slot, height), 16) == value
+            if address == "0x" + GETTER.hex():
+                assert int(node.ask("eth_call", {"to": address, "data": slot}, height), 16) == value
+    assert len(node.ask("eth_getLogs", {"fromBlock": "earliest", "toBlock": "latest"})) == logs > 0
+
+
+def test_what_comes_before_damage_is_taken_and_the_rest_later(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
+    whole = blocks.read_bytes()
+    torn = tmp_path / "torn.rlp"
+    torn.write_bytes(whole[: len(whole) // 2])
+    refused = take(zerog, torn, expect=1)
+    assert "block_file_damaged" in refused.stderr
+    assert "remedy: " in refused.stderr
+    done = json.loads(take(zerog, blocks).stdout)
+    assert done["known"] > 5
+    assert done["taken"] > 5
+    assert done["taken"] + done["known"] == done["head"]
+
+
+def test_a_block_that_breaks_the_rules_is_named(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
+    parts = list(split_blocks([blocks.read_bytes()]))
+    parts[6:8] = [parts[7], parts[6]]
+    shuffled = tmp_path / "shuffled.rlp"
+    shuffled.write_bytes(b"".join(parts))
+    refused = take(zerog, shuffled, expect=1)
+    assert "block_refused" in refused.stderr
+    assert "block 8 (0x" in refused.stderr
+
+
+def test_a_folder_holds_one_chain(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
+    take(zerog, blocks)
+    other = tmp_path / "other.json"
+    genesis = json.loads((VECTOR / "genesis.json").read_text(encoding="utf-8"))
+    other.write_text(json.dumps({**genesis, "extraData": "0x01"}), encoding="utf-8")
+    assert "genesis_refused" in take(zerog, blocks, other, expect=1).stderr
+    other.write_text("{", encoding="utf-8")
+    assert "genesis_refused" in take(Zerog(tmp_path / "second"), blocks, other, expect=1).stderr
+    own = Zerog(tmp_path / "own")
+    own.up()
+    own.down()
+    assert "genesis_refused" in take(own, blocks, expect=1).stderr
