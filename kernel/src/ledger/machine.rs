@@ -223,9 +223,9 @@ impl Ledger {
     /// Its header's root knows nothing of them, so what stands on roots takes `view`.
     pub fn view_as_seen(&self, at: &At) -> Result<(View, Arc<Block>)> {
         let (mut view, block) = self.view(at)?;
-        if let (At::Number(number), Above::Nothing) = (at, &view.above)
-            && self.store.read().place(number + 1)?.is_some_and(|place| place.has_edits)
-        {
+        let (At::Number(number), Above::Nothing) = (at, &view.above) else { return Ok((view, block)) };
+        let next = self.store.read().place(number + 1)?;
+        if next.is_some_and(|place| place.has_edits) {
             let mut layer = EditLayer::default();
             for edit in self.changes_of(number + 1)?.1 {
                 layer.push(edit, |address| view.account(address))?;

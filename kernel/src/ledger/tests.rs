@@ -123,8 +123,9 @@ fn unwinding_to_every_block_restores_it_also_across_checkpoints_and_a_restart() 
 #[test]
 fn many_blocks_taken_back_at_once_leave_what_taking_them_back_one_by_one_leaves() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let [together, singly] = [0, 1].map(|index| {
-        let options = Options { checkpoint_blocks: 10, ..options() };
+    // One without checkpoints in between, which is rewound, and one with them.
+    let [together, singly] = [(0, 1_000), (1, 10)].map(|(index, checkpoint_blocks)| {
+        let options = Options { checkpoint_blocks, ..options() };
         let ledger = Ledger::open(Some(folders[index].path()), genesis("").as_bytes(), options).unwrap();
         transfers(&ledger, 12);
         ledger.checkpoint().unwrap();

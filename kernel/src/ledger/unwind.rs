@@ -61,9 +61,9 @@ impl Ledger {
         tries.settle(&self.store)?;
         self.unwinds.fetch_add(1, Ordering::AcqRel);
         head.generation += 1;
-        if head.block.header.number >= number + BLOCKS_REWOUND_MIN
-            && let Some(changes) = self.store.write().rewind(number)
-        {
+        let are_many = head.block.header.number >= number + BLOCKS_REWOUND_MIN;
+        let rewound = if are_many { self.store.write().rewind(number) } else { None };
+        if let Some(changes) = rewound {
             head.block = self.kept(number)?;
             tries.unwind(&self.store, &head.block, &changes)?;
         }

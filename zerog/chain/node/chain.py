@@ -14,7 +14,7 @@ from anyio import to_thread
 from zerog._kernel import Executed, Ledger, Pool, StateNotKeptError, UnknownBlockError, keccak256
 from zerog.chain.node.accounts import DevAccounts
 from zerog.chain.node.feed import Feed
-from zerog.chain.node.foreign import foreign_genesis
+from zerog.chain.node.follow import Follower
 from zerog.chain.node.producer import SoloProducer
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.node.snapshots import Snapshot, Snapshots
@@ -62,6 +62,10 @@ class Chain:
     producer: SoloProducer
     accounts: DevAccounts
     filters: FilterBook
+    genesis: bytes
+    """The document that the chain began with."""
+    follower: Follower | None = None
+    """What keeps it up to another node, where it follows one."""
     instance_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """Names this process, for clients that ask whether they still talk to the same one."""
     snapshots: Snapshots = field(default_factory=Snapshots)
@@ -168,6 +172,12 @@ class Chain:
             if other_way:
                 self.producer.next_block.prev_randao = Hash32(keccak256(head.hash))
 
+    async def go_back(self, block: int) -> None:
+        """Take back all blocks after `block`, because the node that is followed did."""
+        async with self.producer.exclusive():
+            await self._unwind(block, 0)
+            self.filters.rewind({}, block + 1)
+
     async def _unwind(self, block: int, edit_count: int) -> None:
         logs = self.feed.unwinding(block + 1, self.head_number)
         for filter_id, query, last in self.filters.reported(block + 1):
@@ -205,13 +215,12 @@ def network_genesis(network: NetworkParams, settings: ChainNodeSettings, account
     return genesis_document(network, settings.hardfork, tuple(accounts), contracts, storage)
 
 
-def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock) -> Chain:
+def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock, others: bytes | None = None) -> Chain:
     """Open a chain's ledger, or begin one. It may replay a log and takes as long as that.
 
     Raises `GenesisUnknownError`, and what `Ledger.open` raises.
     """
     accounts = network_accounts(network)
-    others = foreign_genesis(settings.data_dir)
     genesis = network_genesis(network, settings, accounts) if others is None else others
     ledger = Ledger.open(
         None if settings.data_dir is None else str(settings.data_dir),
@@ -249,6 +258,7 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         feed=feed,
         producer=producer,
         accounts=DevAccounts.of(accounts if settings.dev_methods else ()),
+        genesis=genesis,
         filters=FilterBook(secrets.randbits(48) << 16),
         snapshots=Snapshots.open(None if settings.data_dir is None else settings.data_dir / SNAPSHOTS_FILE, ledger, pool.snapshot()),
     )

@@ -64,7 +64,7 @@ class Feed:
     arrival_count: int = 0
     """How many transactions arrived since the start."""
     next_block: anyio.Event = field(default_factory=anyio.Event)
-    """Set once there is another block; a new event then takes its place."""
+    """Set once there is another block, or one less; a new event then takes its place."""
     _arrivals: deque[bytes] = field(default_factory=lambda: deque(maxlen=ARRIVALS_MAX))
     _readers: dict[object, _Reader] = field(default_factory=dict)
 
@@ -96,8 +96,7 @@ class Feed:
 
     def mined(self, block: BlockSummary) -> None:
         """Tell of a new block."""
-        self.next_block.set()
-        self.next_block = anyio.Event()
+        self._wake()
         if not self._readers:
             return
         header = self.ledger.header_json(block.number)
@@ -112,9 +111,14 @@ class Feed:
         return list(self._logs(first, last, removed=True)) if first <= last else []
 
     def unwound(self, logs: "list[tuple[_Reader, msgspec.Raw]]") -> None:
-        """Tell of logs that are no longer part of the chain."""
+        """Tell that blocks are no longer part of the chain, and of their logs."""
+        self._wake()
         for reader, log in logs:
             reader.push(log)
+
+    def _wake(self) -> None:
+        self.next_block.set()
+        self.next_block = anyio.Event()
 
     def _logs(self, first: int, last: int, *, removed: bool) -> Iterator[tuple[_Reader, msgspec.Raw]]:
         for reader in self._wanting(LogSubscription):

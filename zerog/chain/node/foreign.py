@@ -14,7 +14,16 @@ from zerog.chain.protocol.errors import ChainError
 from zerog.networks import RULES, NetworkParams
 from zerog.runtime.files import make_private_folder, write_atomically
 
-__all__ = ["ForeignBlockError", "GenesisFileError", "Imported", "foreign_genesis", "foreign_network", "import_chain", "served"]
+__all__ = [
+    "ForeignBlockError",
+    "GenesisFileError",
+    "Imported",
+    "foreign_genesis",
+    "foreign_network",
+    "import_chain",
+    "keep_genesis",
+    "served",
+]
 
 GENESIS_FILE: Final = "genesis.json"
 """In the ledger's folder: the document that a chain of others began with. A chain of our own has none."""
@@ -70,12 +79,8 @@ def import_chain(genesis: bytes, chunks: Iterable[bytes], data_dir: Path, report
 
     Raises `GenesisFileError`, `BlockFileError`, `ForeignBlockError`, and what `Ledger.open` raises.
     """
-    make_private_folder(data_dir)
     if foreign_genesis(data_dir) is None:
-        if any(data_dir.iterdir()):
-            raise GenesisFileError(f"{data_dir} holds a chain that was not imported")
-        foreign_network(genesis)
-        write_atomically(data_dir / GENESIS_FILE, genesis)  # First of all, so that a folder that was left half-way can be told.
+        keep_genesis(data_dir, genesis)
     ledger = _open(genesis, data_dir)
     try:
         write_atomically(data_dir / GENESIS_FILE, genesis)
@@ -97,6 +102,20 @@ def foreign_genesis(data_dir: Path | None) -> bytes | None:
     if data_dir is None or not (path := data_dir / GENESIS_FILE).exists():
         return None
     return path.read_bytes()
+
+
+def keep_genesis(data_dir: Path | None, genesis: bytes) -> None:
+    """Say of an empty folder what chain of others it will hold; before anything else, so that one left half-way can be told.
+
+    Raises `GenesisFileError`.
+    """
+    foreign_network(genesis)
+    if data_dir is None:
+        return
+    make_private_folder(data_dir)
+    if any(data_dir.iterdir()):
+        raise GenesisFileError(f"{data_dir} holds a chain that was made here")
+    write_atomically(data_dir / GENESIS_FILE, genesis)
 
 
 def foreign_network(genesis: bytes) -> NetworkParams:

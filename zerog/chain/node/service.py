@@ -14,8 +14,10 @@ from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from zerog._kernel import Front, LedgerFailedError
+from zerog.chain.client import AsyncChainClient
 from zerog.chain.node.calls import QUICK_S_MAX
 from zerog.chain.node.chain import Chain, open_chain
+from zerog.chain.node.follow import Follower
 from zerog.chain.node.metrics import render_metrics
 from zerog.chain.node.rpc import NAMESPACES
 from zerog.chain.node.rpc.web3 import client_version
@@ -68,10 +70,14 @@ class ChainNode:
 
     name: Final = "chain"
 
-    def __init__(self, settings: ChainNodeSettings, network: NetworkParams, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: ChainNodeSettings, network: NetworkParams, clock: Clock | None = None, *, others: bytes | None = None
+    ) -> None:
+        """`others` is the genesis of a chain that others make; none for one of our own."""
         self.settings = settings
         self.network = network
         self.clock = clock or SystemClock()
+        self.others = others
         self.url: str | None = None
         self._chain: Chain | None = None
         self._dispatcher: Dispatcher | None = None
@@ -96,12 +102,16 @@ class ChainNode:
     async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole node."""
         sys.setswitchinterval(SWITCH_S)
-        chain = self._chain = await to_thread.run_sync(open_chain, self.settings, self.network, self.clock)
+        chain = self._chain = await to_thread.run_sync(open_chain, self.settings, self.network, self.clock, self.others)
         try:
             async with create_task_group() as self._parts:
                 parts = self._parts
                 parts.start_soon(chain.producer.run_interval, name="chain.interval")
                 parts.start_soon(chain.producer.run_until_failure, name="chain.failure")
+                if self.settings.follow is not None:
+                    url = self.settings.follow
+                    chain.follower = Follower(chain=chain, url=url, client=AsyncChainClient(url))
+                    parts.start_soon(chain.follower.run, name="chain.follow")
                 self.url = await parts.start(self._serve, name="chain.rpc")
                 log.info("node_ready", url=self.url, chain_id=chain.ledger.chain_id, block=chain.head_number)
                 task_status.started(self.url)
@@ -155,7 +165,9 @@ class ChainNode:
         head = chain.ledger.head()
         if chain.ledger.block_json(head.hash, True) is None or chain.ledger.receipts_json(head.hash) is None:
             raise LedgerFailedError(f"block {head.number} cannot be read back")
-        return {"block": head.number, "hash": encode_data(head.hash), "client": client_version(chain)}
+        found = {"block": head.number, "hash": encode_data(head.hash), "client": client_version(chain)}
+        follower = chain.follower
+        return found if follower is None else {**found, "follows": follower.url, "behind": follower.behind, "hears": follower.is_connected}
 
     def status(self) -> Mapping[str, object]:
         """What the node knows about itself; JSON values only."""
@@ -174,6 +186,8 @@ class ChainNode:
             "pool_waiting": waiting,
             "automine": chain.producer.automine,
             "interval_s": chain.producer.interval_s,
+            "follows": None if chain.follower is None else chain.follower.url,
+            "behind": None if chain.follower is None else chain.follower.behind,
             "quiesced": self._quiet_until is not None,
             "ledger": chain.ledger.statistics(),
         }

@@ -46,6 +46,8 @@ class ChainNodeSettings:
     network."""
     like: PublicName | None = None
     """Be a local copy of this public network, under its chain id."""
+    follow: str | None = None
+    """URL of the node whose chain this one fetches, executes again and serves; transactions are handed on to it."""
     minimum_tip_wei: int = 0
     """Transactions that pay a lower tip are refused."""
     pool_transactions_max: int = 200_000
@@ -76,6 +78,10 @@ class ChainNodeSettings:
             raise SettingsError(f"a copy of {self.like} has its rules; leave the setting `rules` away")
         if self.like is not None and not is_loopback_name(self.host):
             raise SettingsError(f"a copy of {self.like} stays on this machine: the host must be a loopback address, not {self.host!r}")
+        if self.follow is not None and self.like is not None:
+            raise SettingsError("a node that follows another has that one's network; leave the setting `like` away")
+        if self.follow is not None and not self.follow.startswith(("http://", "https://")):
+            raise SettingsError(f"{self.follow!r} is no URL of a node: it begins with http:// or https://")
         if not 0 <= self.rpc_port < 2**16:
             raise SettingsError(f"{self.rpc_port} is no port")
         if self.checkpoint_blocks < 1 or self.checkpoint_s <= 0:

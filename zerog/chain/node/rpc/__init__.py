@@ -25,6 +25,7 @@ from zerog.chain.node.rpc import (
     transactions,
     txpool,
     web3,
+    zerog,
 )
 from zerog.runtime.jsonrpc import Namespace
 
@@ -32,6 +33,7 @@ __all__ = ["NAMESPACES"]
 
 NAMESPACES: Final[tuple[Namespace, ...]] = (
     web3.web3,
+    zerog.zerog,
     net.net,
     about.eth,
     blocks.eth,

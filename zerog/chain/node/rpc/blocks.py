@@ -36,9 +36,13 @@ def chain_id(chain: Chain) -> Quantity:
 
 
 @eth.method("syncing")
-def syncing(_chain: Chain) -> bool:
-    """Never: the only producer has every block."""
-    return False
+def syncing(chain: Chain) -> bool | dict[str, Quantity]:
+    """How far a node that follows another still has to go; false where there is nothing to catch up with."""
+    follower = chain.follower
+    if follower is None or not follower.behind:
+        return False
+    current = Quantity(chain.head_number)
+    return {"startingBlock": Quantity(0), "currentBlock": current, "highestBlock": Quantity(follower.leader_number)}
 
 
 @eth.method("blockNumber")

@@ -9,6 +9,7 @@ import msgspec
 from zerog._kernel import Rejection, StateNotKeptError
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.drafts import fill
+from zerog.chain.node.follow import Follower
 from zerog.chain.node.producer.solo import Outcome
 from zerog.chain.node.rpc.blocks import raw_or_null
 from zerog.chain.node.soon import Soon, now, then
@@ -17,7 +18,7 @@ from zerog.chain.protocol.errors import TransactionPendingError
 from zerog.chain.protocol.pool_errors import pool_refusal
 from zerog.chain.wire.numbers import LooseNumber
 from zerog.chain.wire.transactions import TransactionObject
-from zerog.primitives import ZERO_ADDRESS, Address, Data, Uint64, ZerogError
+from zerog.primitives import ZERO_ADDRESS, Address, Data, Uint64, ZerogError, decode_data, encode_data
 from zerog.runtime.jsonrpc import Namespace
 
 __all__ = ["eth", "receipt_in_time"]
@@ -29,19 +30,25 @@ MILLISECONDS: Final = 1_000
 
 async def send_raw_transactions(chain: Chain, calls: Sequence[tuple[Data]]) -> Sequence[object | ZerogError]:
     """Consecutive calls of one batch: checked together, mined together."""
+    if chain.follower is not None:
+        return [await _handed_on(chain.follower, call[0]) for call in calls]
     outcomes = await now(chain.producer.submit([call[0] for call in calls]))
     return [pool_refusal(outcome) if isinstance(outcome, Rejection) else Data(outcome) for outcome in outcomes]
 
 
 @eth.method("sendRawTransaction", batched=send_raw_transactions)
 def send_raw_transaction(chain: Chain, transaction: Data) -> Soon[Data]:
-    """Take a signed transaction; with automine, answers after the block that holds it is visible."""
+    """Take a signed transaction; with automine, answers after the block that holds it is visible. A node that follows hands it on."""
+    if chain.follower is not None:
+        return _hand_on(chain.follower, transaction)
     return then(chain.producer.submit([transaction]), _hash)
 
 
 @eth.method("sendRawTransactionSync")
 async def send_raw_transaction_sync(chain: Chain, transaction: Data, timeout_ms: LooseNumber | None = None) -> msgspec.Raw:
     """Take a signed transaction and answer with its receipt. Source: EIP-7966."""
+    if chain.follower is not None:
+        return await receipt_in_time(chain, await _hand_on(chain.follower, transaction), timeout_ms)
     return await receipt_in_time(chain, _hash(await now(chain.producer.submit([transaction]))), timeout_ms)
 
 
@@ -74,6 +81,17 @@ async def receipt_in_time(chain: Chain, transaction_hash: bytes, timeout_ms: int
                 return msgspec.Raw(receipt)
             await next_block.wait()
     raise TransactionPendingError(transaction_hash, timeout_s)
+
+
+async def _hand_on(follower: Follower, transaction: Data) -> Data:
+    return Data(decode_data(str(await follower.forward("eth_sendRawTransaction", encode_data(transaction)))))
+
+
+async def _handed_on(follower: Follower, transaction: Data) -> object | ZerogError:
+    try:
+        return await _hand_on(follower, transaction)
+    except ZerogError as error:
+        return error
 
 
 def _hash(outcome: Outcome) -> Data:
