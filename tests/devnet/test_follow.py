@@ -86,10 +86,11 @@ def caught_up(leader: Node, follower: Node) -> int:
     head = leader.ask("eth_getBlockByNumber", "latest", False)
     number = int(head["number"], 16)
     deadline = time.monotonic() + CATCH_UP_S_MAX
-    while time.monotonic() < deadline:
+    found: dict[str, Any] = {"head": None}
+    while found["head"] != {"number": head["number"], "hash": head["hash"]} and time.monotonic() < deadline:
         found = follower.ask("zerog_getBlocks", hex(number), head["parentHash"], 1, 1_000)
-        if found["head"] == {"number": head["number"], "hash": head["hash"]}:
-            return number
+    if found["head"] == {"number": head["number"], "hash": head["hash"]}:
+        return number
     raise AssertionError(f"the follower stands at {found['head']} instead of {head['number']} {head['hash']}")
 
 

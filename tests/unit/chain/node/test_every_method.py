@@ -78,6 +78,13 @@ NO_ARRAY = {"not": "an array"}
 METHODS: dict[str, tuple[list[Any], Check, Any, int]] = {
     "web3_clientVersion": ([], lambda value: value.startswith("anvil/v1.7.1-compatible zerog/v"), NO_ARRAY, -32602),
     "web3_sha3": (["0x"], lambda value: value.startswith("0xc5d2460186f7233c"), ["0x1"], -32602),
+    "zerog_getGenesis": ([], lambda value: b'"zeroGravity"' in bytes.fromhex(value[2:]), NO_ARRAY, -32602),
+    "zerog_getBlocks": (
+        ["0x1", "0x" + "11" * 32, 1, 0],
+        lambda value: value["isKnown"] is False and value["blocks"] == [] and has("number", "hash")(value["head"]),
+        ["0x1", "0x" + "11" * 32, 1_000, 0],
+        -32602,
+    ),
     "net_version": ([], lambda value: value == str(LOCAL.chain_id), NO_ARRAY, -32602),
     "net_listening": ([], true, NO_ARRAY, -32602),
     "net_peerCount": ([], lambda value: value == "0x0", NO_ARRAY, -32602),
