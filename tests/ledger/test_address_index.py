@@ -33,9 +33,8 @@ def traced_places(ledger: Ledger, blocks: range) -> Places:
     for number in blocks:
         for index, item in enumerate(json.loads(ledger.trace_block(number, b'{"tracer": "callTracer"}'))):
             frame = item["result"]
-            for address in {bytes.fromhex(text[2:]) for text in addresses_in(frame)}:
-                if address not in precompiles or "0x" + address.hex() in (frame["from"], frame.get("to")):
-                    places[address].add((number, index))
+            for address in {bytes.fromhex(text[2:]) for text in addresses_in(frame)} - precompiles:
+                places[address].add((number, index))
     return places
 
 

@@ -1,6 +1,6 @@
 """The same blocks and edits give the same hashes whatever the threads, checkpoints, restarts and unwinds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -12,7 +12,7 @@ import pytest
 from tests.ledger.counts import LONG, commit_seed
 from tests.ledger.results import record
 from tests.ledger.scenario import Block, Edit, Scenario, apply_edit, block_env, genesis_json
-from zerog._kernel import Ledger
+from zerog._kernel import BlockSummary, Ledger
 
 BLOCKS = 5_000 if LONG else 2_000
 AUDIT_EVERY = 250
@@ -80,15 +80,23 @@ def recording() -> Recording:
 
 def record_blocks(ledger: Ledger, seed: int) -> Iterator[RecordedBlock]:
     scenario, dice = Scenario(seed, ledger), Random(f"samples {seed}")
+    made: tuple[Sequence[Edit], Block, BlockSummary] | None = None
     for _ in range(BLOCKS):
         edits = scenario.next_edits()
         for edit in edits:
             apply_edit(ledger, edit)
+        if made is not None:
+            yield recorded(ledger, scenario, dice, *made)  # As it was last seen: with the edits that stood on it.
         block = scenario.next_block()
-        summary = ledger.commit(ledger.execute(block_env(block), block.transactions))
-        addresses = dice.sample(scenario.targets(), SAMPLES)
-        samples = [sample(ledger, address, dice.randrange(4).to_bytes(32, "big")) for address in addresses]
-        yield RecordedBlock(tuple(edits), block, summary.hash, summary.state_root, tuple(samples))
+        made = (edits, block, ledger.commit(ledger.execute(block_env(block), block.transactions)))
+    if made is not None:
+        yield recorded(ledger, scenario, dice, *made)
+
+
+def recorded(ledger: Ledger, scenario: Scenario, dice: Random, edits: Sequence[Edit], block: Block, made: BlockSummary) -> RecordedBlock:
+    addresses = dice.sample(scenario.targets(), SAMPLES)
+    samples = [sample(ledger, address, dice.randrange(4).to_bytes(32, "big")) for address in addresses]
+    return RecordedBlock(tuple(edits), block, made.hash, made.state_root, tuple(samples))
 
 
 @dataclass(slots=True)
