@@ -62,14 +62,18 @@ class Traced:
 
     def require(self, fault: Fault) -> None:
         """Fail unless the fault really happened."""
+        missing = self.missing(fault)
+        assert missing is None, missing
+
+    def missing(self, fault: Fault) -> str | None:
+        """What shows that the fault did not happen; nothing when it did."""
         lines = [match for line in self.trace.splitlines() if (match := TRACE_LINE.match(line)) and match["name"] == fault.call.name]
         if fault.kind == "EIO":
-            assert any("EIO" in line.string and line.string.endswith("(INJECTED)") for line in lines), (
-                f"{fault} did not happen:\n{self.trace}"
-            )
-        else:
-            assert self.status == -signal.SIGKILL, f"{fault} did not kill, status {self.status}:\n{self.errors}"
-            assert any(INTERRUPTED.search(line.string) for line in lines), f"{fault} was not at that call:\n{self.trace}"
+            injected = any("EIO" in line.string and line.string.endswith("(INJECTED)") for line in lines)
+            return None if injected else f"{fault} did not happen:\n{self.trace}"
+        if self.status != -signal.SIGKILL:
+            return f"{fault} did not kill, status {self.status}:\n{self.errors}"
+        return None if any(INTERRUPTED.search(line.string) for line in lines) else f"{fault} was not at that call:\n{self.trace}"
 
 
 def run_traced(command: Sequence[str], trace_file: Path, *, files: Iterable[Path] = (), fault: Fault | None = None, cwd: Path) -> Traced:
