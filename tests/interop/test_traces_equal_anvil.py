@@ -208,7 +208,11 @@ def compare_tracers(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> Non
 
 
 def compare_steps(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
-    """Each step of the struct logger. One that fails tells why in other words, and is compared up to there."""
+    """Each step of the struct logger. One that fails tells why in other words, and is compared up to there.
+
+    Of storage anvil lists only what a step warmed or changed, so a slot that was warm already (an access list, an earlier frame) is missing
+    there; geth lists every slot that a contract has read or written. Compared is what anvil lists.
+    """
     options = {"enableMemory": True, "enableReturnData": True}
     empty = {"refund": 0, "returnData": "0x", "memory": []}
     name = "0x" + transaction_hash.hex()
@@ -216,6 +220,8 @@ def compare_steps(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
     assert (ours["failed"], ours["returnValue"]) == (theirs["failed"], theirs["returnValue"])
     assert len(ours["structLogs"]) == len(theirs["structLogs"])
     for index, (one, other) in enumerate(zip(ours["structLogs"], theirs["structLogs"], strict=True)):
+        listed = other.get("storage", {})
+        one["storage"], other["storage"] = {slot: value for slot, value in one.get("storage", {}).items() if slot in listed}, listed
         members = {"pc", "op", "gas", "depth", "stack"} if "error" in other else {*one, *other}
         members -= {"op"} if other["op"] == "Unknown" else set()
         members -= {"refund"} if other["depth"] > 1 else set()
