@@ -182,19 +182,24 @@ pub(super) struct Prepared<'a> {
     deadline: Instant,
 }
 
+/// Put the given fields in place of the block's.
+pub fn pretend_block(env: &mut BlockEnv, given: &BlockOverride) {
+    env.number = given.number.map_or(env.number, U256::from);
+    env.timestamp = given.timestamp.map_or(env.timestamp, U256::from);
+    env.gas_limit = given.gas_limit.unwrap_or(env.gas_limit);
+    env.beneficiary = given.beneficiary.unwrap_or(env.beneficiary);
+    env.prevrandao = given.prev_randao.or(env.prevrandao);
+    env.basefee = given.base_fee_per_gas.unwrap_or(env.basefee);
+    if let (Some(price), Some(blob)) = (given.blob_base_fee, &mut env.blob_excess_gas_and_price) {
+        blob.blob_gasprice = price;
+    }
+}
+
 impl<'a> Prepared<'a> {
     pub fn new(call: &'a Call, block: &Block, view: &'a View, rules: &'a Rules) -> Result<Self> {
         let mut env = block_env(&block.header, rules, rules.fork_of(&block.header));
         let given = &call.block;
-        env.number = given.number.map_or(env.number, U256::from);
-        env.timestamp = given.timestamp.map_or(env.timestamp, U256::from);
-        env.gas_limit = given.gas_limit.unwrap_or(env.gas_limit);
-        env.beneficiary = given.beneficiary.unwrap_or(env.beneficiary);
-        env.prevrandao = given.prev_randao.or(env.prevrandao);
-        env.basefee = given.base_fee_per_gas.unwrap_or(env.basefee);
-        if let (Some(price), Some(blob)) = (given.blob_base_fee, &mut env.blob_excess_gas_and_price) {
-            blob.blob_gasprice = price;
-        }
+        pretend_block(&mut env, given);
         let priced = [call.gas_price, call.max_fee_per_gas, call.max_priority_fee_per_gas].into_iter().flatten().any(|price| price > 0);
         if call.max_fee_per_blob_gas.unwrap_or_default() == 0
             && let Some(blob) = &mut env.blob_excess_gas_and_price

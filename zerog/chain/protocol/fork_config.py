@@ -8,28 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from zerog.chain.protocol.genesis import BLOCK_FORKS
 from zerog.chain.protocol.system_contracts import BEACON_ROOTS, CONSOLIDATION_REQUESTS, HISTORY_STORAGE, WITHDRAWAL_REQUESTS
 from zerog.primitives import encode_data, encode_quantity
 
 __all__ = ["ChainStart", "fork_configs"]
 
-BLOCK_FORKS: Final = (
-    "homesteadBlock",
-    "daoForkBlock",
-    "eip150Block",
-    "eip155Block",
-    "eip158Block",
-    "byzantiumBlock",
-    "constantinopleBlock",
-    "petersburgBlock",
-    "istanbulBlock",
-    "muirGlacierBlock",
-    "berlinBlock",
-    "londonBlock",
-    "arrowGlacierBlock",
-    "grayGlacierBlock",
-    "mergeNetsplitBlock",
-)
+HEIGHT_FORKS: Final = (*BLOCK_FORKS, "daoForkBlock")
 """Rules that a height switches on; all of them are part of a fork id."""
 TIME_FORKS: Final = ("shanghai", "cancun", "prague", "osaka", "bpo1", "bpo2", "bpo3", "bpo4", "bpo5")
 """Rules that a time switches on, in their order; those named bpo change blob parameters alone."""
@@ -128,7 +113,7 @@ def _system_contracts(start: ChainStart, active: Sequence[str]) -> dict[str, str
 
 def _fork_id(start: ChainStart, activation: int) -> bytes:
     """CRC-32 over the genesis hash and each height and time at which rules changed up to `activation`."""
-    blocks = {block for name in BLOCK_FORKS if isinstance(block := start.configuration.get(name), int) and block > 0}
+    blocks = {block for name in HEIGHT_FORKS if isinstance(block := start.configuration.get(name), int) and block > 0}
     times = {time for time in _activations(start) if start.genesis_timestamp < time <= activation}
     checksum = zlib.crc32(start.genesis_hash)
     for change in sorted(blocks) + sorted(times):

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     ledger::{
         block::Block,
-        call::{BlockOverride, Call, Prepared, halt_words},
+        call::{Call, Prepared, halt_words, pretend_block},
         error::Result,
         evm::LedgerEvm,
         executor::BlockState,
@@ -22,12 +22,12 @@ use crate::{
     transaction::SignedTransaction,
 };
 use alloy_eips::eip2930::AccessList;
-use alloy_primitives::{U64, U256};
+use alloy_primitives::U64;
 use alloy_rpc_types_trace::parity::TraceResults;
 use revm::{
     Database, Inspector,
     context::{
-        BlockEnv, TxEnv,
+        TxEnv,
         result::{EVMError, ExecutionResult, ResultAndState},
     },
     interpreter::interpreter::EthInterpreter,
@@ -37,19 +37,6 @@ use serde::Serialize;
 
 /// Runs after which an access list is taken as it is, should it never settle.
 const ACCESS_LIST_RUNS_MAX: usize = 16;
-
-/// Put the given fields in place of the block's.
-fn pretend_block(env: &mut BlockEnv, given: &BlockOverride) {
-    env.number = given.number.map_or(env.number, U256::from);
-    env.timestamp = given.timestamp.map_or(env.timestamp, U256::from);
-    env.gas_limit = given.gas_limit.unwrap_or(env.gas_limit);
-    env.beneficiary = given.beneficiary.unwrap_or(env.beneficiary);
-    env.prevrandao = given.prev_randao.or(env.prevrandao);
-    env.basefee = given.base_fee_per_gas.unwrap_or(env.basefee);
-    if let (Some(price), Some(blob)) = (given.blob_base_fee, &mut env.blob_excess_gas_and_price) {
-        blob.blob_gasprice = price;
-    }
-}
 
 /// What a call runs as, once it is known on which state.
 struct Runnable<'a> {
