@@ -83,11 +83,21 @@ class _Blocks(msgspec.Struct, rename="camel"):
     blocks: list[_Block]
 
 
+def _genesis_of(answer: object, url: str) -> bytes:
+    """The document in an answer. Raises `AnswerError`."""
+    try:
+        genesis = decode_data(str(answer))
+        msgspec.json.decode(genesis)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise AnswerError(url, f"this is no genesis: {error}") from None
+    return genesis
+
+
 def fetch_genesis(url: str) -> bytes:
     """The document that the leader's chain began with. Raises `LeaderMismatchError`, `NodeUnreachableError`."""
     with ChainClient(url) as client:
         try:
-            return decode_data(str(client.request("zerog_getGenesis")))
+            return _genesis_of(client.request("zerog_getGenesis"), url)
         except (RpcError, AnswerError) as error:
             raise LeaderMismatchError(url, f"it does not hand on its chain as a node of zerog does ({error})") from None
 
@@ -132,7 +142,7 @@ class Follower:
             raise ForwardedError(error.message, error.number, error.data) from None
 
     async def _check_leader(self) -> None:
-        given = decode_data(str(await self.client.request("zerog_getGenesis")))
+        given = _genesis_of(await self.client.request("zerog_getGenesis"), self.url)
         # Blocks before the first difference of two sets of rules are the same, so hashes would not tell.
         if msgspec.json.decode(given) != msgspec.json.decode(self.chain.genesis):
             raise LeaderMismatchError(self.url, "its chain began with another genesis, or goes by other rules")
@@ -145,7 +155,10 @@ class Follower:
         given = await self.client.request(
             "zerog_getBlocks", encode_quantity(head.number + 1), encode_data(head.hash), BLOCKS_A_REQUEST, WAIT_MS
         )
-        answer = msgspec.convert(given, _Blocks, dec_hook=decode_hook)
+        try:
+            answer = msgspec.convert(given, _Blocks, dec_hook=decode_hook)
+        except msgspec.ValidationError as error:
+            raise AnswerError(self.url, str(error)) from None
         self.leader_number = answer.head.number
         if not answer.is_known:
             await self._go_back(head.number)
