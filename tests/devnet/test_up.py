@@ -258,8 +258,9 @@ def test_down_and_status_where_nothing_runs(zerog: Zerog) -> None:
 def test_down_stops_a_network_that_is_still_starting(zerog: Zerog) -> None:
     with zerog.begin("up", "--port-base", "0") as process:
         lock = zerog.folder / ".zerog" / "run" / "supervisor.lock"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not FileLock.is_held(lock):
+            assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
         zerog.down()
         printed, errors = process.communicate(timeout=30)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ PRIVATE_FOLDER_MODE: Final = 0o700
 PRIVATE_FILE_MODE: Final = 0o600
 HOLDER_BYTES_MAX: Final = 4096
 """More than the description of a lock's holder ever takes."""
+PROBE_SECONDS_MAX: Final = 1.0
+"""Far longer than a process that asks whether a lock is held ever shares it."""
+PROBE_PAUSE_SECONDS: Final = 0.002
 
 
 class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +60,13 @@ class FileLock:
     def acquire(cls, path: Path, *, command: str) -> Self:
         """Take the lock at once. `command` says what for, to whoever comes next. Raises `LockHeldError`."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise LockHeldError(path, read_holder(path)) from None
+        deadline = time.monotonic() + PROBE_SECONDS_MAX
+        while not _try_lock(descriptor, fcntl.LOCK_EX):
+            # Whoever only asks (`is_held`) shares the lock for a moment: that one is waited for, a holder is not.
+            if _locking_pid(path) is not None or time.monotonic() > deadline:
+                os.close(descriptor)
+                raise LockHeldError(path, read_holder(path))
+            time.sleep(PROBE_PAUSE_SECONDS)
         lock = cls(path, descriptor)
         lock.name_holder(command)
         return lock
@@ -78,12 +84,9 @@ class FileLock:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _try_lock(descriptor, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
-        return False
 
     def release(self) -> None:
         """Let the next one in. The file stays: removing it could split the lock in two."""
@@ -96,6 +99,14 @@ class FileLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read_holder(path: Path) -> LockHolder | None:
@@ -119,7 +130,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _locking_pid(path: Path) -> int | None:
-    """Process that holds a `flock` on `path`. Source: proc_locks(5)."""
+    """Process that holds an exclusive `flock` on `path`. Source: proc_locks(5)."""
     if sys.platform != "linux":
         return None
     with suppress(OSError):
@@ -127,7 +138,7 @@ def _locking_pid(path: Path) -> int | None:
         wanted = f"{os.major(facts.st_dev):02x}:{os.minor(facts.st_dev):02x}:{facts.st_ino}"
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             fields = line.split()
-            if len(fields) >= 6 and fields[1] == "FLOCK" and fields[5] == wanted:
+            if len(fields) >= 6 and (fields[1], fields[3], fields[5]) == ("FLOCK", "WRITE", wanted):
                 return int(fields[4])
     return None
 

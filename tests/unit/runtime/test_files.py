@@ -1,11 +1,13 @@
 """Private folders, atomic writes and locks."""
 
+import fcntl
 import os
 import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -38,6 +40,16 @@ def test_a_held_lock_names_its_holder_and_a_killed_holder_leaves_nothing_behind(
 def test_a_lock_is_exclusive_within_a_process_too(tmp_path: Path) -> None:
     with FileLock.acquire(tmp_path / "lock", command="first"), pytest.raises(LockHeldError, match=rf"first \(pid {os.getpid()}\)"):
         FileLock.acquire(tmp_path / "lock", command="second")
+
+
+def test_whoever_asks_whether_a_lock_is_held_stands_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("xb") as probe:
+        fcntl.flock(probe, fcntl.LOCK_SH)
+        end_of_probe = Timer(0.05, lambda: fcntl.flock(probe, fcntl.LOCK_UN))
+        end_of_probe.start()
+        FileLock.acquire(path, command="zerog test").release()
+        end_of_probe.join()
 
 
 def test_an_atomic_write_replaces_the_whole_file_and_is_private(tmp_path: Path) -> None:
