@@ -66,7 +66,7 @@ class FileLock:
             if _locking_pid(path) is not None or time.monotonic() > deadline:
                 os.close(descriptor)
                 raise LockHeldError(path, read_holder(path))
-            time.sleep(PROBE_PAUSE_SECONDS)
+            time.sleep(PROBE_PAUSE_SECONDS)  # noqa: TID251 - flock has no wait with a limit.
         lock = cls(path, descriptor)
         lock.name_holder(command)
         return lock
