@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 __all__ = ["Connection", "PeerSpokeWronglyError", "RpcFailedError", "rpc_body"]
 
 RECEIVE_BYTES = 1 << 18
+POLL_S = 0.002
 
 
 class PeerSpokeWronglyError(Exception):
@@ -83,6 +85,18 @@ class Connection:
         if failures or len(answers) != len(calls):
             raise RpcFailedError(f"{len(failures)} of {len(calls)} failed, {len(answers)} answered: {failures[:1]}")
         return [answer["result"] for answer in answers]
+
+    def wait_for_receipt(self, transaction_hash: str) -> dict[str, object]:
+        """The receipt of a transaction that succeeded. Raises `RpcFailedError` when it failed or is in no block for long."""
+        deadline = time.perf_counter() + self.timeout_s
+        while time.perf_counter() < deadline:
+            receipt = self.call("eth_getTransactionReceipt", transaction_hash)
+            if isinstance(receipt, dict):
+                if receipt["status"] != "0x1":
+                    raise RpcFailedError(f"{transaction_hash} failed: {receipt}")
+                return receipt
+            time.sleep(POLL_S)  # noqa: TID251 - a foreign node tells nobody when it has made a block.
+        raise RpcFailedError(f"{transaction_hash} is in no block after {self.timeout_s} s")
 
     def _more(self) -> bytes:
         chunk = self._socket.recv(RECEIVE_BYTES)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from zerog._kernel import Transaction, address_of, keccak256, keccak256_many
 
-__all__ = ["CHAIN_ID", "FUNDS_WEI", "Sender", "sender", "sign_transfers", "transaction_hashes"]
+__all__ = ["CHAIN_ID", "FUNDS_WEI", "Sender", "sender", "sign_call", "sign_transfers", "transaction_hashes"]
 
 CHAIN_ID = 31337
 FUNDS_WEI = 10**22
@@ -44,6 +44,21 @@ def sign_transfers(senders: Sequence[Sender], count: int, *, recipients: Sequenc
         ).sign(senders[index % len(senders)].private_key)
         for index in range(count)
     ]
+
+
+def sign_call(caller: Sender, *, nonce: int, to: bytes | None, gas_limit: int, data: bytes = b"", value: int = 0) -> bytes:
+    """Sign one transaction that runs code; no `to` makes a contract."""
+    return Transaction(
+        kind=2,
+        chain_id=CHAIN_ID,
+        nonce=nonce,
+        gas_limit=gas_limit,
+        max_fee_per_gas=FEE_CAP_WEI,
+        max_priority_fee_per_gas=10**9,
+        to=to,
+        value=value,
+        data=data,
+    ).sign(caller.private_key)
 
 
 def transaction_hashes(signed: Sequence[bytes]) -> list[str]:

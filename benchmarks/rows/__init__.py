@@ -1,0 +1,26 @@
+"""The rows of the table, each measured by itself: a file a noun."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from benchmarks.bench import Bench
+from benchmarks.rows.flows import batches, one_by_one
+from benchmarks.rows.ledger import ledger
+from benchmarks.rows.reads import reads
+from benchmarks.rows.start import start
+from benchmarks.rows.trace import trace
+
+__all__ = ["ROWS", "WRITING"]
+
+ROWS: Final[Mapping[str, Callable[[Bench], None]]] = {
+    "start": start,
+    "one-by-one": one_by_one,
+    "batches": batches,
+    "ledger": ledger,
+    "reads": reads,
+    "trace": trace,
+}
+"""By the name that `--only` takes, in the order of the table."""
+
+WRITING: Final = frozenset({"start", "one-by-one", "batches", "ledger"})
+"""Rows that a slower disk can change; the second table has these alone."""
