@@ -125,9 +125,9 @@ def text(value: bytes) -> str:
     return "0x" + value.hex()
 
 
-def run_node(settings: ChainNodeSettings, network: NetworkParams = LOCAL) -> Iterator[Running]:
+def run_node(settings: ChainNodeSettings, network: NetworkParams = LOCAL, *, others: bytes | None = None) -> Iterator[Running]:
     clock = HandClock()
-    node = ChainNode(settings, network, clock)
+    node = ChainNode(settings, network, clock, others=others)
     with start_blocking_portal() as portal:
         future, url = portal.start_task(node.run)
         running = Running(node, url, clock, portal)
