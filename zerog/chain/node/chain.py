@@ -123,6 +123,7 @@ class Chain:
                     block_clock=copy(self.producer.block_clock),
                     next_block=copy(self.producer.next_block),
                     filter_cursors=self.filters.cursors(),
+                    arrival_count=self.feed.arrival_count,
                     gas_limit=self.producer.gas_limit,
                     coinbase=self.producer.coinbase,
                 )
@@ -141,7 +142,8 @@ class Chain:
             self.producer.next_block = snapshot.next_block
             self.producer.gas_limit = snapshot.gas_limit
             self.producer.coinbase = snapshot.coinbase
-            self.filters.rewind(snapshot.filter_cursors, snapshot.block + 1)
+            self.feed.forget_arrivals(snapshot.arrival_count)
+            self.filters.rewind(snapshot.filter_cursors, snapshot.block + 1, snapshot.arrival_count)
             return True
 
     async def reset(self) -> None:
@@ -151,7 +153,7 @@ class Chain:
             self.pool.clear()
             self.producer.start_over()
             self.snapshots.clear()
-            self.filters.rewind({}, 1)
+            self.filters.rewind({}, 1, self.feed.arrival_count)
             self.accounts.impersonated.clear()
             self.accounts.impersonates_all = False
 
@@ -168,7 +170,7 @@ class Chain:
             await self._unwind(block, 0)
             self.pool.refresh(self.ledger)
             self.snapshots.forget_after(block)
-            self.filters.rewind({}, block + 1)
+            self.filters.rewind({}, block + 1, self.feed.arrival_count)
             if other_way:
                 self.producer.next_block.prev_randao = Hash32(keccak256(head.hash))
 
@@ -176,12 +178,13 @@ class Chain:
         """Take back all blocks after `block`, because the node that is followed did."""
         async with self.producer.exclusive():
             await self._unwind(block, 0)
-            self.filters.rewind({}, block + 1)
+            self.filters.rewind({}, block + 1, self.feed.arrival_count)
 
     async def _unwind(self, block: int, edit_count: int) -> None:
         logs = self.feed.unwinding(block + 1, self.head_number)
-        for filter_id, query, last in self.filters.reported(block + 1):
-            taken_back = self.ledger.logs_json(block + 1, last, query.criteria.addresses, query.criteria.topics, True)
+        for filter_id, query, heights in self.filters.reported(block + 1):
+            criteria = query.criteria
+            taken_back = self.ledger.logs_json(heights.start, heights.stop - 1, criteria.addresses, criteria.topics, True)
             self.filters.take_back(filter_id, msgspec.json.decode(taken_back, type=list[msgspec.Raw]))
         await to_thread.run_sync(self.ledger.unwind, block, edit_count)
         self.feed.unwound(logs)

@@ -94,6 +94,12 @@ class Feed:
         oldest = self.arrival_count - len(self._arrivals)
         return [self._arrivals[number - oldest] for number in range(max(begin, oldest), end)]
 
+    def forget_arrivals(self, first: int) -> None:
+        """Forget the transactions from number `first` on, because the moment before them was gone back to."""
+        for _ in range(min(self.arrival_count - first, len(self._arrivals))):
+            self._arrivals.pop()
+        self.arrival_count = first
+
     def mined(self, block: BlockSummary) -> None:
         """Tell of a new block."""
         self._wake()

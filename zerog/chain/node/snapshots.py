@@ -32,6 +32,8 @@ class Snapshot:
     block_clock: BlockClock
     next_block: NextBlock
     filter_cursors: Mapping[int, int]
+    arrival_count: int
+    """Transactions that had arrived at the pool since the process started."""
     gas_limit: int
     coinbase: Address
 
@@ -140,6 +142,7 @@ class Snapshots:
             block_clock=line.block_clock,
             next_block=NextBlock(line.base_fee_wei, None if line.prev_randao is None else Hash32(line.prev_randao)),
             filter_cursors={},
+            arrival_count=0,
             gas_limit=line.gas_limit,
             coinbase=Address(line.coinbase),
         )

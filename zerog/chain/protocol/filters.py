@@ -9,6 +9,7 @@ from msgspec import Raw
 from zerog.chain.protocol.constants import FILTER_EXPIRY_S
 from zerog.chain.protocol.errors import FilterNotFoundError
 from zerog.chain.protocol.logs import LogQuery
+from zerog.chain.protocol.tags import BlockByNumber
 
 __all__ = ["BlockFilter", "Filter", "FilterBook", "LogFilter", "PendingFilter"]
 
@@ -28,6 +29,12 @@ class LogFilter:
 
     query: LogQuery
 
+    def heights(self, new: range) -> range:
+        """Those of `new` blocks that lie in the query's own range, where it names heights."""
+        first = self.query.first.number if isinstance(self.query.first, BlockByNumber) else new.start
+        last = self.query.last.number if isinstance(self.query.last, BlockByNumber) else new.stop - 1
+        return range(max(new.start, first), min(new.stop, last + 1))
+
 
 @dataclass(frozen=True, slots=True)
 class PendingFilter:
@@ -46,6 +53,8 @@ class _Entry:
     cursor: int
     """First height, or first arrival at the pool, that was not reported yet."""
     polled_s: float
+    told: range = range(0)
+    """Heights that were reported and are still part of the chain."""
     taken_back: list[Raw] = field(default_factory=list)
     """Logs that were reported and are no longer part of the chain, as the filter will tell."""
 
@@ -73,6 +82,7 @@ class FilterBook:
         """Move a filter's cursor to `end`; returns where it stood. Raises `FilterNotFoundError`."""
         entry = self._alive(filter_id, now_s)
         begin, entry.cursor = min(entry.cursor, end), end
+        entry.told = range(min(entry.told.start, begin), end) if entry.told else range(begin, end)
         return begin
 
     def uninstall(self, filter_id: int) -> bool:
@@ -88,19 +98,20 @@ class FilterBook:
         """Where each filter stands, for `rewind`."""
         return {filter_id: entry.cursor for filter_id, entry in self.entries.items()}
 
-    def rewind(self, cursors: Mapping[int, int], next_block: int) -> None:
-        """Put filters back to where they stood; those made since then report blocks from `next_block` on."""
+    def rewind(self, cursors: Mapping[int, int], next_block: int, next_arrival: int) -> None:
+        """Put filters back to where they stood; those made since then report from `next_block`, or from arrival `next_arrival`, on."""
         for filter_id, entry in self.entries.items():
-            if filter_id in cursors:
-                entry.cursor = cursors[filter_id]
-            elif not isinstance(entry.filter, PendingFilter):
-                entry.cursor = min(entry.cursor, next_block)
+            is_pending = isinstance(entry.filter, PendingFilter)
+            entry.cursor = cursors.get(filter_id, min(entry.cursor, next_arrival if is_pending else next_block))
+            entry.told = range(entry.told.start, min(entry.told.stop, next_block))
 
-    def reported(self, first: int) -> Iterator[tuple[int, LogQuery, int]]:
-        """Log filters that have reported blocks from `first` on: id, query and the last block reported."""
+    def reported(self, first: int) -> Iterator[tuple[int, LogQuery, range]]:
+        """Log filters that have reported blocks from `first` on: id, query, and the heights reported that its own range holds."""
         for filter_id, entry in self.entries.items():
-            if isinstance(entry.filter, LogFilter) and entry.cursor > first:
-                yield filter_id, entry.filter.query, entry.cursor - 1
+            if isinstance(entry.filter, LogFilter):
+                heights = entry.filter.heights(range(max(first, entry.told.start), entry.told.stop))
+                if heights:
+                    yield filter_id, entry.filter.query, heights
 
     def take_back(self, filter_id: int, logs: Sequence[Raw]) -> None:
         """Let a filter tell of logs that are gone. They are in the order in which they were."""

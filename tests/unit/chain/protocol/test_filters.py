@@ -6,7 +6,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from zerog.chain.protocol.constants import FILTER_EXPIRY_S
 from zerog.chain.protocol.errors import FilterNotFoundError
-from zerog.chain.protocol.filters import BlockFilter, FilterBook, PendingFilter
+from zerog.chain.protocol.filters import BlockFilter, FilterBook, LogFilter, PendingFilter
+from zerog.chain.protocol.logs import LogCriteria, LogQuery
+from zerog.chain.protocol.tags import BlockByNumber, Tag
 
 
 def test_a_filter_reports_each_block_once() -> None:
@@ -43,8 +45,29 @@ def test_going_back_restores_cursors_and_clips_younger_filters() -> None:
     book.advance(old, 9, 0.0)
     young = book.install(BlockFilter(), 9, 0.0)
     arrivals = book.install(PendingFilter(False), 100, 0.0)
-    book.rewind(cursors, 5)
-    assert book.cursors() == {old: 3, young: 5, arrivals: 100}
+    book.rewind(cursors, 5, 90)
+    assert book.cursors() == {old: 3, young: 5, arrivals: 90}
+
+
+def test_only_what_was_reported_can_be_told_to_be_gone() -> None:
+    book = FilterBook(1)
+    everything, bounded, late = (
+        book.install(LogFilter(LogQuery(LogCriteria(), first=BlockByNumber(0), last=last)), cursor, 0.0)
+        for last, cursor in ((Tag.LATEST, 3), (BlockByNumber(6), 3), (Tag.LATEST, 8))
+    )
+
+    def reported(first: int) -> dict[int, range]:
+        return {filter_id: heights for filter_id, _, heights in book.reported(first)}
+
+    assert reported(0) == {}
+    cursors = book.cursors()
+    for filter_id in (everything, bounded, late):
+        book.advance(filter_id, 10, 0.0)
+    assert reported(5) == {everything: range(5, 10), bounded: range(5, 7), late: range(8, 10)}
+    book.rewind(cursors, 5, 0)
+    assert reported(0) == {everything: range(3, 5), bounded: range(3, 5)}
+    book.rewind(cursors, 2, 0)
+    assert reported(0) == {}
 
 
 class FiltersMachine(RuleBasedStateMachine):

@@ -75,12 +75,14 @@ async def get_filter_changes(chain: Chain, filter_id: FilterId) -> object:
         case PendingFilter(full):
             end = chain.feed.arrival_count
             hashes = chain.feed.arrivals(chain.filters.advance(filter_id, end, now_s), end)
-            return [_transaction(chain, transaction_hash) if full else encode_data(transaction_hash) for transaction_hash in hashes]
-        case LogFilter(query):
+            if not full:
+                return [encode_data(transaction_hash) for transaction_hash in hashes]
+            return [whole for transaction_hash in hashes if (whole := _transaction(chain, transaction_hash)) is not None]
+        case LogFilter() as wanted:
             end = chain.head_number + 1
-            begin = chain.filters.advance(filter_id, end, now_s)
+            heights = wanted.heights(range(chain.filters.advance(filter_id, end, now_s), end))
             gone = chain.filters.gone(filter_id)
-            fresh = await _fresh_logs(chain, query, begin, end - 1)
+            fresh = await _logs(chain, wanted.query, heights.start, heights.stop - 1) if heights else EMPTY
             return [*gone, *msgspec.json.decode(fresh, type=list[msgspec.Raw])] if gone else fresh
 
 
@@ -111,14 +113,6 @@ async def _query(chain: Chain, query: LogQuery) -> msgspec.Raw:
     return await _logs(chain, query, first, last)
 
 
-async def _fresh_logs(chain: Chain, query: LogQuery, begin: int, head: int) -> msgspec.Raw:
-    """Logs of the blocks from `begin` to `head` that also lie in the query's own range, where it names heights."""
-    first = query.first.number if isinstance(query.first, BlockByNumber) else 0
-    last = query.last.number if isinstance(query.last, BlockByNumber) else head
-    first, last = max(begin, first), min(head, last)
-    return await _logs(chain, query, first, last) if first <= last else EMPTY
-
-
 async def _logs(chain: Chain, query: LogQuery, first: int, last: int) -> msgspec.Raw:
     criteria = query.criteria
     if last - first < INLINE_BLOCKS_MAX:
@@ -139,7 +133,8 @@ def _height(selector: BlockSelector, head: int) -> int:
             raise InvalidParametersError("a range of blocks is given by heights")
 
 
-def _transaction(chain: Chain, transaction_hash: bytes) -> object:
+def _transaction(chain: Chain, transaction_hash: bytes) -> msgspec.Raw | None:
+    """A transaction as it is now; nothing when it waits no more and is in no block."""
     whole = chain.pool.transaction_json(transaction_hash) or chain.ledger.transaction_json(transaction_hash)
     return None if whole is None else msgspec.Raw(whole)
 
