@@ -85,8 +85,9 @@ export async function impersonation({ provider, wallets: [, wallet] }) {
   assert.equal(await counter.value(), 77n);
   await provider.send("hardhat_setCode", [whale, COUNTER.deployedBytecode]);
   assert.equal(await provider.getCode(whale), COUNTER.deployedBytecode);
-  await provider.send("hardhat_setNonce", [whale, "0x64"]);
-  assert.equal(await provider.getTransactionCount(whale), 100);
+  const nonce = (await provider.getTransactionCount(whale)) + 100;
+  await provider.send("hardhat_setNonce", [whale, ethers.toQuantity(nonce)]);
+  assert.equal(await provider.getTransactionCount(whale), nonce);
   return { statuses: found };
 }
 

@@ -105,7 +105,8 @@ export async function impersonation(context) {
   await dev.setCode({ address: WHALE, bytecode: COUNTER.deployedBytecode });
   assert.equal(await reader.getCode({ address: WHALE }), COUNTER.deployedBytecode);
   await dev.setCode({ address: WHALE, bytecode: "0x" });
-  await dev.setNonce({ address: WHALE, nonce: 100 });
-  assert.equal(await reader.getTransactionCount({ address: WHALE }), 100);
+  const nonce = (await reader.getTransactionCount({ address: WHALE })) + 100;
+  await dev.setNonce({ address: WHALE, nonce });
+  assert.equal(await reader.getTransactionCount({ address: WHALE }), nonce);
   return { from: receipt.from };
 }

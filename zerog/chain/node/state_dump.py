@@ -1,4 +1,4 @@
-"""All accounts as one file, in the form of anvil: compressed JSON with `accounts` by address."""
+"""All accounts as one file, in the form of anvil: JSON with `accounts` by address, compressed when it is written here."""
 
 import gzip
 import zlib
@@ -10,14 +10,19 @@ from anyio import to_thread
 from zerog._kernel import Ledger
 from zerog.chain.node.chain import Chain
 from zerog.chain.protocol.errors import StateDumpError
+from zerog.chain.protocol.system_contracts import BEACON_ROOTS, HISTORY_STORAGE
 from zerog.chain.wire.numbers import LooseNumber, StorageSlot
-from zerog.primitives import Address, Data, Quantity, decode_hook, encode_data, encode_quantity
+from zerog.primitives import ZERO_HASH, Address, Data, Quantity, decode_hook, encode_data, encode_quantity
 
 __all__ = ["dump_state", "load_state"]
 
 PAGE_ACCOUNTS: Final = 1_000
 DUMP_BYTES_MAX: Final = 1_000_000_000
 """A dump that grows beyond this when it is unpacked is not believed."""
+GZIP_MAGIC: Final = b"\x1f\x8b"
+"""Source: RFC 1952, section 2.3.1."""
+NOTED_BY_THE_CHAIN: Final = frozenset({BEACON_ROOTS, HISTORY_STORAGE})
+"""Contracts in which a chain notes its own blocks: what another chain noted there would be wrong on this one."""
 
 
 class DumpedAccount(msgspec.Struct, frozen=True):
@@ -42,7 +47,7 @@ async def dump_state(chain: Chain) -> bytes:
 
 
 async def load_state(chain: Chain, dump: bytes) -> None:
-    """Write the accounts of a dump over the newest state. Raises `StateDumpError`."""
+    """Make the accounts of a dump what it says they are, on top of the newest block; all others stay. Raises `StateDumpError`."""
     accounts = (await to_thread.run_sync(_parse, dump)).accounts
     async with chain.producer.edit():
         await to_thread.run_sync(_load, chain.ledger, accounts)
@@ -60,26 +65,42 @@ def _dump(ledger: Ledger) -> bytes:
                 "storage": {encode_data(slot): encode_data(value) for slot, value in storage},
             }
         page = ledger.accounts(page[-1][0], PAGE_ACCOUNTS)
-    head = ledger.head()
-    document = {"accounts": accounts, "best_block_number": head.number, "block": {"number": head.number, "timestamp": head.timestamp}}
+    document = {"accounts": accounts, "block": None, "best_block_number": None}  # anvil wants the names, and if a block, then whole.
     return gzip.compress(msgspec.json.encode(document), mtime=0)
 
 
 def _parse(dump: bytes) -> Dump:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16 asks for the header of gzip.
     try:
-        text = unpacker.decompress(dump, DUMP_BYTES_MAX)
-        if unpacker.unconsumed_tail:
-            raise StateDumpError(f"it holds more than {DUMP_BYTES_MAX} bytes")
+        text = _unpack(dump) if dump.startswith(GZIP_MAGIC) else dump
         return msgspec.json.decode(text, type=Dump, dec_hook=decode_hook)
     except (zlib.error, msgspec.DecodeError) as error:
         raise StateDumpError(str(error)) from None
 
 
+def _unpack(dump: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16 asks for the header of gzip.
+    text = unpacker.decompress(dump, DUMP_BYTES_MAX)
+    if unpacker.unconsumed_tail:
+        raise StateDumpError(f"it holds more than {DUMP_BYTES_MAX} bytes")
+    return text
+
+
 def _load(ledger: Ledger, accounts: dict[Address, DumpedAccount]) -> None:
     for address, account in accounts.items():
+        if address in NOTED_BY_THE_CHAIN:
+            continue
+        for slot in _slots(ledger, address):
+            if slot not in account.storage:
+                ledger.set_storage(address, slot, ZERO_HASH)
         ledger.set_balance(address, account.balance)
         ledger.set_nonce(address, account.nonce)
         ledger.set_code(address, account.code)
         for slot, value in account.storage.items():
             ledger.set_storage(address, slot, value)
+
+
+def _slots(ledger: Ledger, address: Address) -> list[bytes]:
+    """Slots of an account that hold something."""
+    number = int.from_bytes(address, "big")
+    page = ledger.accounts((number - 1).to_bytes(20, "big") if number else None, 1)
+    return [slot for found, _, _, _, storage in page for slot, _ in storage if found == address]

@@ -12,16 +12,18 @@ ChainError
 ├── FilterNotFoundError, UnknownSubscriptionError
 ├── UnknownAccountError              no key for that address here
 ├── TimestampTooLowError             a block may not be older than its parent
+├── NonceLoweredError, AlreadyMinedError   an edit that Hardhat refuses, asked for under its name
 └── StateDumpError                   not a dump that we can load
 """
 
 from dataclasses import dataclass
 
 from zerog.chain.protocol.reverts import revert_message
-from zerog.primitives import Address, encode_data
+from zerog.primitives import Address, Hash32, encode_data
 from zerog.primitives.errors import RefusalError
 
 __all__ = [
+    "AlreadyMinedError",
     "CallRefusedError",
     "ChainError",
     "ExecutionHaltedError",
@@ -32,6 +34,7 @@ __all__ = [
     "HeaderNotFoundError",
     "LimitExceededError",
     "NoProducerError",
+    "NonceLoweredError",
     "ProofWindowError",
     "RollbackTooDeepError",
     "StateDumpError",
@@ -313,6 +316,37 @@ class TimestampTooLowError(ChainError):
 
     def __str__(self) -> str:
         return f"timestamp {self.timestamp} is lower than the earliest that the next block may have ({self.minimum})"
+
+
+@dataclass(eq=False)
+class NonceLoweredError(ChainError):
+    """`hardhat_setNonce` below the present nonce, by which contracts would be created where there are some.
+
+    Source: hardhat.org, Hardhat Network Reference.
+    """
+
+    nonce: int
+    present: int
+
+    code = "nonce_lowered"
+    remedy = "give a higher nonce; anvil_setNonce takes any"
+
+    def __str__(self) -> str:
+        return f"New nonce ({self.nonce}) must not be smaller than the existing nonce ({self.present})"
+
+
+@dataclass(eq=False)
+class AlreadyMinedError(ChainError):
+    """`hardhat_dropTransaction` of a transaction that is in a block (JSON-RPC -32602). Source: hardhat.org, Hardhat Network Reference."""
+
+    transaction_hash: Hash32
+
+    code = "already_mined"
+    remedy = "take the block back: evm_revert, anvil_rollback"
+    rpc_code = -32602
+
+    def __str__(self) -> str:
+        return f"Transaction {self.transaction_hash} cannot be dropped because it's already mined"
 
 
 @dataclass(eq=False)

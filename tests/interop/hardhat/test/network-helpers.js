@@ -96,6 +96,7 @@ describe("hardhat-network-helpers", function () {
     it("setNonce", async function () {
       await helpers.setNonce(SOMEONE, 700);
       expect(await ethers.provider.getTransactionCount(SOMEONE)).to.equal(700);
+      await expect(helpers.setNonce(SOMEONE, 699)).to.be.rejectedWith("must not be smaller than the existing nonce (700)");
     });
 
     it("setCode", async function () {
@@ -142,6 +143,9 @@ describe("hardhat-network-helpers", function () {
         expect(await ethers.provider.getTransaction(sent.hash)).to.equal(null);
         await helpers.mine();
         expect(await sender.getNonce("pending")).to.equal(nonce);
+        const mined = await sender.sendTransaction({ to: SOMEONE, value: 1n });
+        await helpers.mine();
+        await expect(helpers.dropTransaction(mined.hash)).to.be.rejectedWith("because it's already mined");
       } finally {
         await network.provider.send("evm_setAutomine", [true]);
       }

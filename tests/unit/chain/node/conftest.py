@@ -131,9 +131,11 @@ def run_node(settings: ChainNodeSettings, network: NetworkParams = LOCAL, *, oth
     with start_blocking_portal() as portal:
         future, url = portal.start_task(node.run)
         running = Running(node, url, clock, portal)
-        yield running
-        running.http.close()
-        future.cancel()
+        try:
+            yield running
+        finally:
+            running.http.close()
+            future.cancel()
 
 
 @pytest.fixture(scope="module")

@@ -499,6 +499,14 @@ DEVELOPER: Final[Mapping[str, Row]] = {
     "more blocks taken back than there are": lambda chain: Outcome(
         chain.refusal("anvil_rollback", chain.number() + 1), f"{chain.number() + 1} blocks cannot be taken back at height {chain.number()}"
     ),
+    "a lower nonce, under Hardhat's name": lambda chain: Outcome(
+        chain.refusal("hardhat_setNonce", text(FIRST.address), hex(chain.nonce(FIRST) - 1)),
+        f"New nonce ({chain.nonce(FIRST) - 1}) must not be smaller than the existing nonce ({chain.nonce(FIRST)})",
+    ),
+    "a mined transaction dropped, under Hardhat's name": lambda chain: Outcome(
+        chain.refusal("hardhat_dropTransaction", sent := chain.send()),
+        f"Transaction {sent} cannot be dropped because it's already mined",
+    ),
     "bytes that are no dump": asks("anvil_loadState", "0x00", message="not a dump of a state: …"),
     "a token whose balances lie in no single slot": lambda chain: Outcome(
         chain.refusal("anvil_dealERC20", STRANGER, chain.place(ECHO), "0x1"),

@@ -11,6 +11,7 @@ from zerog.chain.node.chain import Chain
 from zerog.chain.node.rpc.evm import check_count
 from zerog.chain.node.rpc.web3 import client_version
 from zerog.chain.node.state_dump import dump_state, load_state
+from zerog.chain.protocol.errors import AlreadyMinedError, NonceLoweredError
 from zerog.chain.wire.numbers import LooseNumber, StorageSlot
 from zerog.primitives import Address, Data, Hash32, InvalidParametersError, Quantity, Uint64, Uint128, encode_data, encode_quantity
 from zerog.runtime.jsonrpc import Namespace
@@ -65,11 +66,21 @@ async def set_balance(chain: Chain, address: Address, balance: Quantity) -> None
         chain.ledger.set_balance(address, balance)
 
 
-@both("setNonce")
+@anvil.method("setNonce", dev=True)
 async def set_nonce(chain: Chain, address: Address, nonce: Uint64) -> None:
-    """Give an account a nonce."""
+    """Give an account a nonce, also one that it had before."""
     async with chain.producer.edit():
         chain.ledger.set_nonce(address, nonce)
+
+
+@hardhat.method("setNonce", dev=True)
+async def hardhat_set_nonce(chain: Chain, address: Address, nonce: Uint64) -> bool:
+    """Give an account a later nonce."""
+    async with chain.producer.edit():
+        if nonce < (present := chain.ledger.nonce(address)):
+            raise NonceLoweredError(nonce, present)
+        chain.ledger.set_nonce(address, nonce)
+    return True
 
 
 @both("setCode")
@@ -80,7 +91,7 @@ async def set_code(chain: Chain, address: Address, code: Data) -> None:
 
 
 @anvil.method("setStorageAt", dev=True, aliases=("hardhat_setStorageAt",))
-async def set_storage_at(chain: Chain, address: Address, slot: StorageSlot, value: StorageSlot) -> bool:
+async def set_storage_at(chain: Chain, address: Address, slot: StorageSlot, value: Hash32) -> bool:
     """Write a word of an account's storage."""
     async with chain.producer.edit():
         chain.ledger.set_storage(address, slot, value)
@@ -138,7 +149,9 @@ async def drop_transaction(chain: Chain, transaction_hash: Hash32) -> Hash32 | N
 
 @hardhat.method("dropTransaction", dev=True)
 async def hardhat_drop_transaction(chain: Chain, transaction_hash: Hash32) -> bool:
-    """Take a transaction out of the pool; false when it is not there."""
+    """Take a transaction out of the pool; false when there is none."""
+    if chain.ledger.transaction_json(transaction_hash) is not None:
+        raise AlreadyMinedError(transaction_hash)
     return await drop_transaction(chain, transaction_hash) is not None
 
 
@@ -187,15 +200,15 @@ def get_automine(chain: Chain) -> bool:
     return chain.producer.automine
 
 
-@anvil.method("dumpState", dev=True)
+@anvil.method("dumpState", dev=True, aliases=("hardhat_dumpState",))
 async def dump(chain: Chain) -> Data:
     """The newest state of all accounts, as one file."""
     return Data(await dump_state(chain))
 
 
-@anvil.method("loadState", dev=True)
+@anvil.method("loadState", dev=True, aliases=("hardhat_loadState",))
 async def load(chain: Chain, dump: Data) -> bool:
-    """Write the accounts of a dump over the newest state."""
+    """Make the accounts of a dump what it says they are; all others stay."""
     await load_state(chain, dump)
     return True
 
