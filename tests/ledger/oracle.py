@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tests.ledger.scenario import GAS_LIMIT, Block, Edit
+from tests.ledger.scenario import Block, Edit
 from zerog._kernel import Ledger
 from zerog.chain.protocol.genesis import Hardfork
 
@@ -63,7 +63,7 @@ class Oracle:
     def execute(self, edits: Sequence[Edit], block: Block, included: Sequence[bytes]) -> BlockResult:
         """Apply the edits and a block with exactly the `included` transactions. Raises `AssertionError` for a block it finds invalid."""
         fields = {key: wire(value) for key, value in asdict(block).items() if key != "transactions"}
-        ask(self.process, {**fields, "gas_limit": GAS_LIMIT, "edits": [edit_json(edit) for edit in edits], "transactions": wire(included)})
+        ask(self.process, {**fields, "edits": [edit_json(edit) for edit in edits], "transactions": wire(included)})
         return read_answer(self.process)
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Literal
 
+from tests.ledger import in_turn
 from tests.ledger.program import ProgramWriter
-from tests.ledger.transactions import REVERTER, REVERTER_CODE, Key, TransactionWriter, keys
+from tests.ledger.transactions import Key, TransactionWriter, keys
 from zerog._kernel import BlockEnv, Ledger, keccak256
 from zerog.chain.protocol.fees import next_base_fee
 from zerog.chain.protocol.genesis import Hardfork, genesis_document
@@ -51,6 +52,7 @@ class Block:
     parent_beacon_block_root: bytes
     withdrawals: tuple[tuple[int, int, bytes, int], ...]
     transactions: tuple[bytes, ...]
+    gas_limit: int = GAS_LIMIT
 
 
 Step = Edit | Block
@@ -60,7 +62,7 @@ def block_env(block: Block) -> BlockEnv:
     """The kernel's form of a block's environment."""
     return BlockEnv(
         timestamp=block.timestamp,
-        gas_limit=GAS_LIMIT,
+        gas_limit=block.gas_limit,
         base_fee_per_gas=block.base_fee_per_gas,
         beneficiary=block.beneficiary,
         prev_randao=block.prev_randao,
@@ -85,16 +87,17 @@ def apply_edit(ledger: Ledger, edit: Edit) -> None:
             raise TypeError(edit)
 
 
-def genesis_json(seed: int, hardfork: Hardfork = "prague") -> bytes:
+def genesis_json(seed: int, hardfork: Hardfork = "prague", gas_limit: int = GAS_LIMIT) -> bytes:
     """The local network's genesis under these rules, with funded senders and random contracts in it."""
     document = json.loads(genesis_document(load("local"), hardfork, (), {}))
-    document["gasLimit"] = hex(GAS_LIMIT)
+    document["gasLimit"] = hex(gas_limit)
     dice = Random(f"genesis {seed}")
     addresses = contract_addresses()
     writer = ProgramWriter(dice, [*addresses, *ABSENT, *PRECOMPILES, *(key.address for key in keys("sender", SENDERS))])
-    for key in [*keys("sender", SENDERS), *keys("authority", AUTHORITIES)]:
+    for key in [*keys("sender", SENDERS), *keys("authority", AUTHORITIES), in_turn.LENDER]:
         document["alloc"]["0x" + key.address.hex()] = {"balance": hex(FUNDS_WEI)}
-    document["alloc"]["0x" + REVERTER.hex()] = {"balance": "0x0", "nonce": "0x1", "code": "0x" + REVERTER_CODE.hex()}
+    for address, code in in_turn.CONTRACTS.items():
+        document["alloc"]["0x" + address.hex()] = {"balance": "0x0", "nonce": "0x1", "code": "0x" + code.hex()}
     for address in addresses:
         document["alloc"]["0x" + address.hex()] = {
             "balance": hex(dice.choice((0, 1, 10**6, 10**18))),
@@ -121,6 +124,8 @@ class Scenario:
     authorities: list[Key] = field(init=False)
     contracts: list[bytes] = field(init=False)
     withdrawal_index: int = field(init=False, default=0)
+    turns: dict[bytes, str] = field(init=False, default_factory=dict)
+    """Which turn a transaction was written for, by its hash."""
 
     def __post_init__(self) -> None:
         self.dice = Random(f"scenario {self.seed}")
@@ -139,6 +144,10 @@ class Scenario:
         head = self.ledger.head()
         if head.number % 25 == 0:
             self.find_contracts()
+        writer = self.transaction_writer()
+        turn, transactions = in_turn.in_turn(head.number + 1, writer)
+        self.turns.update((keccak256(raw), turn) for raw in transactions)
+        transactions += writer.write(self.dice.choice((1, 1, 2, 3, 4, 6, 9, 14, 14)) if transactions else 0)
         return Block(
             timestamp=head.timestamp + self.dice.randint(1, 20),
             base_fee_per_gas=next_base_fee(head.base_fee_per_gas, head.gas_used, head.gas_limit),
@@ -147,12 +156,14 @@ class Scenario:
             extra_data=self.dice.randbytes(self.dice.choice((0, 5, 32))),
             parent_beacon_block_root=self.dice.randbytes(32),
             withdrawals=tuple(self.withdrawals()),
-            transactions=tuple(self.transaction_writer().write(self.dice.choice((0, 1, 1, 2, 3, 4, 6, 9, 14, 14)))),
+            transactions=tuple(transactions),
         )
 
     def find_contracts(self) -> None:
-        """Learn which contracts there are by now."""
-        found = [address for address, _, _, code, _ in self.ledger.accounts(limit=5000) if code and not code.startswith(DELEGATION)]
+        """Learn which contracts there are by now, without those that draws leave alone."""
+        accounts = self.ledger.accounts(limit=5000)
+        coded = (address for address, _, _, code, _ in accounts if code and not code.startswith(DELEGATION))
+        found = [address for address in coded if address not in in_turn.CONTRACTS]
         self.contracts = [*contract_addresses(), *found[-40:]]
 
     def withdrawals(self) -> Iterator[tuple[int, int, bytes, int]]:

@@ -9,7 +9,7 @@ from tests.ledger.program import ProgramWriter, creation_of
 from zerog._kernel import Transaction, address_of, keccak256, secp256k1_sign
 from zerog.chain.protocol.system_contracts import CONSOLIDATION_REQUESTS, WITHDRAWAL_REQUESTS
 
-__all__ = ["REVERTER", "REVERTER_CODE", "Key", "TransactionWriter", "keys"]
+__all__ = ["CHAIN_ID", "REVERTER", "REVERTER_CODE", "Key", "TransactionWriter", "keys", "signed_authorization"]
 
 CHAIN_ID: Final = 31337
 FEE_CAP_WEI: Final = 10**13
@@ -204,12 +204,17 @@ class TransactionWriter:
         nonce = self.take_nonce(authority.address) if valid else self.nonce_of(authority.address) + 9
         chain_id = self.dice.choice((0, CHAIN_ID)) if valid else self.dice.choice((CHAIN_ID, 1))
         code_from = self.dice.choice((self.dice.choice(self.contracts), self.dice.choice(self.targets), bytes(20)))
-        digest = keccak256(SET_CODE_MAGIC + rlp_list(chain_id, code_from, nonce))
-        signature = secp256k1_sign(digest, authority.private_key)
-        r, s, parity = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+        _, _, _, parity, r, s = signed_authorization(authority, chain_id, code_from, nonce)
         if not valid and self.dice.random() < 0.3:
             s, parity = SECP256K1_ORDER - s, 1 - parity
         return chain_id, code_from, nonce, parity, r, s
+
+
+def signed_authorization(authority: Key, chain_id: int, code_from: bytes, nonce: int) -> Authorization:
+    """An authority lends itself the code of an account, valid if the nonce is. Source: EIP-7702."""
+    signature = secp256k1_sign(keccak256(SET_CODE_MAGIC + rlp_list(chain_id, code_from, nonce)), authority.private_key)
+    r, s, parity = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+    return chain_id, code_from, nonce, parity, r, s
 
 
 def rlp_list(*items: int | bytes) -> bytes:
