@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.chain.node.conftest import ACCOUNTS, Running, run_node, text
+from tests.unit.chain.node.test_transactions import sign_authorization
 from zerog.chain.node.settings import ChainNodeSettings, SettingsError
 from zerog.devnet.settings import DevnetSettings, SettingsInvalidError
 from zerog.networks import load, own_network
@@ -48,6 +49,41 @@ def test_a_key_that_is_not_listed_is_refused(clone: Running, changes: dict[str, 
         assert refusal.message == (f"only listed test keys may sign on a clone of a public network, and {STRANGER.address} is none of them")
     assert clone.rpc("txpool_status") == {"pending": "0x0", "queued": "0x0"}
     assert clone.nonce(STRANGER) == 0
+
+
+@pytest.mark.parametrize("chain_id", [0, 16_602])
+def test_a_delegation_by_a_key_that_is_not_listed_is_refused_too(clone: Running, chain_id: int) -> None:
+    """Also one for any chain, which the public network would take as well."""
+    delegation = sign_authorization(STRANGER, bytes(20), 0, chain_id)
+    raw = clone.raw(ACCOUNTS[1], kind=4, gas_limit=100_000, authorization_list=[delegation])
+    assert "only listed test keys may sign" in clone.refusal("eth_sendRawTransaction", raw).message
+    own = sign_authorization(ACCOUNTS[2], bytes(20), clone.nonce(ACCOUNTS[2]), chain_id)
+    sent = clone.send(ACCOUNTS[1], kind=4, gas_limit=100_000, authorization_list=[own])
+    assert clone.rpc("eth_getTransactionReceipt", sent)["status"] == "0x1"
+
+
+def test_no_other_way_into_a_block_takes_a_key_that_is_not_listed(clone: Running) -> None:
+    clone.rpc("anvil_setBalance", text(STRANGER.address), hex(10**18))
+    clone.rpc("evm_mine")
+    raw = clone.raw(STRANGER, nonce=0)
+    assert "only listed test keys may sign" in clone.refusal("anvil_reorg", 1, [[raw, 0]]).message
+    batch = [{"jsonrpc": "2.0", "id": index, "method": "eth_sendRawTransaction", "params": [raw]} for index in range(3)]
+    assert all("only listed test keys may sign" in answer["error"]["message"] for answer in clone.post(batch))
+    unlocked = {"from": text(STRANGER.address), "to": text(STRANGER.address)}
+    for method in ("eth_sendTransaction", "eth_signTransaction", "eth_sendTransactionSync"):
+        assert clone.refusal(method, unlocked).message == f"unknown account {STRANGER.address}"
+    assert clone.nonce(STRANGER, "pending") == 0
+
+
+def test_who_is_impersonated_signs_nothing_and_may_send(clone: Running) -> None:
+    stranger = text(STRANGER.address)
+    clone.rpc("anvil_setBalance", stranger, hex(10**18))
+    clone.rpc("anvil_impersonateAccount", stranger)
+    sent = clone.rpc("eth_sendTransaction", {"from": stranger, "to": stranger})
+    raw = clone.rpc("eth_getRawTransactionByHash", sent)
+    # Its bytes carry no signature that others would take.
+    assert clone.refusal("eth_sendRawTransaction", raw).message == "invalid sender: invalid transaction v, r, s values"
+    clone.rpc("anvil_stopImpersonatingAccount", stranger)
 
 
 def test_all_listed_keys_may_send(clone: Running) -> None:

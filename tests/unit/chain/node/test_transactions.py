@@ -55,12 +55,14 @@ def test_a_delegated_account_runs_the_code_it_names(chain: Running) -> None:
     assert chain.rpc("eth_call", {"to": text(authority.address), "data": "0x1234"}) == "0x1234"
 
 
-def sign_authorization(account: Account, target: bytes, nonce: int) -> tuple[int, bytes, int, int, int, int]:
+def sign_authorization(
+    account: Account, target: bytes, nonce: int, chain_id: int = LOCAL.chain_id
+) -> tuple[int, bytes, int, int, int, int]:
     """An authorization of EIP-7702: keccak256(0x05 || rlp([chain id, address, nonce]))."""
-    items = [rlp_number(LOCAL.chain_id), b"\x94" + target, rlp_number(nonce)]
+    items = [rlp_number(chain_id), b"\x94" + target, rlp_number(nonce)]
     payload = b"".join(items)
     signature = secp256k1_sign(keccak256(b"\x05" + bytes([0xC0 + len(payload)]) + payload), account.private_key)
-    return (LOCAL.chain_id, target, nonce, signature[64], int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"))
+    return (chain_id, target, nonce, signature[64], int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"))
 
 
 def rlp_number(number: int) -> bytes:
