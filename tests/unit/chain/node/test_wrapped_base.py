@@ -201,11 +201,80 @@ def test_a_block_and_its_trace_agree_about_it(chain: Running) -> None:
 
 
 @pytest.fixture(scope="module")
+def zero_gravity() -> Iterator[Running]:
+    yield from run_node(ChainNodeSettings(rpc_port=0), own_network(rules="zero-gravity"))
+
+
+def test_under_the_gas_floor_it_does_the_same_and_more_is_charged(zero_gravity: Running) -> None:
+    chain = zero_gravity
+    set_cap(chain, 8 * ETHER, 0)
+    before = chain.balance(bytes.fromhex(W0G[2:]))
+    minted = act(chain, MINTER, W0G, data("mint(address,uint256)", STRANGER, 5))
+    assert (minted["status"], minted["gasUsed"]) == ("0x1", hex(GAS * 80 // 100))
+    assert (tokens(chain, STRANGER), supply(chain)) == (5, (8 * ETHER, 0, 5))
+    assert chain.balance(bytes.fromhex(W0G[2:])) - before == 5
+    assert chain.rpc("eth_getCode", BASE, "latest") == "0x01"
+    refused = act(chain, STRANGER, BASE, data("mint(address,uint256)", MINTER, 1), gas=400_000)
+    assert (refused["status"], refused["gasUsed"]) == ("0x0", hex(400_000))
+    bad = act(chain, STRANGER, BASE, data("mint(address,uint256)", MINTER), gas=400_000)
+    assert (bad["status"], bad["gasUsed"]) == ("0x0", hex(320_000))
+
+
+@pytest.mark.parametrize(
+    ("signature", "selector"),
+    [
+        ("getWA0GI()", "a9283a7a"),
+        ("minterSupply(address)", "95609212"),
+        ("mint(address,uint256)", "40c10f19"),
+        ("burn(address,uint256)", "9dc29fac"),
+        ("setMinterCap(address,uint256,uint256)", "dddba6c8"),
+    ],
+)
+def test_its_methods_have_the_selectors_of_the_public_network(signature: str, selector: str) -> None:
+    assert data(signature) == "0x" + selector
+
+
+def test_what_the_token_does_not_hold_cannot_be_burnt(chain: Running) -> None:
+    """The supply allows it, the native balance of W0G does not."""
+    set_cap(chain, 100, 50)
+    chain.rpc("anvil_setBalance", W0G, "0x5")
+    call = {"from": W0G, "to": BASE, "data": data("burn(address,uint256)", MINTER, 6), "gas": hex(GAS)}
+    assert chain.refusal("eth_call", call).message == "WA0GI balance insufficient"
+    assert chain.rpc("eth_call", {**call, "data": data("burn(address,uint256)", MINTER, 5)}) == "0x"
+
+
+def test_caps_of_minters_are_apart(chain: Running) -> None:
+    other = text(ACCOUNTS[6].address)
+    set_cap(chain, 10, 0)
+    set_cap(chain, 3, 1, other)
+    act(chain, MINTER, W0G, data("mint(address,uint256)", STRANGER, 10))
+    assert (supply(chain), supply(chain, other)) == ((10, 0, 10), (3, 1, 1))
+    assert act(chain, MINTER, W0G, data("mint(address,uint256)", STRANGER, 1))["status"] == "0x0"
+    assert act(chain, other, W0G, data("mint(address,uint256)", STRANGER, 2))["status"] == "0x1"
+    assert act(chain, other, W0G, data("mint(address,uint256)", STRANGER, 1))["status"] == "0x0"
+    assert (supply(chain), supply(chain, other)) == ((10, 0, 10), (3, 1, 3))
+
+
+def test_a_cap_below_the_supply_stops_minting_and_lets_burn(chain: Running) -> None:
+    set_cap(chain, 10, 0)
+    act(chain, MINTER, W0G, data("mint(address,uint256)", MINTER, 8))
+    set_cap(chain, 5, 0)
+    assert supply(chain) == (5, 0, 8)
+    assert act(chain, MINTER, W0G, data("mint(address,uint256)", MINTER, 1))["status"] == "0x0"
+    assert act(chain, MINTER, W0G, data("burn(uint256)", 4))["status"] == "0x1"
+    assert act(chain, MINTER, W0G, data("mint(address,uint256)", MINTER, 1))["status"] == "0x1"
+    assert supply(chain) == (5, 0, 5)
+
+
+@pytest.fixture(scope="module")
 def ethereum() -> Iterator[Running]:
     yield from run_node(ChainNodeSettings(rpc_port=0), own_network(rules="ethereum"))
 
 
 def test_without_the_contract_nothing_is_minted(ethereum: Running) -> None:
     assert ethereum.rpc("eth_call", {"to": BASE, "data": "0xa9283a7a"}) == "0x"
+    receipt = act(ethereum, OWNER, BASE, data("setMinterCap(address,uint256,uint256)", MINTER, 1, 0))
+    assert (receipt["status"], receipt["logs"]) == ("0x1", [])  # An account without code takes any call.
+    assert ethereum.rpc("eth_getCode", BASE, "latest") == "0x"
     refusal = ethereum.refusal("eth_call", {"from": MINTER, "to": W0G, "data": data("mint(address,uint256)", MINTER, 1)})
     assert refusal.message == "execution reverted: wrapped a0gi base mint failed"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, Running, run_node, text
-from tests.unit.chain.node.programs import STORE, word
+from tests.unit.chain.node.programs import LOOP, STORE, creation, word
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.networks import own_network
 
@@ -37,6 +37,82 @@ def gas_used(chain: Running, **changes: object) -> int:
 def test_a_transaction_is_charged_at_least_80_percent_of_its_limit(zero_gravity: Running, ethereum: Running, limit: int, used: int) -> None:
     assert gas_used(zero_gravity, gas_limit=limit) == used
     assert gas_used(ethereum, gas_limit=limit) == 21_000
+
+
+def outcome(chain: Running, **changes: object) -> tuple[str, int]:
+    """Status and gas of a transaction without value."""
+    receipt = chain.rpc("eth_getTransactionReceipt", chain.send(SENDER, **{"value": 0} | changes))
+    return receipt["status"], int(receipt["gasUsed"], 16)
+
+
+def test_one_that_reverts_pays_the_floor_and_one_that_runs_out_pays_all(zero_gravity: Running, ethereum: Running) -> None:
+    for chain, floor in ((zero_gravity, 80_000), (ethereum, 0)):
+        reverting, endless = (bytes.fromhex(chain.place(code, f"0x{at:040x}")[2:]) for at, code in ((0xAA01, "0x5f5ffd"), (0xAA02, LOOP)))
+        status, used = outcome(chain, to=reverting, gas_limit=100_000)
+        assert (status, used) == ("0x0", max(21_000 + 4, floor))  # Two PUSH0 cost two gas each.
+        assert outcome(chain, to=endless, gas_limit=100_000) == ("0x0", 100_000)
+
+
+def test_a_creation_pays_the_floor(zero_gravity: Running, ethereum: Running) -> None:
+    data = bytes.fromhex(creation(STORE)[2:])
+    raw = outcome(ethereum, to=None, data=data, gas_limit=100_000)[1]
+    for limit in (100_000, 1_000_000):
+        assert outcome(zero_gravity, to=None, data=data, gas_limit=limit) == ("0x1", max(raw, limit * 80 // 100))
+        assert outcome(ethereum, to=None, data=data, gas_limit=limit) == ("0x1", raw)
+
+
+def test_the_floor_of_calldata_and_that_of_the_limit_hold_side_by_side(zero_gravity: Running, ethereum: Running) -> None:
+    """EIP-7623: 10 gas for each byte that is zero, 40 for each other one; whichever of both floors is higher."""
+    data = b"\x01" * 1_000
+    for limit in (61_000, 70_000, 100_000):
+        assert outcome(ethereum, data=data, gas_limit=limit) == ("0x1", 61_000)
+        assert outcome(zero_gravity, data=data, gas_limit=limit) == ("0x1", max(61_000, limit * 80 // 100))
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_every_type_of_transaction_pays_it(zero_gravity: Running, ethereum: Running, kind: int) -> None:
+    fee = {} if kind == 2 else {"max_priority_fee_per_gas": None}
+    for chain, used in ((zero_gravity, 80_000), (ethereum, 21_000)):
+        assert outcome(chain, kind=kind, gas_limit=100_000, **fee) == ("0x1", used)
+
+
+def test_a_contract_has_all_the_gas_that_it_was_sent(zero_gravity: Running, ethereum: Running) -> None:
+    """The floor is charged at the end: it takes nothing from what runs."""
+    seen = []
+    for chain in (zero_gravity, ethereum):
+        meter = chain.place("0x5a5f5500")  # GAS, stored.
+        outcome(chain, to=bytes.fromhex(meter[2:]), gas_limit=500_000)
+        seen.append(chain.rpc("eth_getStorageAt", meter, "0x0", "latest"))
+    assert seen[0] == seen[1] == word(500_000 - 21_000 - 2)
+
+
+def test_transactions_of_one_block_add_up_what_each_was_charged(zero_gravity: Running) -> None:
+    zero_gravity.rpc("evm_setAutomine", False)
+    limits = (21_000, 100_000, 50_000, 400_000)
+    sent = [zero_gravity.send(SENDER, gas_limit=limit) for limit in limits]
+    zero_gravity.rpc("evm_mine")
+    zero_gravity.rpc("evm_setAutomine", True)
+    receipts = [zero_gravity.rpc("eth_getTransactionReceipt", transaction_hash) for transaction_hash in sent]
+    used = [max(21_000, limit * 80 // 100) for limit in limits]
+    assert [int(receipt["gasUsed"], 16) for receipt in receipts] == used
+    assert [int(receipt["cumulativeGasUsed"], 16) for receipt in receipts] == [sum(used[: index + 1]) for index in range(4)]
+    assert int(zero_gravity.rpc("eth_getBlockByNumber", "latest", False)["gasUsed"], 16) == sum(used)
+    assert zero_gravity.rpc("eth_feeHistory", "0x1", "latest", [50])["gasUsedRatio"] == [sum(used) / 120_000_000]
+
+
+def test_traces_tell_the_gas_of_the_receipt(zero_gravity: Running, ethereum: Running) -> None:
+    for chain, used in ((zero_gravity, 80_000), (ethereum, 21_000)):
+        sent = chain.send(SENDER, gas_limit=100_000)
+        assert chain.rpc("debug_traceTransaction", sent, {"tracer": "callTracer"})["gasUsed"] == hex(used)
+        assert chain.rpc("debug_traceTransaction", sent)["gas"] == used
+
+
+def test_who_has_money_for_less_than_the_limit_is_refused_under_both(zero_gravity: Running, ethereum: Running) -> None:
+    """Funds are asked for the whole limit, whatever is charged of it in the end."""
+    for chain in (zero_gravity, ethereum):
+        chain.rpc("anvil_setBalance", text(ACCOUNTS[8].address), hex(90_000 * 10 * GWEI))
+        raw = chain.raw(ACCOUNTS[8], gas_limit=100_000, max_fee_per_gas=10 * GWEI)
+        assert "insufficient funds for gas * price + value" in chain.refusal("eth_sendRawTransaction", raw).message
 
 
 def test_receipt_block_and_balance_tell_the_same_gas(zero_gravity: Running) -> None:
