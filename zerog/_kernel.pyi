@@ -446,6 +446,12 @@ class Ledger:
     def block_fees(self, block: int, percentiles: Sequence[float]) -> tuple[int, int, int, list[int]]:
         """(base fee, gas used, gas limit, tips at these percentiles of gas used), for `eth_feeHistory`. Raises `UnknownBlockError`."""
 
+    def blob_fees(self, block: int) -> tuple[int, int, int]:
+        """(wei for a unit of blob gas in a block, the same after it, most blob gas of such a block); all 0 before Cancun.
+
+        Raises `UnknownBlockError`.
+        """
+
     # blocks of others
 
     def import_blocks(self, blocks: Sequence[bytes], *, edits: Sequence[bytes] = (), developer: bool = False) -> list[BlockSummary]:

@@ -16,6 +16,8 @@ from tests.ledger.foreign_chain import GETTER, ForeignChain, load
 from zerog._kernel import keccak256
 from zerog.chain.protocol.block_file import split_blocks
 
+BLOB_GAS = 131_072
+"""Of one blob. Source: EIP-4844."""
 VECTOR = Path(__file__).parents[1] / "ledger" / "vectors" / "every_fork"
 
 
@@ -90,13 +92,17 @@ def test_a_chain_across_every_fork_is_imported_and_served(zerog: Zerog, blocks: 
 def compare(chain: ForeignChain, node: Served) -> None:
     """Blocks, receipts, accounts, storage, calls and logs as the specification has them."""
     assert node.ask("eth_blockNumber") == hex(len(chain.blocks))
-    logs = 0
+    logs = blobs = 0
     for block in chain.blocks:
         height = hex(block.number)
         assert node.ask("eth_getBlockByNumber", height, False)["hash"] == block.hash
         receipts = node.ask("eth_getBlockReceipts", height)
         assert [receipt["transactionHash"] for receipt in receipts] == [receipt.hash for receipt in block.receipts]
         assert [receipt.get("root") for receipt in receipts] == [receipt.root for receipt in block.receipts]
+        with_blobs = [receipt for receipt in receipts if receipt["type"] == "0x3"]
+        assert [receipt for receipt in receipts if "blobGasPrice" in receipt] == with_blobs
+        assert all(int(receipt["blobGasUsed"], 16) % BLOB_GAS == 0 < int(receipt["blobGasPrice"], 16) for receipt in with_blobs)
+        blobs += len(with_blobs)
         found = node.ask("eth_getLogs", {"blockHash": block.hash})
         assert [{key: log[key] for key in ("address", "topics", "data")} for log in found] == [
             log for receipt in block.receipts for log in receipt.logs
@@ -112,6 +118,8 @@ def compare(chain: ForeignChain, node: Served) -> None:
             if address == "0x" + GETTER.hex():
                 assert int(node.ask("eth_call", {"to": address, "data": slot}, height), 16) == value
     assert len(node.ask("eth_getLogs", {"fromBlock": "earliest", "toBlock": "latest"})) == logs > 0
+    assert blobs > 0
+    assert node.ask("eth_blobBaseFee") == node.ask("eth_feeHistory", "0x1", "latest", [])["baseFeePerBlobGas"][0]
 
 
 def test_what_comes_before_damage_is_taken_and_the_rest_later(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ pub struct Executed {
     pub block: Arc<Block>,
     pub changes: Arc<BlockChanges>,
     pub dropped: Vec<(B256, Rejection)>,
+    /// Wei for a unit of blob gas; none before Cancun.
+    pub blob_base_fee: Option<u128>,
     /// State of the ledger that this was executed on: commits, unwinds and edits so far.
     pub generation: u64,
 }
@@ -308,6 +310,7 @@ pub struct Ran {
     pub withdrawals: Option<Vec<Withdrawal>>,
     pub changes: BlockChanges,
     pub dropped: Vec<(B256, Rejection)>,
+    pub blob_base_fee: Option<u128>,
     /// The changes up to each transaction, where receipts name the state after it (before Byzantium).
     pub changes_after: Vec<BlockChanges>,
 }
@@ -350,7 +353,8 @@ pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: &mut dyn Ite
     header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
     header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
     let changes = BlockChanges { participants, ..state.into_changes()? };
-    Ok(Ran { header, transactions, receipts, withdrawals, changes, dropped, changes_after })
+    let blob_base_fee = rules.blob_base_fee(&header);
+    Ok(Ran { header, transactions, receipts, withdrawals, changes, dropped, blob_base_fee, changes_after })
 }
 
 /// The header as far as it is known before the block runs.

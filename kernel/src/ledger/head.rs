@@ -313,7 +313,7 @@ fn settle_accounts(changes: &mut BlockChanges, roots: &AddressMap<B256>, clears_
 
 /// Compute the roots of a block that ran on top of the newest one, and seal its header. The tries are ahead afterwards.
 pub fn seal(store: &RwLock<Store>, tries: &mut Tries, generation: u64, ran: Ran, clears_empty: bool, parallel: bool) -> Result<Executed> {
-    let Ran { mut header, transactions, mut receipts, withdrawals, mut changes, dropped, changes_after } = ran;
+    let Ran { mut header, transactions, mut receipts, withdrawals, mut changes, dropped, blob_base_fee, changes_after } = ran;
     tries.settle(store)?;
     for (receipt, changes) in receipts.iter_mut().zip(changes_after) {
         receipt.state_root = Some(tries.root_after(store, changes, clears_empty)?);
@@ -335,5 +335,5 @@ pub fn seal(store: &RwLock<Store>, tries: &mut Tries, generation: u64, ran: Ran,
     let changes = Arc::new(changes);
     tries.ahead = Some(changes.clone());
     let block = Block { hash: header.hash_slow(), header, transactions, receipts, withdrawals };
-    Ok(Executed { block: Arc::new(block), changes, dropped, generation })
+    Ok(Executed { block: Arc::new(block), changes, dropped, blob_base_fee, generation })
 }

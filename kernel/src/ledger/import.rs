@@ -13,9 +13,7 @@ use crate::transaction::{SignedTransaction, TransactionError};
 use alloy_consensus::{Header, constants::EMPTY_OMMER_ROOT_HASH};
 use alloy_eips::{
     eip1559::{BaseFeeParams, calc_next_block_base_fee},
-    eip4844::DATA_GAS_PER_BLOB,
     eip4895::Withdrawal,
-    eip7840::BlobParams,
 };
 use alloy_primitives::{B64, B256, Bytes, U256, keccak256};
 use alloy_rlp::{Decodable, Header as RlpHeader};
@@ -167,7 +165,7 @@ fn check_header(ledger: &Ledger, block: &Decoded, parent: &Block, origin: Origin
         compare_optional(header, "base fee", header.base_fee_per_gas, base_fee(parent, fork))?;
     }
     let has_blobs = fork.is_enabled_in(SpecId::CANCUN);
-    let excess = has_blobs.then(|| excess_blob_gas(&ledger.rules.blob_params(fork, header.timestamp), &parent.header, fork));
+    let excess = has_blobs.then(|| ledger.rules.excess_blob_gas_after(&parent.header, fork, header.timestamp));
     compare_optional(header, "excess blob gas", header.excess_blob_gas, excess)?;
     compare_optional(
         header,
@@ -196,15 +194,6 @@ fn base_fee(parent: &Block, fork: SpecId) -> Option<u64> {
             .base_fee_per_gas
             .map_or(INITIAL_BASE_FEE, |fee| calc_next_block_base_fee(header.gas_used, header.gas_limit, fee, BaseFeeParams::ethereum()))
     })
-}
-
-/// Sources: EIP-4844, EIP-7691, EIP-7918.
-fn excess_blob_gas(params: &BlobParams, parent: &Header, fork: SpecId) -> u64 {
-    let (excess, used) = (parent.excess_blob_gas.unwrap_or_default(), parent.blob_gas_used.unwrap_or_default());
-    if fork.is_enabled_in(SpecId::OSAKA) {
-        return params.next_block_excess_blob_gas_osaka(excess, used, parent.base_fee_per_gas.unwrap_or_default());
-    }
-    excess.saturating_add(used).saturating_sub(params.target_blob_count * DATA_GAS_PER_BLOB)
 }
 
 // ---- import ----------------------------------------------------------------------------------------------------------

@@ -47,6 +47,16 @@ pub struct BlockFees {
     pub tips: Vec<u128>,
 }
 
+/// What blobs cost, in wei for a unit of blob gas; all 0 before Cancun.
+#[derive(Clone, Copy, Debug)]
+pub struct BlobFees {
+    pub base_fee: u128,
+    /// In the block after it, if that has the same parameters.
+    pub base_fee_after: u128,
+    /// Most blob gas of such a block.
+    pub gas_max: u64,
+}
+
 /// Attempts of a reader whose view an unwind made void.
 const ATTEMPTS: usize = 4;
 
@@ -102,6 +112,28 @@ impl Ledger {
         }
         out.push(b']');
         Ok(out)
+    }
+
+    /// JSON of the receipt of a transaction; none when it is in no block.
+    pub fn receipt_json(&self, hash: &B256) -> Result<Option<Vec<u8>>> {
+        Ok(self.transaction(hash)?.map(|(block, index)| render::receipt_json(&block, index, self.rules.blob_base_fee(&block.header))))
+    }
+
+    /// JSON array of all receipts of a block; none when there is no such block.
+    pub fn receipts_json(&self, block: BlockId) -> Result<Option<Vec<u8>>> {
+        Ok(self.block(block)?.map(|block| render::receipts_json(&block, self.rules.blob_base_fee(&block.header))))
+    }
+
+    /// What blobs cost in a block and after it.
+    pub fn blob_fees(&self, number: u64) -> Result<BlobFees> {
+        let block = self.block(BlockId::Number(number))?.ok_or_else(|| LedgerError::UnknownBlock(number.to_string()))?;
+        let header = &block.header;
+        let params = self.rules.blob_params(self.rules.fork_of(header), header.timestamp);
+        Ok(BlobFees {
+            base_fee: self.rules.blob_base_fee(header).unwrap_or_default(),
+            base_fee_after: self.rules.blob_base_fee_after(header).unwrap_or_default(),
+            gas_max: header.excess_blob_gas.map_or(0, |_| params.max_blob_gas_per_block()),
+        })
     }
 
     pub fn block_fees(&self, number: u64, percentiles: &[f64]) -> Result<BlockFees> {

@@ -5,6 +5,9 @@ use crate::{
     transaction::{MinedAt, write_transaction_json},
 };
 
+/// EIP-4844.
+const BLOB_KIND: u8 = 3;
+
 fn header_members(object: &mut Object<'_>, block: &Block) {
     let header = &block.header;
     object.quantity("number", header.number).data("hash", block.hash).data("parentHash", header.parent_hash);
@@ -108,7 +111,8 @@ fn write_log(out: &mut Vec<u8>, log: &StoredLog, place: &LogPlace<'_>) {
     object.end();
 }
 
-fn write_receipt(out: &mut Vec<u8>, block: &Block, index: usize, first_log_index: usize) {
+/// A receipt; `blob_base_fee` is that of the block, in wei.
+fn write_receipt(out: &mut Vec<u8>, block: &Block, index: usize, first_log_index: usize, blob_base_fee: Option<u128>) {
     let (transaction, receipt) = (&block.transactions[index], &block.receipts[index]);
     let mut object = Object::begin(out);
     match receipt.state_root {
@@ -121,6 +125,9 @@ fn write_receipt(out: &mut Vec<u8>, block: &Block, index: usize, first_log_index
     object.data("from", transaction.sender).data_or_null("to", transaction.to());
     object.quantity("cumulativeGasUsed", receipt.cumulative_gas_used).quantity("gasUsed", receipt.gas_used);
     object.quantity("effectiveGasPrice", receipt.effective_gas_price).data_or_null("contractAddress", receipt.contract_address);
+    if let (BLOB_KIND, Some(fee)) = (transaction.kind(), blob_base_fee) {
+        object.quantity("blobGasUsed", transaction.blob_gas_used()).quantity("blobGasPrice", fee);
+    }
     object.data("logsBloom", receipt.with_bloom().logs_bloom);
     object.array("logs", receipt.logs.iter().enumerate(), |out, (position, log)| {
         let place = LogPlace { block, transaction_index: index, log_index: first_log_index + position, removed: false };
@@ -129,19 +136,19 @@ fn write_receipt(out: &mut Vec<u8>, block: &Block, index: usize, first_log_index
     object.end();
 }
 
-/// Receipt of transaction `index` of the block.
-pub fn receipt_json(block: &Block, index: usize) -> Vec<u8> {
+/// Receipt of transaction `index` of the block; `blob_base_fee` is that of the block, in wei.
+pub fn receipt_json(block: &Block, index: usize, blob_base_fee: Option<u128>) -> Vec<u8> {
     let mut out = Vec::with_capacity(1_200);
-    write_receipt(&mut out, block, index, block.first_log_index(index));
+    write_receipt(&mut out, block, index, block.first_log_index(index), blob_base_fee);
     out
 }
 
-/// All receipts of the block.
-pub fn receipts_json(block: &Block) -> Vec<u8> {
+/// All receipts of the block; `blob_base_fee` is that of the block, in wei.
+pub fn receipts_json(block: &Block, blob_base_fee: Option<u128>) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + 1_200 * block.receipts.len());
     let mut first_log_index = 0;
     json::array(&mut out, 0..block.receipts.len(), |out, index| {
-        write_receipt(out, block, index, first_log_index);
+        write_receipt(out, block, index, first_log_index, blob_base_fee);
         first_log_index += block.receipts[index].logs.len();
     });
     out

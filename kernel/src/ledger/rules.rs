@@ -121,6 +121,29 @@ impl Rules {
         table.into_iter().find_map(|(fork, active)| active.then_some(fork)).unwrap_or(SpecId::FRONTIER)
     }
 
+    /// Wei for a unit of blob gas in the block with this header; none before Cancun. Sources: EIP-4844, EIP-7691, EIP-7892.
+    pub fn blob_base_fee(&self, header: &Header) -> Option<u128> {
+        let params = self.blob_params(self.fork_of(header), header.timestamp);
+        header.excess_blob_gas.map(|excess| params.calc_blob_fee(excess))
+    }
+
+    /// The same in the block after it, if that has the same parameters.
+    pub fn blob_base_fee_after(&self, header: &Header) -> Option<u128> {
+        let fork = self.fork_of(header);
+        header.excess_blob_gas?;
+        Some(self.blob_params(fork, header.timestamp).calc_blob_fee(self.excess_blob_gas_after(header, fork, header.timestamp)))
+    }
+
+    /// Excess blob gas of a block of this fork and time on top of `parent`. Sources: EIP-4844, EIP-7691, EIP-7918.
+    pub fn excess_blob_gas_after(&self, parent: &Header, fork: SpecId, timestamp: u64) -> u64 {
+        let params = self.blob_params(fork, timestamp);
+        let (excess, used) = (parent.excess_blob_gas.unwrap_or_default(), parent.blob_gas_used.unwrap_or_default());
+        if fork.is_enabled_in(SpecId::OSAKA) {
+            return params.next_block_excess_blob_gas_osaka(excess, used, parent.base_fee_per_gas.unwrap_or_default());
+        }
+        excess.saturating_add(used).saturating_sub(params.target_blob_gas_per_block())
+    }
+
     /// Blob limits and fee parameters at a time, in seconds (EIP-7840, EIP-7892).
     pub fn blob_params(&self, fork: SpecId, timestamp: u64) -> BlobParams {
         match self.blobs.active_scheduled_params_at_timestamp(timestamp) {

@@ -27,7 +27,7 @@ use alloy_consensus::{
     Header,
     constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH},
 };
-use alloy_eips::{eip1559::BaseFeeParams, eip7840::BlobParams};
+use alloy_eips::eip1559::BaseFeeParams;
 use alloy_primitives::{Address, Bytes};
 use revm::{
     Database, DatabaseCommit,
@@ -203,8 +203,9 @@ impl<'a> Simulator<'a> {
         let withdrawals = fork.is_enabled_in(SpecId::SHANGHAI).then_some(withdrawals);
         header.withdrawals_root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
         header.requests_hash = fork.is_enabled_in(SpecId::PRAGUE).then(|| requests.requests_hash());
-        let ran =
-            Ran { header, transactions, receipts, withdrawals, changes: state.into_changes()?, dropped: vec![], changes_after: vec![] };
+        let blob_base_fee = rules.blob_base_fee(&header);
+        let (changes, dropped, changes_after) = (state.into_changes()?, vec![], vec![]);
+        let ran = Ran { header, transactions, receipts, withdrawals, changes, dropped, blob_base_fee, changes_after };
         Ok(Simulated { block: self.seal(ran, fork)?, calls })
     }
 
@@ -284,7 +285,7 @@ impl<'a> Simulator<'a> {
             receipts_root: EMPTY_ROOT_HASH,
             base_fee_per_gas: fork.is_enabled_in(SpecId::LONDON).then_some(base_fee),
             blob_gas_used: cancun.then_some(0),
-            excess_blob_gas: cancun.then(|| next_excess_blob_gas(parent, &rules.blob_params(fork, timestamp), fork)),
+            excess_blob_gas: cancun.then(|| rules.excess_blob_gas_after(parent, fork, timestamp)),
             parent_beacon_block_root: cancun.then(|| overrides.parent_beacon_block_root.unwrap_or_default()),
             ..Default::default()
         })
@@ -293,14 +294,6 @@ impl<'a> Simulator<'a> {
 
 fn next_base_fee(parent: &Header) -> u64 {
     parent.next_block_base_fee(BaseFeeParams::ethereum()).unwrap_or_default()
-}
-
-fn next_excess_blob_gas(parent: &Header, params: &BlobParams, fork: SpecId) -> u64 {
-    let (excess, used) = (parent.excess_blob_gas.unwrap_or_default(), parent.blob_gas_used.unwrap_or_default());
-    if fork.is_enabled_in(SpecId::OSAKA) {
-        return params.next_block_excess_blob_gas_osaka(excess, used, parent.base_fee_per_gas.unwrap_or_default());
-    }
-    (excess + used).saturating_sub(params.target_blob_gas_per_block())
 }
 
 /// The part of a simulated block that grows with each call.

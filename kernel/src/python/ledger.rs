@@ -211,7 +211,7 @@ impl PyExecuted {
         PyBytes::new(py, &py.detach(|| ledger::block_json(&self.inner.block, full)))
     }
     fn receipts_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &py.detach(|| ledger::receipts_json(&self.inner.block)))
+        PyBytes::new(py, &py.detach(|| ledger::receipts_json(&self.inner.block, self.inner.blob_base_fee)))
     }
 }
 
@@ -346,11 +346,11 @@ impl PyLedger {
 
     fn receipt_json<'py>(&self, py: Python<'py>, transaction_hash: HashBytes) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let hash = transaction_hash.into();
-        self.bytes(py, |ledger| Ok(ledger.transaction(&hash)?.map(|(block, index)| ledger::receipt_json(&block, index))))
+        self.bytes(py, |ledger| ledger.receipt_json(&hash))
     }
 
     fn receipts_json<'py>(&self, py: Python<'py>, block: BlockArgument) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        self.bytes(py, |ledger| Ok(ledger.block(block.into())?.map(|block| ledger::receipts_json(&block))))
+        self.bytes(py, |ledger| ledger.receipts_json(block.into()))
     }
 
     #[pyo3(
@@ -375,6 +375,11 @@ impl PyLedger {
     fn block_fees(&self, py: Python<'_>, block: u64, percentiles: Vec<f64>) -> PyResult<(u64, u64, u64, Vec<u128>)> {
         let fees = self.with(py, |ledger| ledger.block_fees(block, &percentiles))?;
         Ok((fees.base_fee, fees.gas_used, fees.gas_limit, fees.tips))
+    }
+
+    fn blob_fees(&self, py: Python<'_>, block: u64) -> PyResult<(u128, u128, u64)> {
+        let fees = self.with(py, |ledger| ledger.blob_fees(block))?;
+        Ok((fees.base_fee, fees.base_fee_after, fees.gas_max))
     }
 
     // state

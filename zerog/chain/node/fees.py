@@ -10,7 +10,7 @@ from zerog.chain.protocol.constants import (
     TIP_PERCENTILE,
 )
 from zerog.chain.protocol.errors import FutureBlockError
-from zerog.chain.protocol.fees import blob_base_fee, blob_gas_used_ratio, gas_used_ratio, next_base_fee, suggested_tip
+from zerog.chain.protocol.fees import gas_used_ratio, next_base_fee, suggested_tip
 from zerog.primitives import InvalidParametersError, Wei, encode_quantity
 
 __all__ = ["fee_history", "gas_price", "tip"]
@@ -47,20 +47,22 @@ def fee_history(chain: Chain, count: int, newest: int, percentiles: Sequence[flo
     rewards: list[list[str]] = []
     blob_fees: list[int] = []
     blob_ratios: list[float] = []
+    blob_fee_after = 0
     for number in range(oldest, newest + 1):
         block = chain.ledger.block(number)
         if block is None:
             raise FutureBlockError(number, chain.head_number)  # The chain was unwound between two reads.
         base_fees.append(block.base_fee_per_gas)
         ratios.append(gas_used_ratio(block.gas_used, block.gas_limit))
-        blob_fees.append(blob_base_fee(block.excess_blob_gas))
-        blob_ratios.append(blob_gas_used_ratio(block.blob_gas_used))
+        blob_fee, blob_fee_after, blob_gas_max = chain.ledger.blob_fees(number)
+        blob_fees.append(blob_fee)
+        blob_ratios.append(gas_used_ratio(block.blob_gas_used, blob_gas_max))
         if percentiles:
             rewards.append([encode_quantity(reward) for reward in chain.ledger.block_fees(number, percentiles)[3]])
     following = chain.ledger.block(newest + 1)
     last = chain.ledger.block(newest) or head
     base_fees.append(following.base_fee_per_gas if following else next_base_fee(last.base_fee_per_gas, last.gas_used, last.gas_limit))
-    blob_fees.append(blob_fees[-1])
+    blob_fees.append(blob_fee_after if following is None else chain.ledger.blob_fees(newest + 1)[0])
     answer: dict[str, object] = {
         "oldestBlock": encode_quantity(oldest),
         "baseFeePerGas": [encode_quantity(fee) for fee in base_fees],

@@ -30,13 +30,6 @@ TRANSFER_GAS: Final = 21_000
 EXTRA_DATA_BYTES_MAX: Final = 32
 """Longest extra data of a header. Source: Ethereum yellow paper, section 4.4.4."""
 
-BLOB_BASE_FEE_MIN_WEI: Final = 1
-"""Source: EIP-4844."""
-BLOB_BASE_FEE_UPDATE_FRACTION: Final = 5_007_716
-"""Source: EIP-7691 (Prague)."""
-BLOB_GAS_MAX: Final = 9 * 131_072
-"""Blob gas of a full block. Source: EIP-7691 (Prague)."""
-
 DEFAULT_TIP_WEI: Final = 1_000_000_000
 """Tip that we suggest while blocks give no other hint: 1 gwei, as anvil and hardhat do."""
 TIP_BLOCKS: Final = 20

@@ -1,15 +1,12 @@
-"""What a block costs: base fee, blob base fee and the tip that we suggest.
+"""What a block costs: base fee and the tip that we suggest.
 
-Sources: EIP-1559, EIP-4844; ethereum/go-ethereum, eth/gasprice/.
+Sources: EIP-1559; ethereum/go-ethereum, eth/gasprice/.
 """
 
 from collections.abc import Sequence
 
 from zerog.chain.protocol.constants import (
     BASE_FEE_CHANGE_DENOMINATOR,
-    BLOB_BASE_FEE_MIN_WEI,
-    BLOB_BASE_FEE_UPDATE_FRACTION,
-    BLOB_GAS_MAX,
     DEFAULT_TIP_WEI,
     ELASTICITY_MULTIPLIER,
     TIP_PERCENTILE,
@@ -17,7 +14,7 @@ from zerog.chain.protocol.constants import (
 )
 from zerog.primitives import Wei
 
-__all__ = ["blob_base_fee", "blob_gas_used_ratio", "gas_used_ratio", "next_base_fee", "suggested_tip"]
+__all__ = ["gas_used_ratio", "next_base_fee", "suggested_tip"]
 
 
 def next_base_fee(base_fee: int, gas_used: int, gas_limit: int) -> Wei:
@@ -31,16 +28,6 @@ def next_base_fee(base_fee: int, gas_used: int, gas_limit: int) -> Wei:
     return Wei(max(base_fee - change, 0))
 
 
-def blob_base_fee(excess_blob_gas: int) -> Wei:
-    """Wei for a unit of blob gas: the Taylor series of an exponential in integers. Source: EIP-4844, `fake_exponential`."""
-    total, term, index = 0, BLOB_BASE_FEE_MIN_WEI * BLOB_BASE_FEE_UPDATE_FRACTION, 1
-    while term > 0:
-        total += term
-        term = term * excess_blob_gas // (BLOB_BASE_FEE_UPDATE_FRACTION * index)
-        index += 1
-    return Wei(total // BLOB_BASE_FEE_UPDATE_FRACTION)
-
-
 def suggested_tip(block_tips: Sequence[int]) -> Wei:
     """Tip in wei, from one representative tip of each recent block that had transactions."""
     if not block_tips:
@@ -50,10 +37,5 @@ def suggested_tip(block_tips: Sequence[int]) -> Wei:
 
 
 def gas_used_ratio(gas_used: int, gas_limit: int) -> float:
-    """Share of the block's gas limit that was used, for `eth_feeHistory` alone: no rule depends on it."""
+    """Share of the gas limit of a block, or of its most blob gas, that was used; for `eth_feeHistory` alone: no rule depends on it."""
     return gas_used / gas_limit if gas_limit else 0.0
-
-
-def blob_gas_used_ratio(blob_gas_used: int) -> float:
-    """Share of the most blob gas of a block that was used, for `eth_feeHistory` alone."""
-    return blob_gas_used / BLOB_GAS_MAX

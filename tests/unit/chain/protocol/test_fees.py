@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerog.chain.protocol.constants import DEFAULT_TIP_WEI, TIP_WEI_MAX
-from zerog.chain.protocol.fees import blob_base_fee, next_base_fee, suggested_tip
+from zerog.chain.protocol.fees import next_base_fee, suggested_tip
 
 GWEI = 10**9
 
@@ -23,12 +23,6 @@ def test_the_base_fee_moves_by_an_eighth_at_most(base_fee: int, gas_limit: int, 
         return
     following = next_base_fee(base_fee, min(gas_used, gas_limit // 2 * 2), gas_limit)
     assert base_fee - base_fee // 8 - 1 <= following <= base_fee + max(base_fee // 8, 1)
-
-
-# EIP-4844, reference values of fake_exponential for excess 0 and for one that gives e times the minimum and more (Prague fraction).
-@pytest.mark.parametrize(("excess", "expected"), [(0, 1), (5_007_716, 2), (5_007_716 * 10, 22026)])
-def test_blob_gas_costs_an_exponential_of_the_excess(excess: int, expected: int) -> None:
-    assert blob_base_fee(excess) == expected
 
 
 def test_without_transactions_the_default_tip_is_suggested() -> None:

@@ -2,7 +2,6 @@
 
 from zerog.chain.node import fees
 from zerog.chain.node.chain import Chain
-from zerog.chain.protocol.fees import blob_base_fee as blob_base_fee_of
 from zerog.chain.protocol.tags import BlockByNumber
 from zerog.chain.wire.blocks import BlockNumber
 from zerog.chain.wire.numbers import LooseNumber
@@ -29,7 +28,7 @@ def max_priority_fee_per_gas(chain: Chain) -> Quantity:
 @eth.method("blobBaseFee")
 def blob_base_fee(chain: Chain) -> Quantity:
     """Wei for a unit of blob gas in the newest block."""
-    return Quantity(blob_base_fee_of(chain.ledger.head().excess_blob_gas))
+    return Quantity(chain.ledger.blob_fees(chain.head_number)[0])
 
 
 @eth.method("feeHistory")
