@@ -1,9 +1,10 @@
 """`zerog chain run --follow URL`: a second node has the first one's blocks, whatever happens to either."""
 
+import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.devnet.command import START_S_MAX, Zerog
 from zerog.chain.node.chain import network_accounts
@@ -18,6 +20,8 @@ from zerog.networks import load
 from zerog.primitives import encode_data
 
 CATCH_UP_S_MAX = 60
+LOGGER, LOGGER_CODE = "0x" + "10" * 20, "0x5f355f5fa100"
+"""Emits an event without data whose topic is the first word of the call data."""
 ACCOUNTS = [encode_data(account.address) for account in network_accounts(load("local"))]
 
 
@@ -94,8 +98,10 @@ def caught_up(leader: Node, follower: Node) -> int:
     raise AssertionError(f"the follower stands at {found['head']} instead of {head['number']} {head['hash']}")
 
 
-def a_round(leader: Node, index: int) -> None:
-    """Transfers, an edit, an impersonated sender, many blocks; every other time some of it is taken back."""
+def a_round(leader: Node, index: int, before_revert: Callable[[], object]) -> None:
+    """Transfers, a log, an edit, an impersonated sender, many blocks; every other time some of it is taken back."""
+    leader.ask("anvil_setCode", LOGGER, LOGGER_CODE)
+    leader.ask("eth_sendTransaction", {"from": ACCOUNTS[1], "to": LOGGER, "data": f"0x{index:064x}", "gas": "0xffff"})
     for nonce in range(3):
         leader.ask("eth_sendTransaction", {"from": ACCOUNTS[nonce], "to": ACCOUNTS[5], "value": hex(index + 1)})
     snapshot = leader.ask("evm_snapshot")
@@ -105,35 +111,115 @@ def a_round(leader: Node, index: int) -> None:
     leader.ask("eth_sendTransaction", {"from": f"0x{index + 1:040x}", "to": ACCOUNTS[6], "value": "0x1"})
     leader.ask("hardhat_mine", hex(40), "0x3")
     if index % 2:
+        before_revert()
         assert leader.ask("evm_revert", snapshot) is True
         leader.ask("hardhat_mine", hex(1 + index % 7), "0x5")
 
 
-@pytest.mark.timeout(240)
-def test_a_follower_has_every_block_through_reverts_and_restarts(nodes: tuple[Node, Node]) -> None:
-    leader, follower = nodes
-    index = 0
-    while (number := caught_up(leader, follower)) < 1_000:
-        a_round(leader, index)
-        if index % 9 == 4:
-            follower.end(signal.SIGKILL)
-            a_round(leader, index + 100)
-            follower.start()
-        if index % 9 == 7:
-            leader.end(signal.SIGKILL)
-            assert follower.ask("eth_blockNumber") is not None
-            leader.start()
-        if index % 9 == 8:
-            follower.end(signal.SIGKILL)
-            leader.end(signal.SIGKILL)
-            leader.start()
-            follower.start()
-        index += 1
-    assert index >= 18
+def kill_caught_up(leader: Node, follower: Node) -> None:
+    caught_up(leader, follower)
+    follower.end(signal.SIGKILL)
+
+
+def compare(leader: Node, follower: Node, number: int) -> None:
+    """Both have the same block and root at every height up to `number`, and tell the same of what is in them."""
     blocks = leader.blocks(number)
     assert len(blocks) == number + 1
     assert follower.blocks(number) == blocks
+    everything = {"fromBlock": "0x0", "toBlock": "latest"}
+    logs = leader.ask("eth_getLogs", everything)
+    assert follower.ask("eth_getLogs", everything) == logs != []
+    for height in map(hex, range(0, number + 1, 29)):
+        for method, parameters in (
+            ("eth_getBlockByNumber", (height, True)),
+            ("eth_getBlockReceipts", (height,)),
+            ("eth_getBalance", (ACCOUNTS[5], height)),
+            ("eth_getStorageAt", (ACCOUNTS[7], "0x2", height)),
+        ):
+            assert follower.ask(method, *parameters) == leader.ask(method, *parameters), (method, height)
+
+
+@pytest.mark.timeout(240)
+def test_a_follower_has_every_block_through_reverts_and_restarts(nodes: tuple[Node, Node]) -> None:
+    """Until the chain has 1,000 blocks. What is taken back the follower has already, or hears of it too late, or not at all."""
+    leader, follower = nodes
+    index = went_back = restarts = 0
+    while (number := caught_up(leader, follower)) < 1_000:
+        match index % 9:
+            case 3:  # It has what is taken back, and is told.
+                a_round(leader, index, lambda: caught_up(leader, follower))
+                went_back += 1
+            case 4:  # Killed; when it comes back it lacks blocks.
+                follower.end(signal.SIGKILL)
+                a_round(leader, index, int)
+                follower.start()
+                restarts += 1
+            case 5:  # Killed while it has blocks that are taken back before it is there again.
+                a_round(leader, 2 * index + 1, lambda: kill_caught_up(leader, follower))
+                follower.start()
+                went_back, restarts = went_back + 1, restarts + 1
+            case 7:  # The leader is killed; the follower goes on answering, and finds it again.
+                a_round(leader, index, int)
+                leader.end(signal.SIGKILL)
+                assert int(follower.ask("eth_blockNumber"), 16) > 0
+                leader.start()
+                restarts += 1
+            case 8:  # Both are killed, and the leader takes back blocks before the follower is there again.
+                a_round(leader, 2 * index + 1, lambda: caught_up(leader, follower))
+                snapshot = leader.ask("evm_snapshot")
+                leader.ask("hardhat_mine", hex(10))
+                caught_up(leader, follower)
+                follower.end(signal.SIGKILL)
+                leader.end(signal.SIGKILL)
+                leader.start()
+                assert leader.ask("evm_revert", snapshot) is True
+                follower.start()
+                went_back, restarts = went_back + 2, restarts + 2
+            case _:
+                a_round(leader, index, int)
+        index += 1
+    assert went_back >= 8
+    assert restarts >= 10
+    compare(leader, follower, number)
     assert follower.ask("eth_syncing") is False
+
+
+def test_who_listens_to_the_follower_hears_what_the_leader_makes_and_takes_back(nodes: tuple[Node, Node]) -> None:
+    leader, follower = nodes
+    leader.ask("anvil_setCode", LOGGER, LOGGER_CODE)
+    leader.ask("evm_mine")
+    caught_up(leader, follower)
+    filters = [follower.ask("eth_newFilter", {"address": LOGGER}), follower.ask("eth_newBlockFilter")]
+    with connect(follower.url.replace("http", "ws")) as socket:
+        names = {}
+        for name in ("newHeads", "logs"):
+            socket.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": [name]}))
+            names[json.loads(socket.recv(timeout=START_S_MAX))["result"]] = name
+
+        def pushed(count: int) -> list[tuple[str, Any]]:
+            messages = [json.loads(socket.recv(timeout=START_S_MAX))["params"] for _ in range(count)]
+            return [(names[message["subscription"]], message["result"]) for message in messages]
+
+        snapshot = leader.ask("evm_snapshot")
+        hashes = [
+            leader.ask("eth_sendTransaction", {"from": ACCOUNTS[1], "to": LOGGER, "data": f"0x{topic:064x}", "gas": "0xffff"})
+            for topic in (1, 2)
+        ]
+        first = pushed(4)
+        assert [name for name, _ in first] == ["newHeads", "logs"] * 2
+        logs = [log for name, log in first if name == "logs"]
+        assert [(log["transactionHash"], log["removed"]) for log in logs] == [(sent, False) for sent in hashes]
+        assert follower.ask("eth_getFilterChanges", filters[0]) == logs
+        assert follower.ask("eth_getFilterChanges", filters[1]) == [head["hash"] for name, head in first if name == "newHeads"]
+        assert leader.ask("evm_revert", snapshot) is True
+        leader.ask("evm_setNextBlockTimestamp", int(first[0][1]["timestamp"], 16) + 50)
+        leader.ask("evm_mine")
+        [*gone, (name, head)] = pushed(3)
+        assert gone == [("logs", log | {"removed": True}) for log in logs]
+        assert (name, head["hash"]) == ("newHeads", leader.ask("eth_getBlockByNumber", "latest", False)["hash"])
+    assert follower.ask("eth_getFilterChanges", filters[0]) == [log | {"removed": True} for log in logs]
+    assert follower.ask("eth_getFilterChanges", filters[1]) == [head["hash"]]
+    assert all(follower.ask("eth_getTransactionReceipt", sent) is None for sent in hashes)
 
 
 def test_a_transaction_is_handed_on_and_what_the_leader_refuses_is_told(nodes: tuple[Node, Node]) -> None:

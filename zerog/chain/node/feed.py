@@ -64,7 +64,9 @@ class Feed:
     arrival_count: int = 0
     """How many transactions arrived since the start."""
     next_block: anyio.Event = field(default_factory=anyio.Event)
-    """Set once there is another block, or one less; a new event then takes its place."""
+    """Set once there is another block, or one less, or when nobody shall wait any more; a new event then takes its place."""
+    has_ended: bool = False
+    """Whether the node stops, so that no other block is worth waiting for."""
     _arrivals: deque[bytes] = field(default_factory=lambda: deque(maxlen=ARRIVALS_MAX))
     _readers: dict[object, _Reader] = field(default_factory=dict)
 
@@ -121,6 +123,11 @@ class Feed:
         self._wake()
         for reader, log in logs:
             reader.push(log)
+
+    def end(self) -> None:
+        """Let all who wait for a block answer now, because the node stops."""
+        self.has_ended = True
+        self._wake()
 
     def _wake(self) -> None:
         self.next_block.set()

@@ -108,6 +108,7 @@ class ChainNode:
                 parts = self._parts
                 parts.start_soon(chain.producer.run_interval, name="chain.interval")
                 parts.start_soon(chain.producer.run_until_failure, name="chain.failure")
+                parts.start_soon(_end_waits, chain, name="chain.end")
                 if self.settings.follow is not None:
                     url = self.settings.follow
                     chain.follower = Follower(chain=chain, url=url, client=AsyncChainClient(url))
@@ -215,6 +216,14 @@ class ChainNode:
         if self._quiet_until is not None:
             self._quiet_until.set()
             self._quiet_until = None
+
+
+async def _end_waits(chain: Chain) -> None:
+    """Once the node is to stop, let nobody wait for a block: the server lets requests finish, and a follower asks all the time."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        chain.feed.end()
 
 
 def _copy_ledger(chain: Chain, source: Path, directory: Path) -> None:

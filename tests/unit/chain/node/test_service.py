@@ -4,17 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
+from anyio.abc import TaskStatus
 
 from tests.unit.chain.node.conftest import ACCOUNTS, LOCAL, HandClock, run_node
 from zerog import networks
 from zerog._kernel import GenesisMismatchError, Ledger
 from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.errors import RpcError
 from zerog.chain.node.chain import network_accounts, network_genesis
 from zerog.chain.node.service import ChainNode, NodeStoppedError, NotKeptError
 from zerog.chain.node.settings import ChainNodeSettings, SettingsError
 from zerog.chain.protocol.genesis import GenesisUnknownError
+from zerog.primitives import encode_data
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +63,40 @@ async def test_the_first_probe_makes_a_block_and_later_ones_none() -> None:
         assert first == second
         assert first["block"] == 1
         tasks.cancel_scope.cancel()
+
+
+async def test_a_node_that_stops_keeps_nobody_waiting_for_a_block() -> None:
+    """A follower asks for the next block all the time, so that a node which lets requests finish would never stop at once."""
+    node = ChainNode(settings(automine=False), LOCAL, HandClock())
+    answers: dict[str, Any] = {}
+
+    async def ask(client: AsyncChainClient, method: str, *parameters: object) -> None:
+        try:
+            answers[method] = await client.request(method, *parameters)
+        except RpcError as error:
+            answers[method] = error.number
+
+    async def run_until_cancelled(scope: anyio.CancelScope, *, task_status: TaskStatus[str]) -> None:
+        with scope:
+            await node.run(task_status=task_status)
+
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+        url: str = await tasks.start(run_until_cancelled, scope)
+        async with AsyncChainClient(url) as follower, AsyncChainClient(url) as sender, anyio.create_task_group() as clients:
+            head = await follower.block()
+            assert head is not None
+            clients.start_soon(ask, follower, "zerog_getBlocks", "0x1", encode_data(head.hash), 1, 20_000)
+            transaction = {"from": str(ACCOUNTS[1].address), "to": str(ACCOUNTS[2].address)}
+            clients.start_soon(ask, sender, "eth_sendTransactionSync", transaction, 20_000)
+            with anyio.fail_after(10):
+                while node.chain.feed.next_block.statistics().tasks_waiting < 2:
+                    await anyio.lowlevel.checkpoint()
+            scope.cancel()
+            begin_s = anyio.current_time()
+    assert anyio.current_time() - begin_s < 4  # The server's own patience is five seconds.
+    assert answers["zerog_getBlocks"]["blocks"] == []
+    assert answers["eth_sendTransactionSync"] == 4
 
 
 async def test_a_quiet_node_makes_no_block_until_it_resumes() -> None:

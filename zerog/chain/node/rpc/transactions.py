@@ -74,7 +74,7 @@ async def receipt_in_time(chain: Chain, transaction_hash: bytes, timeout_ms: int
     """Wait for the receipt of a transaction in the pool. Raises `TransactionPendingError` when it is in no block in time."""
     timeout_s = min(timeout_ms / MILLISECONDS, SYNC_SEND_S_MAX) if timeout_ms else SYNC_SEND_S_DEFAULT
     with anyio.move_on_after(timeout_s):
-        while True:
+        while not chain.feed.has_ended:
             next_block = chain.feed.next_block
             receipt = chain.ledger.receipt_json(transaction_hash)
             if receipt is not None:

@@ -29,12 +29,13 @@ def get_genesis(chain: Chain) -> Data:
 async def get_blocks(chain: Chain, first: Uint64, parent: Hash32, count: LooseNumber, wait_ms: LooseNumber) -> dict[str, object]:
     """Blocks from number `first` on for a node whose newest one is `parent`.
 
-    Where there is none yet, the answer waits up to `wait_ms`. `isKnown` is false when `parent` is not, or no longer, block `first` - 1.
+    Where there is none yet, the answer waits up to `wait_ms`, or until the node stops. `isKnown` is false when `parent` is not, or no
+    longer, block `first` - 1.
     """
     if not 1 <= count <= BLOCKS_MAX:
         raise InvalidParametersError(f"between 1 and {BLOCKS_MAX} blocks in one answer, not {count:d}")
     with anyio.move_on_after(min(wait_ms, WAIT_MS_MAX) / 1_000):
-        while _is_block(chain, first - 1, parent) and chain.head_number < first:
+        while not chain.feed.has_ended and _is_block(chain, first - 1, parent) and chain.head_number < first:
             await chain.feed.next_block.wait()
     head = chain.ledger.head()
     is_known = _is_block(chain, first - 1, parent)
