@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from zerog.chain.protocol.genesis import BLOCK_FORKS
+from zerog.chain.protocol.genesis import BLOB_SCHEDULE, BLOCK_FORKS
 from zerog.chain.protocol.system_contracts import BEACON_ROOTS, CONSOLIDATION_REQUESTS, HISTORY_STORAGE, WITHDRAWAL_REQUESTS
 from zerog.primitives import encode_data, encode_quantity
 
@@ -37,6 +37,10 @@ PRECOMPILES: Final[Sequence[tuple[str, Mapping[str, int]]]] = (
     ("osaka", {"P256VERIFY": 256}),
 )
 """Precompiled contracts by the fork that brought them; names of EIP-7910."""
+WRAPPED_BASE: Final = {"WRAPPED_A0GI_BASE": 0x1002}
+"""The one behind W0G, where the chain has it. Source of the name: 0glabs/0g-geth, core/vm/wrapped_a0gi_base.go."""
+BLOB_FORKS: Final = ("cancun", "prague", "osaka")
+"""Forks that set blob parameters without being made for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class ChainStart:
 def fork_configs(start: ChainStart, now: int) -> dict[str, object]:
     """`current`, `next` and `last` for a newest block of time `now` (seconds); the answer of `eth_config`."""
     activations = _activations(start)
-    current = max((time for time in activations if time <= now), default=start.genesis_timestamp)
+    current = max((time for time in activations if time <= now), default=0)
     coming = sorted(time for time in activations if time > now)
     return {
         "current": _config(start, current),
@@ -73,33 +77,34 @@ def _config(start: ChainStart, activation: int) -> dict[str, object]:
     """The rules from the time `activation` on."""
     active = [fork for fork in TIME_FORKS if (time := _time(start, fork)) is not None and time <= activation]
     chain_id = start.configuration.get("chainId")
-    return {
-        "activationTime": activation,
+    config: dict[str, object] = {
+        "activationTime": 0 if activation <= start.genesis_timestamp else activation,
         "blobSchedule": _blob_schedule(start, active),
         "chainId": encode_quantity(chain_id if isinstance(chain_id, int) else 0),
         "forkId": encode_data(_fork_id(start, activation)),
-        "precompiles": _precompiles(active),
-        "systemContracts": _system_contracts(start, active),
+        "precompiles": _precompiles(start, active),
     }
+    return config | ({"systemContracts": _system_contracts(start, active)} if "cancun" in active else {})
 
 
 def _blob_schedule(start: ChainStart, active: Sequence[str]) -> object:
-    """The newest entry among the active forks; `null` before Cancun."""
-    schedule = start.configuration.get("blobSchedule")
-    if not isinstance(schedule, Mapping):
-        return None
-    return next((schedule[fork] for fork in reversed(active) if fork in schedule), None)
+    """Of the newest active fork that sets blob parameters: what the genesis says of it, else its own. `null` before Cancun."""
+    given = start.configuration.get("blobSchedule")
+    schedule: Mapping[str, Mapping[str, int]] = given if isinstance(given, Mapping) else {}
+    newest = next((fork for fork in reversed(active) if fork in schedule or fork in BLOB_FORKS), None)
+    return None if newest is None else dict(sorted(schedule.get(newest, BLOB_SCHEDULE.get(newest, {})).items()))
 
 
-def _precompiles(active: Sequence[str]) -> dict[str, str]:
+def _precompiles(start: ChainStart, active: Sequence[str]) -> dict[str, str]:
     known = {name: number for fork, names in PRECOMPILES if not fork or fork in active for name, number in names.items()}
+    match start.configuration.get("zeroGravity"):
+        case {"wrappedBase": True}:
+            known |= WRAPPED_BASE
     return {name: encode_data(known[name].to_bytes(20, "big")) for name in sorted(known)}
 
 
 def _system_contracts(start: ChainStart, active: Sequence[str]) -> dict[str, str]:
-    contracts: dict[str, str] = {}
-    if "cancun" in active:
-        contracts["BEACON_ROOTS_ADDRESS"] = encode_data(BEACON_ROOTS)
+    contracts = {"BEACON_ROOTS_ADDRESS": encode_data(BEACON_ROOTS)}
     if "prague" in active:
         deposits = start.configuration.get("depositContractAddress")
         contracts |= {
