@@ -1,29 +1,32 @@
 //! The EVM as the ledger runs it: revm with 0G's gas floor and precompiled contract. Nothing else imports revm's handler.
 use super::{
     collision::{begin_frame, finished},
+    deadline::{Clock, Observer, watch_loops},
     participants::{Participants, recipient},
     precompiles::LedgerPrecompiles,
     rules::Rules,
 };
 use alloy_primitives::{Address, Bytes};
 use revm::{
-    Context, Database, Inspector, Journal,
+    Context, Database, Inspector, Journal, JournalEntry,
     context::{
         BlockEnv, Cfg, CfgEnv, ContextSetters, ContextTr, Evm, FrameStack, JournalTr, Transaction, TxEnv,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
     handler::{
-        EthFrame, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, ItemOrResult, SystemCallTx, instructions::EthInstructions,
+        EthFrame, EvmTr, EvmTrError, FrameInitOrResult, FrameResult, FrameTr, Handler, ItemOrResult, SystemCallTx,
+        evm::ContextDbError,
+        instructions::{EthInstructions, InstructionProvider},
         post_execution,
     },
-    inspector::{InspectorEvmTr, InspectorHandler, JournalExt},
-    interpreter::{interpreter::EthInterpreter, interpreter_action::FrameInit},
+    inspector::{InspectorEvmTr, InspectorHandler, JournalExt, handler::frame_end},
+    interpreter::{InstructionResult, interpreter::EthInterpreter, interpreter_action::FrameInit, interpreter_types::LoopControl},
     primitives::hardfork::SpecId,
     state::EvmState,
 };
 use std::marker::PhantomData;
 
-pub type EvmContext<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
+pub type EvmContext<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, Clock>;
 pub type LedgerEvm<DB, I = ()> =
     Evm<EvmContext<DB>, I, EthInstructions<EthInterpreter, EvmContext<DB>>, LedgerPrecompiles, EthFrame<EthInterpreter>>;
 pub type EvmFailure<DB> = EVMError<<DB as Database>::Error, InvalidTransaction>;
@@ -103,9 +106,9 @@ where
 impl<E, R> InspectorHandler for LedgerHandler<E, R>
 where
     E: InspectorEvmTr<
-            Context: ContextTr<Journal: JournalTr<State = EvmState> + JournalExt>,
+            Context: ContextTr<Journal: JournalTr<State = EvmState> + JournalExt, Chain = Clock>,
             Frame = EthFrame<EthInterpreter>,
-            Inspector: Inspector<<E as EvmTr>::Context, EthInterpreter>,
+            Inspector: Inspector<<E as EvmTr>::Context, EthInterpreter> + Observer,
         >,
     R: EvmTrError<E>,
 {
@@ -115,8 +118,11 @@ where
         if let Some(result) = begin_frame::<_, R>(evm, first_frame_input, |evm, input| Ok(finished(evm.inspect_frame_init(input)?)))? {
             return Ok(result);
         }
+        let sees_steps = evm.inspector().sees_steps();
         loop {
-            let result = match evm.inspect_frame_run()? {
+            halt_if_over(evm);
+            let ran = if sees_steps { evm.inspect_frame_run()? } else { run_unseen(evm)? };
+            let result = match ran {
                 ItemOrResult::Result(result) => Some(result),
                 ItemOrResult::Item(input) => begin_frame::<_, R>(evm, input, |evm, input| Ok(finished(evm.inspect_frame_init(input)?)))?,
             };
@@ -125,6 +131,65 @@ where
                 return Ok(result);
             }
         }
+    }
+}
+
+/// Where a frame begins or goes on: end it if its time is up, or if the inspector wants so.
+fn halt_if_over<E>(evm: &mut E)
+where
+    E: InspectorEvmTr<
+            Context: ContextTr<Journal: JournalExt, Chain = Clock>,
+            Frame = EthFrame<EthInterpreter>,
+            Inspector: Inspector<<E as EvmTr>::Context, EthInterpreter> + Observer,
+        >,
+{
+    let (context, inspector, frame) = evm.ctx_inspector_frame();
+    let is_over = context.chain_mut().turn() || inspector.wants_end();
+    if is_over && frame.interpreter.bytecode.action().is_none() {
+        frame.interpreter.halt(InstructionResult::OutOfGas);
+    }
+}
+
+/// Run the frame on top until it calls, creates or ends, without showing its instructions to the inspector.
+/// Source of what the inspector hears: revm-inspector, src/handler.rs (inspect_instructions) and src/traits.rs (inspect_frame_run).
+fn run_unseen<E>(evm: &mut E) -> Result<FrameInitOrResult<E::Frame>, ContextDbError<E::Context>>
+where
+    E: InspectorEvmTr<
+            Context: ContextTr<Journal: JournalExt, Chain = Clock>,
+            Frame = EthFrame<EthInterpreter>,
+            Inspector: Inspector<<E as EvmTr>::Context, EthInterpreter> + Observer,
+        >,
+{
+    let (context, inspector, frame, instructions) = evm.ctx_inspector_frame_instructions();
+    let (logs, changes) = (context.journal_ref().logs().len(), context.journal_ref().journal().len());
+    let interpreter = &mut frame.interpreter;
+    let action = match interpreter.bytecode.is_end() {
+        true => interpreter.take_next_action(),
+        false => interpreter.run_plain(instructions.instruction_table(), instructions.gas_table(), context),
+    };
+    let emitted = context.journal_ref().logs()[logs..].to_vec();
+    for log in emitted {
+        inspector.log_full(&mut frame.interpreter, context, log);
+    }
+    if action.instruction_result() == Some(InstructionResult::SelfDestruct) {
+        show_self_destruction(context, inspector, changes);
+    }
+    let mut ran = frame.process_next_action::<_, ContextDbError<E::Context>>(context, action)?;
+    if let ItemOrResult::Result(result) = &mut ran {
+        frame_end(context, inspector, &frame.input, result);
+        frame.set_finished(true);
+    }
+    Ok(ran)
+}
+
+/// A frame moves native tokens by nothing but its end: what it gave away is the last of its changes since `first`, if it gave anything.
+fn show_self_destruction<C: ContextTr<Journal: JournalExt>>(context: &C, inspector: &mut impl Inspector<C, EthInterpreter>, first: usize) {
+    if let Some(
+        JournalEntry::AccountDestroyed { address: contract, target, had_balance: balance, .. }
+        | JournalEntry::BalanceTransfer { from: contract, to: target, balance, .. },
+    ) = context.journal_ref().journal()[first..].last()
+    {
+        inspector.selfdestruct(*contract, *target, *balance);
     }
 }
 
@@ -164,14 +229,20 @@ pub fn run_noting<DB: Database>(
     (result, handler.participants.sorted())
 }
 
-/// The same under the inspector.
+/// The same under the inspector, for as long as it grants.
 pub fn inspect<DB, I>(evm: &mut LedgerEvm<DB, I>, transaction: TxEnv, rules: &Rules) -> Result<ExecutionResult, EvmFailure<DB>>
 where
     DB: Database,
-    I: Inspector<EvmContext<DB>, EthInterpreter>,
+    I: Inspector<EvmContext<DB>, EthInterpreter> + Observer,
 {
     evm.ctx.tx = transaction;
-    handler(rules).inspect_run(evm)
+    evm.ctx.chain = Clock::until(evm.inspector.until());
+    watch_loops(&mut evm.instruction);
+    let result = handler(rules).inspect_run(evm);
+    if std::mem::take(&mut evm.ctx.chain).is_over() {
+        evm.inspector.time_is_up();
+    }
+    result
 }
 
 /// Call a system contract: no fee, no nonce, and outside the block's gas.

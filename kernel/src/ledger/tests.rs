@@ -8,6 +8,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U256, bytes};
 use std::{path::Path, sync::Arc, time::Duration};
 
+mod observers;
 mod proofs;
 
 const KEY: [u8; 32] = [7; 32];

@@ -1,10 +1,14 @@
 //! An inspector for simulated calls: it stops them when their time is up, and collects logs with transfers of the native token among them.
-use super::{block::StoredLog, deadline::Deadline, evm::EvmContext};
+use super::{
+    block::StoredLog,
+    deadline::{Deadline, Observer},
+    evm::EvmContext,
+};
 use alloy_primitives::{Address, B256, Bytes, Log, U256, address, b256};
 use revm::{
     Database, Inspector,
     context::{ContextTr, JournalTr},
-    interpreter::{CallInputs, CallOutcome, CreateInputs, CreateOutcome, Interpreter, interpreter::EthInterpreter},
+    interpreter::{CallInputs, CallOutcome, CreateInputs, CreateOutcome, interpreter::EthInterpreter},
 };
 use std::time::Instant;
 
@@ -64,12 +68,25 @@ impl CallWatch {
     }
 }
 
-impl<DB: Database> Inspector<EvmContext<DB>, EthInterpreter> for CallWatch {
-    #[inline]
-    fn step(&mut self, interpreter: &mut Interpreter<EthInterpreter>, context: &mut EvmContext<DB>) {
-        self.deadline.step(interpreter, context);
+impl Observer for CallWatch {
+    fn sees_steps(&self) -> bool {
+        self.deadline.sees_steps()
     }
 
+    fn until(&self) -> Instant {
+        self.deadline.until()
+    }
+
+    fn wants_end(&self) -> bool {
+        self.deadline.wants_end()
+    }
+
+    fn time_is_up(&mut self) {
+        self.deadline.time_is_up();
+    }
+}
+
+impl<DB: Database> Inspector<EvmContext<DB>, EthInterpreter> for CallWatch {
     fn log(&mut self, _context: &mut EvmContext<DB>, log: Log) {
         if let Some(logs) = self.open.last_mut() {
             logs.push(log.into());

@@ -12,6 +12,7 @@ use crate::{
     ledger::{
         block::Block,
         call::{Call, Prepared, halt_words, pretend_block},
+        deadline::Observer,
         error::Result,
         evm::LedgerEvm,
         executor::BlockState,
@@ -63,14 +64,14 @@ impl<'a> Runnable<'a> {
     /// Run it, also where a transaction would not be let in.
     fn inspect<I>(&self, replay: &mut Replay<'a>, inspector: I) -> Result<(ResultAndState, I)>
     where
-        I: Inspector<ReplayContext<'a>, EthInterpreter>,
+        I: Inspector<ReplayContext<'a>, EthInterpreter> + Observer,
     {
         self.inspect_as(self.transaction.clone(), replay, inspector)
     }
 
     fn inspect_as<I>(&self, transaction: TxEnv, replay: &mut Replay<'a>, inspector: I) -> Result<(ResultAndState, I)>
     where
-        I: Inspector<ReplayContext<'a>, EthInterpreter>,
+        I: Inspector<ReplayContext<'a>, EthInterpreter> + Observer,
     {
         let mut refused = None;
         let configure = |evm: &mut LedgerEvm<BlockState<'a>, I>| {
@@ -244,6 +245,10 @@ pub(super) fn failure(result: &ExecutionResult) -> Option<String> {
 struct Accesses(AccessListInspector);
 
 impl Recorder for Accesses {
+    fn sees_steps(&self) -> bool {
+        true
+    }
+
     fn step_bytes(&self) -> usize {
         0
     }

@@ -1,9 +1,13 @@
 //! An inspector around another one, which stops the EVM when time or memory is up.
 use super::refusal::TraceRefusal;
+use crate::ledger::deadline::Observer;
 use alloy_primitives::{Address, Log, U256};
 use revm::{
     Inspector,
-    interpreter::{CallInputs, CallOutcome, CreateInputs, CreateOutcome, InstructionResult, Interpreter, interpreter::EthInterpreter},
+    interpreter::{
+        CallInputs, CallOutcome, CreateInputs, CreateOutcome, InstructionResult, Interpreter, interpreter::EthInterpreter,
+        interpreter_types::LoopControl,
+    },
 };
 use std::time::{Duration, Instant};
 
@@ -29,6 +33,8 @@ impl Limits {
 
 /// What an inspector holds in memory beyond what the guard counts itself.
 pub trait Recorder {
+    /// Whether it looks at every instruction.
+    fn sees_steps(&self) -> bool;
     /// Bytes that one more step adds, besides those of calls and logs.
     fn step_bytes(&self) -> usize;
     /// Bytes that it says it holds.
@@ -68,9 +74,26 @@ impl<I: Recorder> Guard<I> {
     }
 }
 
+impl<I: Recorder> Observer for Guard<I> {
+    fn sees_steps(&self) -> bool {
+        self.inner.sees_steps()
+    }
+
+    fn until(&self) -> Instant {
+        self.limits.until
+    }
+
+    fn wants_end(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    fn time_is_up(&mut self) {
+        self.stopped.get_or_insert(TraceRefusal::Timeout(self.limits.time.as_secs_f64()));
+    }
+}
+
 impl<CTX, I: Inspector<CTX, EthInterpreter> + Recorder> Inspector<CTX, EthInterpreter> for Guard<I> {
     fn initialize_interp(&mut self, interpreter: &mut Interpreter<EthInterpreter>, context: &mut CTX) {
-        self.look();
         self.inner.initialize_interp(interpreter, context);
     }
 
@@ -81,7 +104,7 @@ impl<CTX, I: Inspector<CTX, EthInterpreter> + Recorder> Inspector<CTX, EthInterp
             self.look();
         }
         self.inner.step(interpreter, context);
-        if self.stopped.is_some() {
+        if self.stopped.is_some() && !interpreter.bytecode.is_end() {
             interpreter.halt(InstructionResult::OutOfGas);
         }
     }
@@ -98,6 +121,7 @@ impl<CTX, I: Inspector<CTX, EthInterpreter> + Recorder> Inspector<CTX, EthInterp
 
     fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
         self.bytes += CALL_BYTES + inputs.input.len();
+        self.look();
         self.inner.call(context, inputs)
     }
 
@@ -108,6 +132,7 @@ impl<CTX, I: Inspector<CTX, EthInterpreter> + Recorder> Inspector<CTX, EthInterp
 
     fn create(&mut self, context: &mut CTX, inputs: &mut CreateInputs) -> Option<CreateOutcome> {
         self.bytes += CALL_BYTES + inputs.init_code().len();
+        self.look();
         self.inner.create(context, inputs)
     }
 

@@ -180,6 +180,10 @@ fn write_self_destruct(out: &mut Vec<u8>, node: &CallTraceNode) {
 struct Operations(InternalOperationsInspector);
 
 impl Recorder for Operations {
+    fn sees_steps(&self) -> bool {
+        false
+    }
+
     fn step_bytes(&self) -> usize {
         0
     }

@@ -49,6 +49,10 @@ pub fn call_recorder() -> TracingInspector {
 }
 
 impl Recorder for TracingInspector {
+    fn sees_steps(&self) -> bool {
+        self.config().record_steps
+    }
+
     fn step_bytes(&self) -> usize {
         if self.config().record_steps { STEP_BYTES } else { 0 }
     }

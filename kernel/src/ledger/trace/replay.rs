@@ -3,6 +3,7 @@ use crate::{
     ledger::{
         account::Edit,
         block::Block,
+        deadline::Observer,
         error::{LedgerError, Result},
         evm::{self, EvmContext, LedgerEvm},
         executor::{BlockState, block_env, call_before},
@@ -79,7 +80,7 @@ impl<'a> Replay<'a> {
     /// Run a transaction of the block under an inspector. What it changes is handed out, not kept: `keep` does that.
     pub fn inspect<I>(&mut self, transaction: &SignedTransaction, inspector: I) -> Result<(ResultAndState, I)>
     where
-        I: Inspector<ReplayContext<'a>, EthInterpreter>,
+        I: Inspector<ReplayContext<'a>, EthInterpreter> + Observer,
     {
         let configure = |evm: &mut LedgerEvm<BlockState<'a>, I>| evm.ctx.cfg.disable_eip3607 = transaction.is_impersonated();
         self.inspect_with(transaction.tx_env(), configure, inspector)?.map_err(|error| failed(transaction.hash, error))
@@ -93,7 +94,7 @@ impl<'a> Replay<'a> {
         inspector: I,
     ) -> Result<std::result::Result<(ResultAndState, I), EVMError<LedgerError>>>
     where
-        I: Inspector<ReplayContext<'a>, EthInterpreter>,
+        I: Inspector<ReplayContext<'a>, EthInterpreter> + Observer,
     {
         let mut evm = evm::build(self.take_state(), self.rules, self.fork, self.env.clone(), inspector);
         configure(&mut evm);

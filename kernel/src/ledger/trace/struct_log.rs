@@ -140,6 +140,10 @@ fn error_before(result: InstructionResult, opcode: u8, stack_length: usize) -> O
 }
 
 impl Recorder for StructLogger {
+    fn sees_steps(&self) -> bool {
+        true
+    }
+
     fn step_bytes(&self) -> usize {
         0
     }

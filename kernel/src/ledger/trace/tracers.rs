@@ -113,6 +113,14 @@ pub fn append(out: &mut Vec<u8>, value: &impl Serialize) -> Result<()> {
 }
 
 impl Recorder for Recording {
+    fn sees_steps(&self) -> bool {
+        match self {
+            Self::StructLog(logger) => logger.sees_steps(),
+            Self::Mux(recordings) => recordings.iter().any(|(_, recording)| recording.sees_steps()),
+            _ => false,
+        }
+    }
+
     fn step_bytes(&self) -> usize {
         0
     }
