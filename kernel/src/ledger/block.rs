@@ -7,10 +7,10 @@ use super::{
 use crate::transaction::SignedTransaction;
 use alloy_consensus::{Eip658Value, Header, Receipt, ReceiptWithBloom};
 use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{Address, B256, Bloom, Bytes, Log, LogData};
+use alloy_primitives::{Address, B256, Bloom, Bytes, Log, LogData, keccak256};
 use alloy_rlp::{Decodable, Encodable};
 use alloy_trie::root::ordered_trie_root_with_encoder;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredLog {
@@ -121,7 +121,7 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     postcard::to_stdvec(value).map_err(|error| LedgerError::Decode(error.to_string()))
 }
 
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
     postcard::from_bytes(bytes).map_err(|error| LedgerError::Corrupt(format!("a record cannot be decoded: {error}")))
 }
 
@@ -150,21 +150,40 @@ pub fn decode_block(record: &Record) -> Result<Block> {
     if record.kind != RecordKind::Block {
         return Err(LedgerError::Corrupt("a record is not the block it should be".into()));
     }
-    let rlp = |error: alloy_rlp::Error| LedgerError::Corrupt(format!("a record cannot be decoded: {error}"));
-    let header = Header::decode(&mut record.section(Section::Header as usize)?).map_err(rlp)?;
+    let header = decode_header(record)?;
     let transactions: Vec<(Address, Bytes)> = decode(record.section(Section::Transactions as usize)?)?;
     let transactions = transactions
         .into_iter()
         .map(|(sender, raw)| SignedTransaction::from_parts(raw, sender).map_err(|error| LedgerError::Corrupt(error.to_string())))
         .collect::<Result<_>>()?;
     let withdrawals: Option<Vec<u8>> = decode(record.section(Section::Withdrawals as usize)?)?;
-    let withdrawals = withdrawals.map(|bytes| Vec::<Withdrawal>::decode(&mut bytes.as_slice())).transpose().map_err(rlp)?;
-    let mut receipts: Vec<StoredReceipt> = decode(record.section(Section::Receipts as usize)?)?;
+    let withdrawals = withdrawals.map(|bytes| Vec::<Withdrawal>::decode(&mut bytes.as_slice())).transpose().map_err(undecodable)?;
+    let mut receipts = decode_receipts(record)?;
     if record.section_count() > Section::ReceiptRoots as usize {
         let roots: Vec<B256> = decode(record.section(Section::ReceiptRoots as usize)?)?;
         receipts.iter_mut().zip(roots).for_each(|(receipt, root)| receipt.state_root = Some(root));
     }
     Ok(Block { hash: header.hash_slow(), header, transactions, receipts, withdrawals })
+}
+
+fn undecodable(error: alloy_rlp::Error) -> LedgerError {
+    LedgerError::Corrupt(format!("a record cannot be decoded: {error}"))
+}
+
+/// The header alone.
+pub fn decode_header(record: &Record) -> Result<Header> {
+    Header::decode(&mut record.section(Section::Header as usize)?).map_err(undecodable)
+}
+
+/// The receipts alone, but for the state roots of old ones.
+pub fn decode_receipts(record: &Record) -> Result<Vec<StoredReceipt>> {
+    decode(record.section(Section::Receipts as usize)?)
+}
+
+/// The hashes of the transactions, which are not decoded for it.
+pub fn transaction_hashes(record: &Record) -> Result<Vec<B256>> {
+    let transactions: Vec<(Address, &[u8])> = decode(record.section(Section::Transactions as usize)?)?;
+    Ok(transactions.into_iter().map(|(_, raw)| keccak256(raw)).collect())
 }
 
 pub fn decode_changes(record: &Record) -> Result<(BlockChanges, Vec<Edit>)> {

@@ -2,7 +2,7 @@
 use super::{
     account::{Account, BlockChanges, Delta},
     block::Block,
-    tables::{BlockPlace, Deletions},
+    tables::{BlockPlace, Deletions, IndexedValue},
 };
 use alloy_primitives::{
     Address, B256, Bytes, U256,
@@ -166,6 +166,16 @@ impl Overlay {
         self.log_addresses.retain(|(_, block)| *block <= number);
         self.log_topics.retain(|(_, block)| *block <= number);
         undone
+    }
+
+    /// Blocks from `first` to `last` with a log of this address or with this topic, ascending.
+    pub fn log_blocks(&self, value: &IndexedValue, first: u64, last: u64) -> Vec<u64> {
+        match value {
+            IndexedValue::Address(address) => {
+                self.log_addresses.range((*address, first)..=(*address, last)).map(|(_, block)| *block).collect()
+            }
+            IndexedValue::Topic(topic) => self.log_topics.range((*topic, first)..=(*topic, last)).map(|(_, block)| *block).collect(),
+        }
     }
 
     pub fn entries(&self) -> usize {

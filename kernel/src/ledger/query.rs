@@ -1,7 +1,7 @@
-//! What the ledger answers about blocks, logs and fees, and audits of its state.
+//! What the ledger answers about blocks and fees, and audits of its state.
 use super::{
     account::Account,
-    block::{Block, StoredLog},
+    block::Block,
     call::{self, Call, CallResult},
     error::{LedgerError, Result},
     machine::{At, Ledger},
@@ -18,23 +18,6 @@ use std::{collections::BTreeMap, sync::Arc};
 pub enum BlockId {
     Number(u64),
     Hash(B256),
-}
-
-/// Which logs: an empty list, of addresses or at a position of topics, matches everything.
-#[derive(Clone, Debug, Default)]
-pub struct LogQuery {
-    pub first: u64,
-    pub last: u64,
-    pub addresses: Vec<Address>,
-    pub topics: Vec<Vec<B256>>,
-}
-
-impl LogQuery {
-    fn matches(&self, log: &StoredLog) -> bool {
-        (self.addresses.is_empty() || self.addresses.contains(&log.address))
-            && self.topics.len() <= log.topics.len()
-            && self.topics.iter().zip(&log.topics).all(|(choices, topic)| choices.is_empty() || choices.contains(topic))
-    }
 }
 
 /// What `eth_feeHistory` tells of a block.
@@ -90,28 +73,6 @@ impl Ledger {
         Ok(block
             .map(|block| (block, index as usize))
             .filter(|(block, index)| block.transactions.get(*index).is_some_and(|found| found.hash == *hash)))
-    }
-
-    /// JSON array of logs, in order of the chain.
-    pub fn logs_json(&self, query: &LogQuery, removed: bool) -> Result<Vec<u8>> {
-        let last = query.last.min(self.newest().header.number);
-        if query.first > last {
-            return Ok(b"[]".to_vec());
-        }
-        let candidates = self.store.read().blocks_with_logs(query.first, last, &query.addresses, &query.topics)?;
-        let mut out = vec![b'['];
-        let mut add = |number: u64| -> Result<()> {
-            if let Some(block) = read_block(&self.store, number)? {
-                render::write_logs(&mut out, &block, removed, |log| query.matches(log));
-            }
-            Ok(())
-        };
-        match candidates {
-            Some(numbers) => numbers.into_iter().try_for_each(&mut add)?,
-            None => (query.first..=last).try_for_each(&mut add)?,
-        }
-        out.push(b']');
-        Ok(out)
     }
 
     /// JSON of the receipt of a transaction; none when it is in no block.

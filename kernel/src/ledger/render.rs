@@ -1,9 +1,11 @@
 //! Blocks, receipts and logs in the JSON of the RPC. Source: ethereum/execution-apis, src/schemas.
-use super::block::{Block, StoredLog};
+use super::block::{Block, StoredLog, StoredReceipt};
 use crate::{
     json::{self, Object},
     transaction::{MinedAt, write_transaction_json},
 };
+use alloy_consensus::Header;
+use alloy_primitives::B256;
 
 /// EIP-4844.
 const BLOB_KIND: u8 = 3;
@@ -95,18 +97,27 @@ pub fn transaction_json(block: &Block, index: usize) -> Vec<u8> {
 
 /// Where a log stands.
 struct LogPlace<'a> {
-    block: &'a Block,
+    header: &'a Header,
+    block_hash: B256,
+    transaction_hash: B256,
     transaction_index: usize,
     log_index: usize,
     removed: bool,
 }
 
+impl<'a> LogPlace<'a> {
+    fn new(block: &'a Block, transaction_index: usize, log_index: usize) -> Self {
+        let transaction_hash = block.transactions[transaction_index].hash;
+        Self { header: &block.header, block_hash: block.hash, transaction_hash, transaction_index, log_index, removed: false }
+    }
+}
+
 fn write_log(out: &mut Vec<u8>, log: &StoredLog, place: &LogPlace<'_>) {
-    let header = &place.block.header;
+    let header = place.header;
     let mut object = Object::begin(out);
     object.data("address", log.address).array("topics", &log.topics, |out, topic| json::data(out, topic.as_slice()));
-    object.data("data", &log.data).quantity("blockNumber", header.number).data("blockHash", place.block.hash);
-    object.quantity("blockTimestamp", header.timestamp).data("transactionHash", place.block.transactions[place.transaction_index].hash);
+    object.data("data", &log.data).quantity("blockNumber", header.number).data("blockHash", place.block_hash);
+    object.quantity("blockTimestamp", header.timestamp).data("transactionHash", place.transaction_hash);
     object.quantity("transactionIndex", place.transaction_index).quantity("logIndex", place.log_index).boolean("removed", place.removed);
     object.end();
 }
@@ -130,8 +141,7 @@ fn write_receipt(out: &mut Vec<u8>, block: &Block, index: usize, first_log_index
     }
     object.data("logsBloom", receipt.with_bloom().logs_bloom);
     object.array("logs", receipt.logs.iter().enumerate(), |out, (position, log)| {
-        let place = LogPlace { block, transaction_index: index, log_index: first_log_index + position, removed: false };
-        write_log(out, log, &place);
+        write_log(out, log, &LogPlace::new(block, index, first_log_index + position));
     });
     object.end();
 }
@@ -167,20 +177,35 @@ pub fn simulated_json(block: &Block, full: bool) -> Vec<u8> {
 /// An array of logs of transaction `transaction_index`, the first of which has this index in the block.
 pub fn write_call_logs(out: &mut Vec<u8>, block: &Block, transaction_index: usize, first_log_index: usize, logs: &[StoredLog]) {
     json::array(out, logs.iter().enumerate(), |out, (position, log)| {
-        write_log(out, log, &LogPlace { block, transaction_index, log_index: first_log_index + position, removed: false });
+        write_log(out, log, &LogPlace::new(block, transaction_index, first_log_index + position));
     });
 }
 
-/// Append the block's logs that `wanted` picks to an array under way.
-pub fn write_logs(out: &mut Vec<u8>, block: &Block, removed: bool, wanted: impl Fn(&StoredLog) -> bool) {
+/// What is needed of a block to write its logs, besides the hashes of its transactions.
+pub struct BlockLogs<'a> {
+    pub header: &'a Header,
+    pub hash: B256,
+    pub receipts: &'a [StoredReceipt],
+}
+
+/// Append the block's logs that `wanted` picks, with commas between them and what is there.
+pub fn write_logs(
+    out: &mut Vec<u8>,
+    block: &BlockLogs<'_>,
+    transaction_hash: impl Fn(usize) -> B256,
+    removed: bool,
+    wanted: impl Fn(&StoredLog) -> bool,
+) {
+    let BlockLogs { header, hash: block_hash, receipts } = *block;
     let mut log_index = 0;
-    for (transaction_index, receipt) in block.receipts.iter().enumerate() {
+    for (transaction_index, receipt) in receipts.iter().enumerate() {
         for log in &receipt.logs {
             if wanted(log) {
-                if out.len() > 1 {
+                if !out.is_empty() {
                     out.push(b',');
                 }
-                write_log(out, log, &LogPlace { block, transaction_index, log_index, removed });
+                let transaction_hash = transaction_hash(transaction_index);
+                write_log(out, log, &LogPlace { header, block_hash, transaction_hash, transaction_index, log_index, removed });
             }
             log_index += 1;
         }

@@ -3,9 +3,9 @@ use super::{
     account::{Account, BlockChanges},
     block::{Block, decode_block},
     error::{LedgerError, Result},
-    log::BlockLog,
+    log::{BlockLog, Record},
     overlay::{Overlay, before_change},
-    tables::{BlockPlace, Deletions, Tables},
+    tables::{BlockPlace, Deletions, IndexedBlocks, IndexedValue, Tables},
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::bytecode::Bytecode;
@@ -257,38 +257,11 @@ impl Store {
         self.recent.get(usize::try_from(number.checked_sub(oldest)?).ok()?).cloned()
     }
 
-    /// Blocks from `first` to `last` that can hold a log of these addresses and topics, ascending; `None` when all of them can.
-    pub fn blocks_with_logs(&self, first: u64, last: u64, addresses: &[Address], topics: &[Vec<B256>]) -> Result<Option<BTreeSet<u64>>> {
-        let mut candidates: Option<BTreeSet<u64>> = None;
-        let mut narrow = |found: BTreeSet<u64>| match &mut candidates {
-            Some(candidates) => candidates.retain(|block| found.contains(block)),
-            None => candidates = Some(found),
-        };
-        if !addresses.is_empty() {
-            let mut found = BTreeSet::new();
-            for address in addresses {
-                if first <= self.covered {
-                    found.extend(self.tables.blocks_with_log_address(address, first, last.min(self.covered))?);
-                }
-                for layer in self.layers() {
-                    found.extend(layer.log_addresses.range((*address, first)..=(*address, last)).map(|(_, block)| *block));
-                }
-            }
-            narrow(found);
-        }
-        for choices in topics.iter().filter(|choices| !choices.is_empty()) {
-            let mut found = BTreeSet::new();
-            for topic in choices {
-                if first <= self.covered {
-                    found.extend(self.tables.blocks_with_log_topic(topic, first, last.min(self.covered))?);
-                }
-                for layer in self.layers() {
-                    found.extend(layer.log_topics.range((*topic, first)..=(*topic, last)).map(|(_, block)| *block));
-                }
-            }
-            narrow(found);
-        }
-        Ok(candidates)
+    /// Blocks from `first` to `last` with a log of this address or with this topic: those of the tables, and then those after them.
+    pub fn log_blocks(&self, value: &IndexedValue, first: u64, last: u64) -> Result<(Option<IndexedBlocks>, Vec<u64>)> {
+        let stored = (first <= self.covered).then(|| self.tables.log_blocks(*value, first, last.min(self.covered))).transpose()?;
+        let recent = self.layers().rev().flat_map(|layer| layer.log_blocks(value, first, last)).collect();
+        Ok((stored, recent))
     }
 
     // ---- change ----------------------------------------------------------------------------------------------
@@ -343,18 +316,34 @@ impl Store {
     }
 }
 
-/// Read a block, from memory or from the log; the lock is not held while the log is read.
-pub fn read_block(store: &parking_lot::RwLock<Store>, number: u64) -> Result<Option<Arc<Block>>> {
+/// A block as it is kept.
+pub enum Kept {
+    Recent(Arc<Block>),
+    Logged(Record, BlockPlace),
+}
+
+/// Find a block in memory or in the log; the lock is not held while the log is read.
+pub fn read_kept(store: &parking_lot::RwLock<Store>, number: u64) -> Result<Option<Kept>> {
     let (place, log) = {
         let store = store.read();
         if let Some(block) = store.recent(number) {
-            return Ok(Some(block));
+            return Ok(Some(Kept::Recent(block)));
         }
         let Some(place) = store.place(number)? else { return Ok(None) };
         (place, store.log.clone())
     };
     let record = log.read(place.position)?;
     let (record, _) = record.ok_or_else(|| LedgerError::Corrupt(format!("the log ends before block {number}")))?;
+    Ok(Some(Kept::Logged(record, place)))
+}
+
+/// Read a whole block.
+pub fn read_block(store: &parking_lot::RwLock<Store>, number: u64) -> Result<Option<Arc<Block>>> {
+    let (record, place) = match read_kept(store, number)? {
+        None => return Ok(None),
+        Some(Kept::Recent(block)) => return Ok(Some(block)),
+        Some(Kept::Logged(record, place)) => (record, place),
+    };
     let block = decode_block(&record)?;
     if block.hash != place.hash {
         return Err(LedgerError::Corrupt(format!("the log holds block {} where block {number} should be", block.header.number)));

@@ -8,7 +8,7 @@ use super::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_trie::Nibbles;
-use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition, backends::InMemoryBackend};
+use redb::{Builder, Database, Durability, Range, ReadOnlyTable, ReadableDatabase, TableDefinition, backends::InMemoryBackend};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::Arc};
 
@@ -275,17 +275,10 @@ impl Tables {
         Ok(())
     }
 
-    /// Blocks from `first` to `last` with a log of `address`.
-    pub fn blocks_with_log_address(&self, address: &Address, first: u64, last: u64) -> Result<Vec<u64>> {
-        let range: std::ops::RangeInclusive<[u8; 28]> = at_block(&address.0.0, first)..=at_block(&address.0.0, last);
-        let entries = self.readers.log_addresses.range(range).map_err(LedgerError::tables)?;
-        entries.map(|entry| entry.map(|(key, _)| block_of(&key.value())).map_err(LedgerError::tables)).collect()
-    }
-
-    pub fn blocks_with_log_topic(&self, topic: &B256, first: u64, last: u64) -> Result<Vec<u64>> {
-        let range: std::ops::RangeInclusive<[u8; 40]> = at_block(&topic.0, first)..=at_block(&topic.0, last);
-        let entries = self.readers.log_topics.range(range).map_err(LedgerError::tables)?;
-        entries.map(|entry| entry.map(|(key, _)| block_of(&key.value())).map_err(LedgerError::tables)).collect()
+    /// Blocks from `first` to `last` with a log of this address or with this topic.
+    pub fn log_blocks(&self, value: IndexedValue, first: u64, last: u64) -> Result<IndexedBlocks> {
+        let readers = self.readers.clone();
+        Ok(IndexedBlocks { entries: readers.log_entries(&value, first, last)?, readers, value, last })
     }
 
     /// Up to `limit` accounts after `after`, in the order of addresses.
@@ -509,6 +502,42 @@ fn delete_keys(write: &redb::WriteTransaction, deletions: &Deletions) -> Result<
     Ok(())
 }
 
+/// What logs are found by.
+#[derive(Clone, Copy, Debug)]
+pub enum IndexedValue {
+    Address(Address),
+    Topic(B256),
+}
+
+enum LogEntries {
+    Addresses(Range<'static, [u8; 28], ()>),
+    Topics(Range<'static, [u8; 40], ()>),
+}
+
+/// Blocks at which an index names a value, ascending, of one checkpoint's tables.
+pub struct IndexedBlocks {
+    readers: Arc<Readers>,
+    value: IndexedValue,
+    last: u64,
+    entries: LogEntries,
+}
+
+impl IndexedBlocks {
+    pub fn next(&mut self) -> Result<Option<u64>> {
+        let block = match &mut self.entries {
+            LogEntries::Addresses(entries) => entries.next().map(|entry| entry.map(|(key, _)| block_of(&key.value()))),
+            LogEntries::Topics(entries) => entries.next().map(|entry| entry.map(|(key, _)| block_of(&key.value()))),
+        };
+        block.transpose().map_err(LedgerError::tables)
+    }
+
+    /// Go on with the first block from `block` on.
+    pub fn skip_to(&mut self, block: u64) -> Result<()> {
+        self.entries = self.readers.log_entries(&self.value, block.min(self.last.saturating_add(1)), self.last)?;
+        Ok(())
+    }
+}
+
 /// The nodes of one trie among the tables.
 pub struct OwnedNodes<'a> {
     pub tables: &'a parking_lot::RwLock<super::store::Store>,
@@ -527,6 +556,20 @@ impl NodeSource for OwnedNodes<'_> {
 }
 
 impl Readers {
+    fn log_entries(&self, value: &IndexedValue, first: u64, last: u64) -> Result<LogEntries> {
+        match value {
+            IndexedValue::Address(address) => {
+                let (first, last): ([u8; 28], [u8; 28]) = (at_block(&address.0.0, first), at_block(&address.0.0, last));
+                self.log_addresses.range(first..=last).map(LogEntries::Addresses)
+            }
+            IndexedValue::Topic(topic) => {
+                let (first, last): ([u8; 40], [u8; 40]) = (at_block(&topic.0, first), at_block(&topic.0, last));
+                self.log_topics.range(first..=last).map(LogEntries::Topics)
+            }
+        }
+        .map_err(LedgerError::tables)
+    }
+
     fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>> {
         let value = self.nodes.get(node_key(owner, path).as_slice()).map_err(LedgerError::tables)?;
         Ok(value.map(|value| value.value().to_vec()))

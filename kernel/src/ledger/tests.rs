@@ -1,6 +1,6 @@
 //! The ledger as a whole: what is executed, kept, read back and taken back.
 #![allow(clippy::unwrap_used)]
-use super::{At, BlockId, BlockPlan, Call, CallStatus, Edit, Executed, Ledger, LedgerError, LogQuery, Options};
+use super::{At, BlockId, BlockPlan, Call, CallStatus, Edit, EmptyBlocks, Executed, Ledger, LedgerError, LogQuery, Options};
 use crate::{
     crypto,
     transaction::{SignedTransaction, TransactionFields, UnsignedTransaction},
@@ -8,6 +8,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U256, bytes};
 use std::{path::Path, sync::Arc, time::Duration};
 
+mod log_search;
 mod observers;
 mod proofs;
 
