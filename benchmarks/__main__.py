@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.bench import Bench
+from benchmarks.hardhat import ensure_hardhat
 from benchmarks.nodes import ensure_anvil
 from benchmarks.report import describe_machine, print_table, write_results
 from benchmarks.rows import ROWS, WRITING
@@ -25,9 +26,10 @@ def main() -> int:
     """Run what the command line asks for; 1 if a target was missed."""
     options = parse_options()
     names = [name for name in ROWS if name in (options.only or ROWS)]
-    machine = describe_machine(zerog=__version__, anvil=ensure_anvil(), commit=commit())
+    machine = describe_machine(zerog=__version__, anvil=ensure_anvil(), hardhat=ensure_hardhat(), commit=commit())
     print(f"{machine.processor}, {machine.cores} cores, {machine.memory_gib} GiB, {machine.system}, Python {machine.python}")
-    print(f"zerog {machine.zerog} ({machine.commit[:10]}), anvil {machine.anvil}; load before: {machine.load_before}")
+    peers = f"anvil {machine.anvil}, hardhat {machine.hardhat}"
+    print(f"zerog {machine.zerog} ({machine.commit[:10]}), {peers}; load before: {machine.load_before}")
     plain = measured({}, names)
     print_table("As the machine is", plain.rows)
     whole = len(names) == len(ROWS)

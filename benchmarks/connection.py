@@ -14,7 +14,7 @@ POLL_S = 0.002
 
 
 class PeerSpokeWronglyError(Exception):
-    """The node closed the connection or answered something that is not HTTP/1.1 with a Content-Length."""
+    """The node closed the connection or answered something that is not HTTP/1.1 with a body of known length."""
 
 
 class RpcFailedError(Exception):
@@ -58,7 +58,10 @@ class Connection:
         received = self._socket.recv(RECEIVE_BYTES)
         while (end := received.find(b"\r\n\r\n")) < 0:
             received += self._more()
-        wanted = end + 4 + content_length(received[:end])
+        length = content_length(received[:end])
+        if length is None:
+            return self._chunks(received[end + 4 :])
+        wanted = end + 4 + length
         if len(received) < wanted:
             chunks = [received]
             missing = wanted - len(received)
@@ -98,6 +101,19 @@ class Connection:
             time.sleep(POLL_S)  # noqa: TID251 - a foreign node tells nobody when it has made a block.
         raise RpcFailedError(f"{transaction_hash} is in no block after {self.timeout_s} s")
 
+    def _chunks(self, received: bytes) -> bytes:
+        """A body that comes in chunks (RFC 9112, 7.1), as Hardhat sends it."""
+        body = b""
+        while True:
+            while (end := received.find(b"\r\n")) < 0:
+                received += self._more()
+            size, received = int(received[:end].split(b";")[0], 16), received[end + 2 :]
+            while len(received) < size + 2:
+                received += self._more()
+            body, received = body + received[:size], received[size + 2 :]
+            if size == 0:
+                return body
+
     def _more(self) -> bytes:
         chunk = self._socket.recv(RECEIVE_BYTES)
         if not chunk:
@@ -105,10 +121,12 @@ class Connection:
         return chunk
 
 
-def content_length(head: bytes) -> int:
-    """Length of the body that an HTTP head announces."""
+def content_length(head: bytes) -> int | None:
+    """Length of the body that an HTTP head announces; `None` when it comes in chunks."""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             return int(value)
-    raise PeerSpokeWronglyError(f"no Content-Length in {head[:200]!r}")
+        if name.lower() == b"transfer-encoding" and value.strip() == b"chunked":
+            return None
+    raise PeerSpokeWronglyError(f"neither a length nor chunks in {head[:200]!r}")

@@ -10,7 +10,7 @@ from benchmarks.connection import Connection, RpcFailedError, rpc_body
 from benchmarks.nodes import Node
 from benchmarks.transfers import FUNDS_WEI, Sender, sign_transfers, transaction_hashes
 
-__all__ = ["Flow", "Reads", "fund", "measure_batches", "measure_one_by_one", "measure_reads"]
+__all__ = ["Flow", "Reads", "block_number", "drive", "fund", "measure_batches", "measure_one_by_one", "measure_reads"]
 
 STALL_S: Final = 5.0
 """A node that includes nothing more for this long has stalled: what it included until then is its figure."""

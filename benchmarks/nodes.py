@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ ANVIL_ARGUMENTS: Final = ("--gas-limit", "1000000000", "--chain-id", "31337", "-
 """Default automine. `--quiet` spares anvil a printed line a call, which makes it faster."""
 ZEROG_COMMAND: Final = (sys.executable, "-m", "zerog")
 START_LIMIT_S: Final = 60.0
+CALL_LIMIT_S: Final = 30.0
 POLL_S: Final = 0.002
 
 
@@ -37,9 +38,9 @@ class Node:
     url: str
     pid: int
 
-    def connect(self) -> Connection:
+    def connect(self, timeout_s: float = CALL_LIMIT_S) -> Connection:
         """A new connection to this node."""
-        return Connection(self.url)
+        return Connection(self.url, timeout_s)
 
     def written_bytes(self) -> int:
         """Bytes that this process and its descendants have handed to the block layer so far."""
@@ -62,12 +63,12 @@ def ensure_anvil() -> str:
 
 
 @contextmanager
-def anvil(environment: Mapping[str, str] | None = None) -> Iterator[Node]:
-    """A fresh anvil."""
+def anvil(environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> Iterator[Node]:
+    """A fresh anvil, perhaps with more arguments."""
     with tempfile.TemporaryDirectory(prefix="benchmark-anvil-") as home:
         port = free_port()
         process = subprocess.Popen(
-            [ANVIL_PROGRAM, *ANVIL_ARGUMENTS, "--port", str(port)],
+            [ANVIL_PROGRAM, *ANVIL_ARGUMENTS, *arguments, "--port", str(port)],
             stdout=subprocess.DEVNULL,
             env={**os.environ, **(environment or {}), "HOME": home},
         )

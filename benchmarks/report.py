@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["Machine", "Row", "describe_machine", "print_table", "write_results"]
 
 RESULTS: Final = Path(__file__).parent / "results"
-HEADINGS: Final = ("what", "zerog", "anvil", "ratio", "target", "met")
+HEADINGS: Final = ("what", "zerog", "anvil", "hardhat", "ratio", "target", "met")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +21,26 @@ class Row:
 
     what: str
     unit: str
-    zerog: float
+    zerog: float | None
+    """`None` for a row that could not be measured."""
     anvil: float | None
     target: str
     met: bool | None
     """`None` for a row that only reports."""
     note: str = ""
+    hardhat: float | None = None
+    """Only where that peer is measured too."""
 
     @property
     def ratio(self) -> float | None:
         """Ours by the peer's."""
-        return self.zerog / self.anvil if self.anvil else None
+        return self.zerog / self.anvil if self.zerog is not None and self.anvil else None
 
     def cells(self) -> tuple[str, ...]:
         ratio = "–" if self.ratio is None else f"{self.ratio:.2f}×"
         met = "–" if self.met is None else "yes" if self.met else "NO"
-        return self.what, figure(self.zerog, self.unit), figure(self.anvil, self.unit), ratio, self.target, met
+        figures = [figure(each, self.unit) for each in (self.zerog, self.anvil, self.hardhat)]
+        return self.what, *figures, ratio, self.target, met
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Machine:
     python: str
     zerog: str
     anvil: str
+    hardhat: str
     commit: str
     measured_at: str
 
@@ -59,11 +64,11 @@ def figure(value: float | None, unit: str) -> str:
     """A number as people read it."""
     if value is None:
         return "–"
-    digits = 0 if abs(value) >= 100 else 2
+    digits = 0 if abs(value) >= 100 else 2 if abs(value) >= 0.1 else 3
     return f"{value:,.{digits}f} {unit}".rstrip()
 
 
-def describe_machine(*, zerog: str, anvil: str, commit: str) -> Machine:
+def describe_machine(*, zerog: str, anvil: str, hardhat: str, commit: str) -> Machine:
     """The machine that this runs on."""
     processors = [
         line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
@@ -78,6 +83,7 @@ def describe_machine(*, zerog: str, anvil: str, commit: str) -> Machine:
         python=platform.python_version(),
         zerog=zerog,
         anvil=anvil,
+        hardhat=hardhat,
         commit=commit,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -93,7 +99,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
         print("  ".join(padded))
     for row in rows:
         if row.note:
-            print(f"  {row.what}: {row.note}")
+            print(f"  {row.what.strip()}: {row.note}")
 
 
 def write_results(name: str, machine: Machine, rows: Sequence[Row], details: object) -> Path:

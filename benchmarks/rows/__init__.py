@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.bench import Bench
+from benchmarks.rows.connections import connections
 from benchmarks.rows.flows import batches, one_by_one
 from benchmarks.rows.ledger import ledger
+from benchmarks.rows.mining import mining
 from benchmarks.rows.reads import reads
+from benchmarks.rows.snapshots import snapshots
 from benchmarks.rows.start import start
+from benchmarks.rows.tokens import tokens
 from benchmarks.rows.trace import trace
 
 __all__ = ["ROWS", "WRITING"]
@@ -16,11 +20,15 @@ ROWS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "start": start,
     "one-by-one": one_by_one,
     "batches": batches,
+    "tokens": tokens,
     "ledger": ledger,
     "reads": reads,
+    "connections": connections,
     "trace": trace,
+    "mining": mining,
+    "snapshots": snapshots,
 }
 """By the name that `--only` takes, in the order of the table."""
 
-WRITING: Final = frozenset({"start", "one-by-one", "batches", "ledger"})
+WRITING: Final = frozenset({"start", "one-by-one", "batches", "tokens", "ledger", "mining"})
 """Rows that a slower disk can change; the second table has these alone."""
