@@ -3,7 +3,8 @@
 import json
 import lzma
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import httpx
 import pytest
 
 from tests.devnet.command import START_S_MAX, Zerog
-from tests.ledger.foreign_chain import GETTER, ForeignChain, load
+from tests.devnet.questions import Question, questions
+from tests.ledger.foreign_chain import GETTER, BlockFacts, ForeignChain, load
 from zerog._kernel import keccak256
 from zerog.chain.protocol.block_file import split_blocks
 
 BLOB_GAS = 131_072
 """Of one blob. Source: EIP-4844."""
+QUESTIONS_AT_ONCE = 250
+NO_CODE = "0x" + keccak256(b"").hex()
 VECTOR = Path(__file__).parents[1] / "ledger" / "vectors" / "every_fork"
 
 
@@ -122,6 +126,44 @@ def compare(chain: ForeignChain, node: Served) -> None:
     assert node.ask("eth_blobBaseFee") == node.ask("eth_feeHistory", "0x1", "latest", [])["baseFeePerBlobGas"][0]
 
 
+def test_whatever_is_asked_of_it_the_specification_says_the_same(zerog: Zerog, blocks: Path) -> None:
+    """Of the last block of each fork: header, body, receipts, logs, traces, state and proofs, by every way that leads there."""
+    chain, raw_blocks = load(VECTOR), list(split_blocks([blocks.read_bytes()]))
+    take(zerog, blocks)
+    with serving(zerog) as node:
+        asked = Counter(hold_against(node, list(questions(chain, raw_blocks))))
+        for block in chain.blocks:
+            prove(node, block)
+    assert len(asked) >= 24  # Methods,
+    assert asked.total() > 5_000  # and questions.
+
+
+def hold_against(node: Served, asked: Sequence[Question]) -> Iterator[str]:
+    """Ask in batches; yields the method of each question that was answered as expected."""
+    for begin in range(0, len(asked), QUESTIONS_AT_ONCE):
+        part = asked[begin : begin + QUESTIONS_AT_ONCE]
+        calls = [{"jsonrpc": "2.0", "id": index, "method": it.method, "params": it.parameters} for index, it in enumerate(part)]
+        answers = {answer["id"]: answer for answer in node.http.post("", json=calls).json()}
+        for index, question in enumerate(part):
+            assert "error" not in answers[index], (question, answers[index])
+            assert question.found(answers[index]["result"]) == question.expected, question
+            yield question.method
+
+
+def prove(node: Served, block: BlockFacts) -> None:
+    """Every account and slot leads to the state root that the specification has."""
+    assert block.facts is not None
+    slots: dict[str, dict[str, int]] = {address: {} for address in block.facts.accounts}
+    for address, slot, value in block.facts.slots:
+        slots[address][slot] = value
+    for address, (nonce, balance, code_hash) in block.facts.accounts.items():
+        proof = node.ask("eth_getProof", address, list(slots[address]), hex(block.number))
+        assert "0x" + keccak256(bytes.fromhex(proof["accountProof"][0][2:])).hex() == block.state_root
+        if (nonce, balance, code_hash) != (0, 0, NO_CODE):
+            assert (proof["nonce"], proof["balance"], proof["codeHash"]) == (hex(nonce), hex(balance), code_hash)
+        assert {it["key"]: int(it["value"], 16) for it in proof["storageProof"]} == slots[address]
+
+
 def test_what_comes_before_damage_is_taken_and_the_rest_later(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
     whole = blocks.read_bytes()
     torn = tmp_path / "torn.rlp"
@@ -135,14 +177,29 @@ def test_what_comes_before_damage_is_taken_and_the_rest_later(zerog: Zerog, bloc
     assert done["taken"] + done["known"] == done["head"]
 
 
-def test_a_block_that_breaks_the_rules_is_named(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
+def test_a_block_that_does_not_follow_is_named(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
     parts = list(split_blocks([blocks.read_bytes()]))
     parts[6:8] = [parts[7], parts[6]]
-    shuffled = tmp_path / "shuffled.rlp"
-    shuffled.write_bytes(b"".join(parts))
-    refused = take(zerog, shuffled, expect=1)
-    assert "block_refused" in refused.stderr
-    assert "block 8 (0x" in refused.stderr
+    swapped = tmp_path / "swapped.rlp"
+    swapped.write_bytes(b"".join(parts))
+    refused = take(zerog, swapped, expect=1)
+    assert "error [block_refused]: block 8 (0x" in refused.stderr
+    assert "its parent hash is 0x" in refused.stderr
+    assert "\nremedy: " in refused.stderr
+
+
+def test_files_that_cannot_be_read_are_told_by_name(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
+    for path, genesis, named in (
+        (tmp_path / "nowhere.rlp", VECTOR / "genesis.json", "nowhere.rlp"),
+        (tmp_path, VECTOR / "genesis.json", str(tmp_path)),
+        (blocks, tmp_path / "nowhere.json", "nowhere.json"),
+    ):
+        refused = take(zerog, path, genesis, expect=1)
+        assert refused.stderr.startswith("error [file_unreadable]: ")
+        assert named in refused.stderr
+        assert "\nremedy: " in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert not (tmp_path / ".zerog").exists()
 
 
 def test_a_folder_holds_one_chain(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:

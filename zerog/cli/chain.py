@@ -65,15 +65,16 @@ def import_chain(
     from zerog.chain.node.foreign import Imported
     from zerog.chain.node.foreign import import_chain as take
     from zerog.primitives import encode_data
-
-    folder = NetworkFolder.of(directory)
-    folder.prepare()
+    from zerog.runtime.files import open_for_reading
 
     def report(imported: Imported) -> None:
         say(f"block {imported.head_number}: {imported.taken} taken, {imported.known} known")
 
-    with folder.acquire("zerog chain import"), blocks.open("rb") as file:
-        done = take(genesis.read_bytes(), iter(lambda: file.read(READ_BYTES), b""), folder.path / "chain", report)
+    with open_for_reading(blocks) as file, open_for_reading(genesis) as document:
+        folder = NetworkFolder.of(directory)
+        folder.prepare()
+        with folder.acquire("zerog chain import"):
+            done = take(document.read(), iter(lambda: file.read(READ_BYTES), b""), folder.path / "chain", report)
     if json:
         print_json({"head": done.head_number, "hash": encode_data(done.head_hash), "taken": done.taken, "known": done.known})
     else:

@@ -7,13 +7,21 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import msgspec
 
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["FileLock", "LockHeldError", "LockHolder", "make_private_folder", "write_atomically"]
+__all__ = [
+    "FileLock",
+    "FileUnreadableError",
+    "LockHeldError",
+    "LockHolder",
+    "make_private_folder",
+    "open_for_reading",
+    "write_atomically",
+]
 
 PRIVATE_FOLDER_MODE: Final = 0o700
 PRIVATE_FILE_MODE: Final = 0o600
@@ -47,6 +55,29 @@ class LockHeldError(RefusalError):
 
     def __str__(self) -> str:
         return f"{self.path} is held by {self.holder or 'another process'}"
+
+
+@dataclass(eq=False)
+class FileUnreadableError(RefusalError):
+    """A file that somebody named cannot be opened."""
+
+    path: Path
+    cause: str
+
+    code = "file_unreadable"
+    remedy = "check the file's name and who may read it"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
+
+
+def open_for_reading(path: Path) -> BinaryIO:
+    """Open a file that a person named. Raises `FileUnreadableError`."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise FileUnreadableError(path, error.strerror or str(error)) from None
 
 
 class FileLock:

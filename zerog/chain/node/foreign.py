@@ -85,8 +85,8 @@ def import_chain(genesis: bytes, chunks: Iterable[bytes], data_dir: Path, report
     try:
         write_atomically(data_dir / GENESIS_FILE, genesis)
         taken = known = 0
-        for batch in _batches(split_blocks(chunks)):
-            fresh = [block for block in batch if ledger.block(keccak256(header_of(block))) is None]
+        for batch in _batches(_placed(split_blocks(chunks))):
+            fresh = [block for block in batch if ledger.block(block.hash) is None]
             _take(ledger, fresh)
             taken, known = taken + len(fresh), known + len(batch) - len(fresh)
             head = ledger.head()
@@ -132,15 +132,33 @@ def served(settings: ChainNodeSettings) -> ChainNodeSettings:
     return replace(settings, dev_methods=False, automine=False, block_time_s=None)
 
 
-def _batches(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A block, and at which byte of the file it begins."""
+
+    offset: int
+    hash: bytes
+    rlp: bytes
+
+
+def _placed(blocks: Iterator[bytes]) -> Iterator[_Placed]:
+    offset = 0
+    for block in blocks:
+        yield _Placed(offset, keccak256(header_of(block, offset)), block)
+        offset += len(block)
+
+
+def _batches(blocks: Iterator[_Placed]) -> Iterator[list[_Placed]]:
     """Blocks in groups; those before a place that cannot be read come before its error."""
-    batch: list[bytes] = []
+    batch: list[_Placed] = []
+    size = 0
     try:
         for block in blocks:
             batch.append(block)
-            if len(batch) >= BLOCKS_AT_ONCE or sum(map(len, batch)) >= BATCH_BYTES:
+            size += len(block.rlp)
+            if len(batch) >= BLOCKS_AT_ONCE or size >= BATCH_BYTES:
                 yield batch
-                batch = []
+                batch, size = [], 0
     except BlockFileError:
         yield batch
         raise
@@ -165,9 +183,12 @@ def _open(genesis: bytes, data_dir: Path) -> Ledger:
         raise GenesisFileError(f"the genesis cannot be read: {error}") from None
 
 
-def _take(ledger: Ledger, blocks: list[bytes]) -> None:
+def _take(ledger: Ledger, blocks: list[_Placed]) -> None:
     try:
-        ledger.import_blocks(blocks)
+        ledger.import_blocks([block.rlp for block in blocks])
     except BlockRefusedError as error:
         number, block_hash, cause = error.args
         raise ForeignBlockError(number, block_hash, cause) from None
+    except DecodeError as error:
+        damaged = next(block for block in blocks if ledger.block(block.hash) is None)  # All before it were taken.
+        raise BlockFileError(damaged.offset, str(error)) from None

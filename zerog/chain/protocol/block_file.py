@@ -48,13 +48,16 @@ def split_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise BlockFileError(offset, f"the file ends {len(held)} bytes after it begins")
 
 
-def header_of(block: bytes) -> bytes:
-    """The header of a block, RLP both; its Keccak-256 is the block's hash. Raises `BlockFileError` when the block holds none."""
+def header_of(block: bytes, offset: int = 0) -> bytes:
+    """The header of a block, RLP both; its Keccak-256 is the block's hash.
+
+    Raises `BlockFileError`, with the byte of the file at which the block begins, when it holds none.
+    """
     outer = _head_length(block)
     inner = memoryview(block)[outer : outer + HEAD_BYTES_MAX]
-    length = _length_of_list(inner, 0)
+    length = _length_of_list(inner, offset)
     if length is None or outer + length > len(block):
-        raise BlockFileError(0, "a block begins with its header, and this one does not")
+        raise BlockFileError(offset, "a block begins with its header, and this one does not")
     return block[outer : outer + length]
 
 
