@@ -239,12 +239,19 @@ def test_an_ephemeral_network_leaves_nothing_behind(zerog: Zerog) -> None:
     assert not (zerog.folder / ".zerog" / "network.json").exists()
 
 
-def test_blocks_come_by_themselves_when_asked(zerog: Zerog) -> None:
+def test_blocks_come_by_themselves_when_asked_and_on_demand_as_well(zerog: Zerog) -> None:
     endpoints = zerog.up("--block-time", "0.2")
     first = block_number(endpoints)
     deadline = time.monotonic() + 20
     while block_number(endpoints) < first + 3:
         assert time.monotonic() < deadline
+    zerog.down()
+    endpoints = zerog.up("--block-time", "3600")
+    height = block_number(endpoints)
+    sent = ask(endpoints, "eth_sendTransaction", {"from": endpoints.accounts[1].address, "to": endpoints.accounts[2].address})
+    receipt = ask(endpoints, "eth_getTransactionReceipt", sent)
+    assert isinstance(receipt, dict)
+    assert receipt["blockNumber"] == hex(height + 1)
 
 
 def test_down_and_status_where_nothing_runs(zerog: Zerog) -> None:

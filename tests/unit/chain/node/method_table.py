@@ -70,5 +70,7 @@ BESIDE: Final = names("""
     eth_getRawTransactionByBlockHashAndIndex eth_getRawTransactionByBlockNumberAndIndex
     eth_sendTransactionSync evm_setTime anvil_setTime anvil_addBalance tenderly_addBalance anvil_dealErc20 anvil_setErc20Allowance
     hardhat_dumpState hardhat_loadState
+    anvil_snapshot anvil_revert anvil_increaseTime anvil_setNextBlockTimestamp anvil_setAutomine anvil_setIntervalMining
+    anvil_setBlockGasLimit anvil_getIntervalMining anvil_dropAllTransactions anvil_removePoolTransactions eth_sendUnsignedTransaction
 """)
 """Beside that table: how nodes of zerog follow each other, the rest of namespaces whose other methods are there, other spellings."""

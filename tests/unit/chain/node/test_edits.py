@@ -164,3 +164,34 @@ def test_an_impersonated_account_without_money_cannot_pay(chain: Running) -> Non
     refused = chain.refusal("eth_sendTransaction", {"from": STRANGER, "to": STRANGER, "gas": "0x5208"})
     assert "insufficient funds" in refused.message
     chain.rpc("anvil_stopImpersonatingAccount", STRANGER)
+
+
+def test_an_unsigned_transaction_acts_as_whom_it_names_without_impersonation(chain: Running) -> None:
+    contract = chain.place(ECHO)
+    for sender in (STRANGER, contract, text(SENDER.address)):
+        chain.rpc("anvil_setBalance", sender, hex(10**18))
+        sent = chain.rpc("eth_sendUnsignedTransaction", {"from": sender, "to": text(OTHER.address), "value": "0x1"})
+        whole = chain.rpc("eth_getTransactionByHash", sent)
+        assert (whole["from"], whole["r"], whole["s"]) == (sender, sender, "0x1")
+        assert chain.rpc("eth_getTransactionReceipt", sent)["status"] == "0x1"
+    assert chain.refusal("eth_sendTransaction", {"from": STRANGER, "to": STRANGER}).message.startswith("unknown account")
+
+
+# ---- the pool ----------------------------------------------------------------------------------------------------
+
+
+def test_the_pool_is_emptied_of_one_sender_or_of_all(chain: Running) -> None:
+    chain.rpc("evm_setAutomine", False)
+    first, second = chain.nonce(SENDER), chain.nonce(OTHER)
+    for offset in (0, 1, 5):
+        chain.send(SENDER, nonce=first + offset)
+        chain.send(OTHER, nonce=second + offset)
+    assert chain.rpc("txpool_status") == {"pending": "0x4", "queued": "0x2"}
+    chain.rpc("anvil_removePoolTransactions", text(SENDER.address))
+    assert chain.rpc("txpool_contentFrom", text(SENDER.address)) == {"pending": {}, "queued": {}}
+    assert chain.rpc("txpool_status") == {"pending": "0x2", "queued": "0x1"}
+    chain.rpc("anvil_dropAllTransactions")
+    assert chain.rpc("txpool_status") == {"pending": "0x0", "queued": "0x0"}
+    chain.rpc("evm_mine")
+    assert chain.rpc("eth_getBlockByNumber", "latest", False)["transactions"] == []
+    assert (chain.nonce(SENDER, "pending"), chain.nonce(OTHER, "pending")) == (first, second)

@@ -125,6 +125,14 @@ def test_the_interval_follows_a_time_that_was_set() -> None:
             assert {int(next_head(socket)["timestamp"], 16) for _ in range(4)} <= {target, target + 50}
 
 
+def test_the_interval_is_told(chain: Running) -> None:
+    for seconds, told in ((10_000, 10_000), (0, None)):
+        chain.rpc("anvil_setIntervalMining", seconds)
+        assert chain.rpc("anvil_getIntervalMining") == told
+    with node(ChainNodeSettings(rpc_port=0, block_time_s=7_200.5)) as other:
+        assert other.rpc("anvil_getIntervalMining") == 7_200.5
+
+
 # ---- evm_mine ----------------------------------------------------------------------------------------------------
 
 

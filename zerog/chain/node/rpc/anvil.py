@@ -7,13 +7,26 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, Final, ParamSpec
 
+import msgspec
+
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.rpc.evm import check_count
 from zerog.chain.node.rpc.web3 import client_version
 from zerog.chain.node.state_dump import dump_state, load_state
 from zerog.chain.protocol.errors import AlreadyMinedError, NonceLoweredError
 from zerog.chain.wire.numbers import LooseNumber, StorageSlot
-from zerog.primitives import Address, Data, Hash32, InvalidParametersError, Quantity, Uint64, Uint128, encode_data, encode_quantity
+from zerog.primitives import (
+    Address,
+    Data,
+    Hash32,
+    InvalidParametersError,
+    Quantity,
+    Uint64,
+    Uint128,
+    decode_hook,
+    encode_data,
+    encode_quantity,
+)
 from zerog.runtime.jsonrpc import Namespace
 
 __all__ = ["anvil", "hardhat"]
@@ -155,6 +168,29 @@ async def hardhat_drop_transaction(chain: Chain, transaction_hash: Hash32) -> bo
     return await drop_transaction(chain, transaction_hash) is not None
 
 
+@anvil.method("dropAllTransactions", dev=True)
+async def drop_all_transactions(chain: Chain) -> None:
+    """Take all transactions out of the pool."""
+    async with chain.producer.exclusive():
+        chain.pool.clear()
+
+
+@anvil.method("removePoolTransactions", dev=True)
+async def remove_pool_transactions(chain: Chain, sender: Address) -> None:
+    """Take the transactions of one sender out of the pool."""
+    async with chain.producer.exclusive():
+        content = msgspec.json.decode(chain.pool.content_from_json(sender), type=dict[str, dict[str, _Pooled]], dec_hook=decode_hook)
+        for waiting in content.values():
+            for transaction in waiting.values():
+                chain.pool.drop(transaction.hash)
+
+
+class _Pooled(msgspec.Struct):
+    """What is read of a transaction in the pool."""
+
+    hash: Hash32
+
+
 @both("setNextBlockBaseFeePerGas")
 async def set_next_block_base_fee_per_gas(chain: Chain, base_fee: Uint64) -> None:
     """Fix the next block's base fee in wei."""
@@ -198,6 +234,13 @@ async def remove_block_timestamp_interval(chain: Chain) -> bool:
 def get_automine(chain: Chain) -> bool:
     """Whether each transaction is mined when it arrives."""
     return chain.producer.automine
+
+
+@anvil.method("getIntervalMining", dev=True)
+def get_interval_mining(chain: Chain) -> float | int | None:
+    """Seconds between two blocks that come by themselves; `null` when none do."""
+    seconds = chain.producer.interval_s
+    return int(seconds) if seconds is not None and seconds.is_integer() else seconds
 
 
 @anvil.method("dumpState", dev=True, aliases=("hardhat_dumpState",))

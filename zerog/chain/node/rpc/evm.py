@@ -1,4 +1,7 @@
-"""`evm_*`: time and snapshots, as ganache began them and every test framework uses them. Answers have anvil's shapes."""
+"""`evm_*`: time and snapshots, as ganache began them and every test framework uses them. Answers have anvil's shapes.
+
+Programs over alloy call some of them by anvil's own prefix.
+"""
 
 from typing import Final, Self
 
@@ -50,13 +53,13 @@ def check_count(count: int) -> int:
     return count
 
 
-@evm.method("snapshot", dev=True)
+@evm.method("snapshot", dev=True, aliases=("anvil_snapshot",))
 async def snapshot(chain: Chain) -> Quantity:
     """Remember this moment."""
     return Quantity(await chain.take_snapshot())
 
 
-@evm.method("revert", dev=True)
+@evm.method("revert", dev=True, aliases=("anvil_revert",))
 async def revert(chain: Chain, snapshot_id: LooseNumber) -> bool:
     """Go back to a snapshot, which is then gone with all later ones; false when there is none."""
     return await chain.revert(snapshot_id)
@@ -70,14 +73,14 @@ async def mine(chain: Chain, options: MineOptions | None = None) -> str:
     return "0x0"
 
 
-@evm.method("increaseTime", dev=True)
+@evm.method("increaseTime", dev=True, aliases=("anvil_increaseTime",))
 async def increase_time(chain: Chain, seconds: LooseNumber) -> int:
     """Move the time of blocks to come forward; returns by how much it is off in all."""
     async with chain.producer.exclusive():
         return chain.producer.block_clock.increase(seconds)
 
 
-@evm.method("setNextBlockTimestamp", dev=True)
+@evm.method("setNextBlockTimestamp", dev=True, aliases=("anvil_setNextBlockTimestamp",))
 async def set_next_block_timestamp(chain: Chain, timestamp: LooseNumber) -> None:
     """Fix the next block's time; the clock goes on from there."""
     async with chain.producer.exclusive():
@@ -91,7 +94,7 @@ async def set_time(chain: Chain, timestamp: LooseNumber) -> int:
         return chain.producer.block_clock.set_time(timestamp, int(chain.clock.unix_s()), chain.ledger.head().timestamp)
 
 
-@evm.method("setAutomine", dev=True)
+@evm.method("setAutomine", dev=True, aliases=("anvil_setAutomine",))
 async def set_automine(chain: Chain, enabled: bool) -> None:
     """Make a block for each transaction that arrives, or stop doing so. What waits is mined when it is switched on."""
     chain.producer.automine = enabled
@@ -99,13 +102,13 @@ async def set_automine(chain: Chain, enabled: bool) -> None:
         await chain.producer.mine_pending()
 
 
-@evm.method("setIntervalMining", dev=True)
+@evm.method("setIntervalMining", dev=True, aliases=("anvil_setIntervalMining",))
 def set_interval_mining(chain: Chain, seconds: LooseNumber) -> None:
     """Make a block every so many seconds, whatever `evm_setAutomine` says; 0 stops it."""
     chain.producer.set_interval(float(seconds) or None)
 
 
-@evm.method("setBlockGasLimit", dev=True)
+@evm.method("setBlockGasLimit", dev=True, aliases=("anvil_setBlockGasLimit",))
 async def set_block_gas_limit(chain: Chain, gas_limit: LooseNumber) -> bool:
     """Gas limit of the blocks to come."""
     if not GAS_LIMIT_MIN <= gas_limit <= GAS_LIMIT_MAX:

@@ -6,7 +6,7 @@ import msgspec
 
 from zerog._kernel import Rejection, keccak256, typed_data_hash
 from zerog.chain.node.chain import Chain
-from zerog.chain.node.drafts import draft
+from zerog.chain.node.drafts import draft, fill
 from zerog.chain.node.rpc.transactions import receipt_in_time
 from zerog.chain.node.soon import now
 from zerog.chain.protocol.pool_errors import pool_refusal
@@ -49,6 +49,18 @@ async def send_transaction(chain: Chain, transaction: TransactionObject) -> Data
     async with chain.drafting:  # Two drafts at once would take the same nonce.
         raw, is_impersonated = (await draft(chain, transaction)).sign(chain)
         (outcome,) = await now(chain.producer.submit([raw], impersonated=is_impersonated))
+    if isinstance(outcome, Rejection):
+        raise pool_refusal(outcome)
+    return Data(outcome)
+
+
+@eth.method("sendUnsignedTransaction", dev=True)
+async def send_unsigned_transaction(chain: Chain, transaction: TransactionObject) -> Data:
+    """As `eth_sendTransaction`, in the name of whom it names. Source: foundry-rs/foundry, crates/anvil/core/src/eth/mod.rs."""
+    async with chain.drafting:
+        sender = transaction.sender or chain.accounts.first()
+        raw = (await fill(chain, transaction, sender)).impersonate(sender)
+        (outcome,) = await now(chain.producer.submit([raw], impersonated=True))
     if isinstance(outcome, Rejection):
         raise pool_refusal(outcome)
     return Data(outcome)
