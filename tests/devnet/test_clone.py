@@ -46,6 +46,22 @@ def test_it_is_refused_beyond_this_machine(zerog: Zerog) -> None:
         assert "stays on this machine" in refused.stderr
 
 
+def test_who_follows_a_copy_says_so_and_stays_on_this_machine_too(zerog: Zerog) -> None:
+    endpoints = zerog.up("--like", "mainnet")
+    assert endpoints.chain is not None
+    follow = ("chain", "run", "--rpc-port", "0", "--follow", endpoints.chain.http)
+    for folder in (zerog.folder / "first", zerog.folder / "second"):
+        refused = Zerog(folder).run(*follow, "--host", "0.0.0.0", expect=1)  # noqa: S104 - it is refused.
+        assert "error [settings_invalid]: a copy of mainnet stays on this machine" in refused.stderr
+    with Zerog(zerog.folder / "first").begin(*follow) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        question = {"jsonrpc": "2.0", "id": 1, "method": "web3_clientVersion", "params": []}
+        assert httpx.post(url, json=question, timeout=START_S_MAX).json()["result"].endswith(" mainnet-clone")
+        process.terminate()
+        process.communicate(timeout=START_S_MAX)
+
+
 def test_other_rules_need_a_reset(zerog: Zerog) -> None:
     zerog.up("--rules", "zero-gravity")
     zerog.down()

@@ -22,6 +22,7 @@ from zerog.primitives import encode_data
 CATCH_UP_S_MAX = 60
 LOGGER, LOGGER_CODE = "0x" + "10" * 20, "0x5f355f5fa100"
 """Emits an event without data whose topic is the first word of the call data."""
+W0G, AGENCY = (encode_data(load("local").addresses[name]) for name in ("w0g", "wrapped_base_agency"))
 ACCOUNTS = [encode_data(account.address) for account in network_accounts(load("local"))]
 
 
@@ -70,19 +71,21 @@ class Node:
         return found
 
 
+def started(stack: ExitStack, folder: Path, *words: str) -> Node:
+    """A node that runs until the stack ends."""
+    node = Node(Zerog(folder), words)
+    stack.callback(node.end)
+    stack.enter_context(node.http)
+    node.start()
+    return node
+
+
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[tuple[Node, Node]]:
     """A leader that runs, and a node that follows it."""
     with ExitStack() as stack:
-        leader = Node(Zerog(tmp_path / "leader"), ())
-        stack.callback(leader.end)
-        stack.enter_context(leader.http)
-        leader.start()
-        follower = Node(Zerog(tmp_path / "follower"), ("--follow", leader.url))
-        stack.callback(follower.end)
-        stack.enter_context(follower.http)
-        follower.start()
-        yield leader, follower
+        leader = started(stack, tmp_path / "leader")
+        yield leader, started(stack, tmp_path / "follower", "--follow", leader.url)
 
 
 def caught_up(leader: Node, follower: Node) -> int:
@@ -121,11 +124,16 @@ def kill_caught_up(leader: Node, follower: Node) -> None:
     follower.end(signal.SIGKILL)
 
 
-def compare(leader: Node, follower: Node, number: int) -> None:
-    """Both have the same block and root at every height up to `number`, and tell the same of what is in them."""
+def compare_blocks(leader: Node, follower: Node, number: int) -> None:
+    """Both have the same block and root at every height up to `number`."""
     blocks = leader.blocks(number)
     assert len(blocks) == number + 1
     assert follower.blocks(number) == blocks
+
+
+def compare(leader: Node, follower: Node, number: int) -> None:
+    """The same, and they tell the same of what is in them."""
+    compare_blocks(leader, follower, number)
     everything = {"fromBlock": "0x0", "toBlock": "latest"}
     logs = leader.ask("eth_getLogs", everything)
     assert follower.ask("eth_getLogs", everything) == logs != []
@@ -231,6 +239,32 @@ def test_a_transaction_is_handed_on_and_what_the_leader_refuses_is_told(nodes: t
     again = follower.answer("eth_sendRawTransaction", raw)["error"]
     assert again == leader.answer("eth_sendRawTransaction", raw)["error"]
     assert follower.answer("evm_mine")["error"]["code"] == -32601
+
+
+@pytest.mark.parametrize("words", [("--rules", "zero-gravity"), ("--rules", "ethereum"), ("--like", "galileo")], ids=" ".join)
+def test_the_rules_of_the_leader_are_followed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Gas floor, equal timestamps and W0G's precompiled contract, or none of them."""
+    has_rules = "ethereum" not in words
+    with ExitStack() as stack:
+        leader = started(stack, tmp_path / "leader", *words)
+        follower = started(stack, tmp_path / "follower", "--follow", leader.url)
+        # setMinterCap(account 1, 10^18, 0), which only the agency's owner may ask for.
+        cap = "0xdddba6c8" + ACCOUNTS[1][2:].rjust(64, "0") + f"{10**18:064x}" + "0" * 64
+        mint = "0x40c10f19" + ACCOUNTS[2][2:].rjust(64, "0") + f"{5:064x}"
+        sent = [
+            leader.ask("eth_sendTransaction", {"from": ACCOUNTS[index], "to": to, "data": data, "gas": hex(900_000)})
+            for index, to, data in ((0, AGENCY, cap), (1, W0G, mint), (3, ACCOUNTS[4], "0x"))
+        ]
+        number = caught_up(leader, follower)
+        compare_blocks(leader, follower, number)
+        receipts = [leader.ask("eth_getTransactionReceipt", transaction_hash) for transaction_hash in sent]
+        assert [follower.ask("eth_getTransactionReceipt", transaction_hash) for transaction_hash in sent] == receipts
+        assert [receipt["status"] for receipt in receipts] == (["0x1"] * 3 if has_rules else ["0x1", "0x0", "0x1"])
+        assert (receipts[2]["gasUsed"] == hex(720_000)) is has_rules
+        times = [int(leader.ask("eth_getBlockByNumber", hex(height), False)["timestamp"], 16) for height in range(1, number + 1)]
+        assert (len(set(times)) < len(times)) or not has_rules
+        balance = {"to": W0G, "data": "0x70a08231" + ACCOUNTS[2][2:].rjust(64, "0")}
+        assert int(follower.ask("eth_call", balance, "latest"), 16) == (5 if has_rules else 0)
 
 
 def test_another_chain_is_not_followed(nodes: tuple[Node, Node], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from zerog.networks.parameters import (
     load,
     names,
     own_network,
+    public_name,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "load",
     "names",
     "own_network",
+    "public_name",
 ]

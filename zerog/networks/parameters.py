@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "names",
     "own_network",
+    "public_name",
 ]
 
 CLONE_SUFFIX: Final = "-clone"
@@ -140,6 +141,11 @@ def load(name: str) -> NetworkParams:
         rules=file.rules,
         addresses=MappingProxyType(file.addresses),
     )
+
+
+def public_name(chain_id: int) -> str | None:
+    """The public network with this chain id; nothing when there is none that we know."""
+    return next((name for name in names() if load(name).rpc_url is not None and load(name).chain_id == chain_id), None)
 
 
 def own_network(like: PublicName | None = None, rules: RulesName | None = None) -> NetworkParams:

@@ -25,6 +25,10 @@ def test_public_networks_were_begun_by_others() -> None:
     assert networks.load("mainnet").rpc_url == "https://evmrpc.0g.ai"
 
 
+def test_public_networks_are_known_by_their_chain_id() -> None:
+    assert [networks.public_name(chain_id) for chain_id in (16602, 16661, 31337, 1)] == ["galileo", "mainnet", None, None]
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownNetworkError, match="galileo, local, mainnet"):
         networks.load("goerli")

@@ -11,7 +11,7 @@ from zerog._kernel import BlockRefusedError, DecodeError, GenesisMismatchError, 
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.protocol.block_file import BlockFileError, header_of, split_blocks
 from zerog.chain.protocol.errors import ChainError
-from zerog.networks import RULES, NetworkParams
+from zerog.networks import CLONE_SUFFIX, RULES, NetworkParams, public_name
 from zerog.runtime.files import make_private_folder, write_atomically
 
 __all__ = [
@@ -119,12 +119,17 @@ def keep_genesis(data_dir: Path | None, genesis: bytes) -> None:
 
 
 def foreign_network(genesis: bytes) -> NetworkParams:
-    """What is known of the network of a chain of others: its id. Raises `GenesisFileError`."""
+    """What is known of the network of a chain of others: its id, and whether it is a copy of a public network that a node of ours began.
+
+    Raises `GenesisFileError`.
+    """
     try:
-        chain_id = msgspec.json.decode(genesis, type=_Genesis).config.chain_id
+        config = msgspec.json.decode(genesis, type=_Genesis).config
     except msgspec.DecodeError as error:
         raise GenesisFileError(f"the genesis cannot be read: {error}") from None
-    return NetworkParams(name=f"chain-{chain_id}", chain_id=chain_id, rules=RULES["ethereum"], addresses={})
+    public = public_name(config.chain_id) if config.zero_gravity else None  # Only nodes of ours write those rules down.
+    name = f"chain-{config.chain_id}" if public is None else public + CLONE_SUFFIX
+    return NetworkParams(name=name, chain_id=config.chain_id, rules=RULES["ethereum"], addresses={})
 
 
 def served(settings: ChainNodeSettings) -> ChainNodeSettings:
@@ -167,6 +172,7 @@ def _batches(blocks: Iterator[_Placed]) -> Iterator[list[_Placed]]:
 
 class _Config(msgspec.Struct, rename="camel"):
     chain_id: int
+    zero_gravity: dict[str, object] = {}
 
 
 class _Genesis(msgspec.Struct):

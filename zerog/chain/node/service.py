@@ -24,7 +24,7 @@ from zerog.chain.node.rpc.web3 import client_version
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.protocol.constants import CALL_GAS_MAX
 from zerog.chain.protocol.errors import ChainError
-from zerog.networks import NetworkParams
+from zerog.networks import CLONE_SUFFIX, NetworkParams
 from zerog.primitives import encode_data
 from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.http.front import plain_hosts
@@ -73,7 +73,12 @@ class ChainNode:
     def __init__(
         self, settings: ChainNodeSettings, network: NetworkParams, clock: Clock | None = None, *, others: bytes | None = None
     ) -> None:
-        """`others` is the genesis of a chain that others make; none for one of our own."""
+        """`others` is the genesis of a chain that others make; none for one of our own.
+
+        Raises `SettingsError` when a copy of a public network, also one that is followed, would listen beyond this machine.
+        """
+        if network.is_clone:
+            settings.check_stays_here(network.name.removesuffix(CLONE_SUFFIX))
         self.settings = settings
         self.network = network
         self.clock = clock or SystemClock()

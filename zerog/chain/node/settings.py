@@ -76,8 +76,8 @@ class ChainNodeSettings:
             raise SettingsError(f"block time must be more than 0 s and less than a million seconds, not {self.block_time_s} s")
         if self.like is not None and self.rules is not None:
             raise SettingsError(f"a copy of {self.like} has its rules; leave the setting `rules` away")
-        if self.like is not None and not is_loopback_name(self.host):
-            raise SettingsError(f"a copy of {self.like} stays on this machine: the host must be a loopback address, not {self.host!r}")
+        if self.like is not None:
+            self.check_stays_here(self.like)
         if self.follow is not None and self.like is not None:
             raise SettingsError("a node that follows another has that one's network; leave the setting `like` away")
         if self.follow is not None and not self.follow.startswith(("http://", "https://")):
@@ -92,6 +92,11 @@ class ChainNodeSettings:
             raise SettingsError("the pool needs room for at least one transaction")
         if self.minimum_tip_wei < 0:
             raise SettingsError("the minimum tip cannot be negative")
+
+    def check_stays_here(self, public: str) -> None:
+        """Raises `SettingsError` unless a copy of the network `public` listens on this machine alone."""
+        if not is_loopback_name(self.host):
+            raise SettingsError(f"a copy of {public} stays on this machine: the host must be a loopback address, not {self.host!r}")
 
     @property
     def allowed_host_names(self) -> tuple[str, ...]:
