@@ -82,10 +82,10 @@ def started(stack: ExitStack, folder: Path, *words: str) -> Node:
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[tuple[Node, Node]]:
-    """A leader that runs, and a node that follows it."""
+    """A leader that runs, and a node that follows it. Both go back and restart across checkpoints of their ledgers."""
     with ExitStack() as stack:
-        leader = started(stack, tmp_path / "leader")
-        yield leader, started(stack, tmp_path / "follower", "--follow", leader.url)
+        leader = started(stack, tmp_path / "leader", "--checkpoint-blocks", "24")
+        yield leader, started(stack, tmp_path / "follower", "--follow", leader.url, "--checkpoint-blocks", "16")
 
 
 def caught_up(leader: Node, follower: Node) -> int:
