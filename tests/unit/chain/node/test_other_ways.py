@@ -45,6 +45,21 @@ def test_a_reorganisation_puts_other_blocks_in_the_same_places(chain: Running) -
     assert chain.rpc("anvil_getAutomine") is True
 
 
+def test_a_reorganisation_with_a_transaction_that_is_refused_leaves_as_many_blocks(chain: Running) -> None:
+    for _ in range(4):
+        chain.send(SENDER)
+    height, nonce = chain.number(), chain.nonce(SENDER) - 4
+    good, late = chain.raw(SENDER, nonce=nonce), chain.raw(SENDER, nonce=nonce + 1)
+    used = chain.raw(SENDER, nonce=0)
+    refused = chain.refusal("anvil_reorg", 4, [[good, 0], [used, 1], [late, 2]])
+    assert refused.message.startswith("nonce too low")
+    assert chain.number() == height
+    assert [len(chain.rpc("eth_getBlockByNumber", hex(height - back), False)["transactions"]) for back in (3, 2, 1, 0)] == [1, 0, 0, 0]
+    assert chain.rpc("txpool_status") == {"pending": "0x0", "queued": "0x0"}
+    assert chain.rpc("anvil_getAutomine") is True
+    assert chain.rpc("eth_getTransactionReceipt", chain.send(SENDER))["status"] == "0x1"
+
+
 def test_a_filter_tells_that_logs_which_it_reported_are_gone(chain: Running) -> None:
     logger = chain.place(LOGGER)
     wanted = chain.rpc("eth_newFilter", {"address": logger})

@@ -80,20 +80,25 @@ async def rollback(chain: Chain, depth: LooseNumber | None = None) -> None:
 
 @anvil.method("reorg", dev=True)
 async def reorg(chain: Chain, depth: LooseNumber, transactions: list[tuple[Data, LooseNumber]] | None = None) -> None:
-    """Put as many other blocks in the place of the newest ones. A raw transaction goes into the block that stands beside it, from 0 on."""
+    """Put as many other blocks in the place of the newest ones. A raw transaction goes into the block that stands beside it, from 0 on.
+
+    Where one is refused the other blocks are made all the same, without it and those after it, and the refusal is the answer.
+    """
     wanted = transactions or []
     if depth > REORG_BLOCKS_MAX:
         raise InvalidParametersError(f"at most {REORG_BLOCKS_MAX} blocks are replaced at once, not {depth:d}")
     if any(index >= depth for _, index in wanted):
         raise InvalidParametersError(f"a transaction is for one of the {depth:d} blocks that are replaced, counted from 0")
     automine, chain.producer.automine = chain.producer.automine, False
+    refusal: Rejection | None = None
     try:
         await chain.rollback(int(depth), other_way=True)
         for number in range(depth):
-            outcome = await now(chain.producer.submit([raw for raw, index in wanted if index == number]))
-            for refused in outcome:
-                if isinstance(refused, Rejection):
-                    raise pool_refusal(refused)
+            if refusal is None:
+                outcome = await now(chain.producer.submit([raw for raw, index in wanted if index == number]))
+                refusal = next((answer for answer in outcome if isinstance(answer, Rejection)), None)
             await chain.producer.mine()
     finally:
         chain.producer.automine = automine
+    if refusal is not None:
+        raise pool_refusal(refusal)
