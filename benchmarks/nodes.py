@@ -17,7 +17,7 @@ from typing import Final
 
 from benchmarks.connection import Connection
 
-__all__ = ["ANVIL_ARGUMENTS", "Node", "anvil", "ensure_anvil", "start_zerog", "stop_zerog", "zerog"]
+__all__ = ["ANVIL_ARGUMENTS", "Node", "anvil", "ensure_anvil", "resident_bytes", "start_zerog", "stop_zerog", "zerog"]
 
 HERE: Final = Path(__file__).parent
 ARCHITECTURE: Final = "arm64" if platform.machine() in {"arm64", "aarch64"} else "amd64"
@@ -152,6 +152,12 @@ def process_processor_seconds(pid: int) -> float:
         return 0.0
     user, system = stat.rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int | str) -> tuple[int, int]:
+    """Resident memory of one process, now and at most."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(lines["VmRSS"].split()[0]) * 1024, int(lines["VmHWM"].split()[0]) * 1024
 
 
 def process_written_bytes(pid: int | str) -> int:
