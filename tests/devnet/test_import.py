@@ -6,14 +6,18 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.crash.faults import Call, Fault, calls_on, run_traced
 from tests.devnet.command import START_S_MAX, Zerog
 from tests.devnet.questions import Question, questions
+from tests.ledger.counts import LONG, commit_seed
 from tests.ledger.foreign_chain import GETTER, BlockFacts, ForeignChain, load
 from zerog._kernel import keccak256
 from zerog.chain.protocol.block_file import split_blocks
@@ -21,6 +25,9 @@ from zerog.chain.protocol.block_file import split_blocks
 BLOB_GAS = 131_072
 """Of one blob. Source: EIP-4844."""
 QUESTIONS_AT_ONCE = 250
+KILLS = 30 if LONG else 3
+ATTEMPTS = 12
+"""By then any number has come down to 1."""
 NO_CODE = "0x" + keccak256(b"").hex()
 VECTOR = Path(__file__).parents[1] / "ledger" / "vectors" / "every_fork"
 
@@ -175,6 +182,62 @@ def test_what_comes_before_damage_is_taken_and_the_rest_later(zerog: Zerog, bloc
     assert done["known"] > 5
     assert done["taken"] > 5
     assert done["taken"] + done["known"] == done["head"]
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """What an import writes when nothing happens: files, as names in the chain's folder, and calls on them."""
+
+    files: tuple[str, ...]
+    calls: tuple[Call, ...]
+
+
+def importing(folder: Path, blocks: Path) -> Sequence[str]:
+    folder.mkdir(exist_ok=True)
+    return Zerog(folder).arguments("chain", "import", "--json", "--genesis", str(VECTOR / "genesis.json"), str(blocks))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The first run tells the files, the second the calls on those that stay: names of temporary ones are never the same."""
+    base = tmp_path_factory.mktemp("undisturbed")
+    chain = base / "chain.rlp"
+    chain.write_bytes(lzma.decompress((VECTOR / "chain.rlp.xz").read_bytes()))
+    names: list[str] = []
+    calls: list[Call] = []
+    for run in ("first", "second"):
+        kept = base / run / ".zerog" / "chain"
+        seen = run_traced(importing(base / run, chain), base / "trace", files=[kept / name for name in names], cwd=base)
+        assert seen.status == 0, seen.errors
+        files, calls = calls_on(kept, seen.trace)
+        names = sorted(str(path.relative_to(kept)) for path in files if path.exists())
+    return Undisturbed(tuple(names), tuple(calls))
+
+
+@pytest.mark.parametrize("point", range(KILLS))
+def test_an_import_that_is_killed_anywhere_can_be_done_again(undisturbed: Undisturbed, blocks: Path, tmp_path: Path, point: int) -> None:
+    """Killed at one of the calls by which it writes, drawn by the number of the commit."""
+    call = Random(f"import {commit_seed()} {point}").choice(undisturbed.calls)
+    print(f"seed {commit_seed()}, point {point}: {call}")
+    folder = killed_at(call, undisturbed, blocks, tmp_path)
+    done = json.loads(take(Zerog(folder), blocks).stdout)
+    expected = load(VECTOR).blocks[-1]
+    assert (done["head"], done["hash"], done["taken"] + done["known"]) == (expected.number, expected.hash, expected.number)
+    with serving(Zerog(folder)) as node:
+        assert node.ask("eth_getBlockByNumber", "latest", False)["stateRoot"] == expected.state_root
+
+
+def killed_at(call: Call, undisturbed: Undisturbed, blocks: Path, base: Path) -> Path:
+    """The folder of an import that was killed at a call, or at an earlier one where fewer were made than in the run before."""
+    missing: str | None = None
+    for attempt in range(ATTEMPTS):
+        folder, fault = base / f"broken-{attempt}", Fault(call, "KILL")
+        watched = [folder / ".zerog" / "chain" / name for name in undisturbed.files]
+        missing = run_traced(importing(folder, blocks), base / "trace", files=watched, fault=fault, cwd=base).missing(fault)
+        if missing is None:
+            return folder
+        call = Call(call.name, max(1, call.number * 2 // 3))
+    raise AssertionError(missing)
 
 
 def test_a_block_that_does_not_follow_is_named(zerog: Zerog, blocks: Path, tmp_path: Path) -> None:
