@@ -18,6 +18,10 @@ evm = Namespace("evm")
 
 BLOCKS_MAX: Final = 1_000_000
 """Most blocks that one call makes."""
+SECONDS_MAX: Final = 10**12
+"""Larger times are in milliseconds. Source: anvil 1.7.1, as it behaves."""
+MILLISECONDS: Final = 1000
+"""A second."""
 GAS_LIMIT_MAX: Final = 2**63 - 1
 GAS_LIMIT_MIN: Final = 5_000
 """Source: ethereum/go-ethereum, params/protocol_params.go (MinGasLimit)."""
@@ -89,7 +93,12 @@ async def set_next_block_timestamp(chain: Chain, timestamp: LooseNumber) -> None
 
 @evm.method("setTime", dev=True, aliases=("anvil_setTime",))
 async def set_time(chain: Chain, timestamp: LooseNumber) -> int:
-    """Let the clock of blocks go on from a time; returns by how much it is later than before."""
+    """Let the clock of blocks go on from a time; returns by how much it is later than before.
+
+    Ganache has milliseconds here, which JavaScript's `Date` gives; whatever is too large for a time in seconds is one in those.
+    """
+    if timestamp > SECONDS_MAX:
+        timestamp = LooseNumber(timestamp // MILLISECONDS)
     async with chain.producer.exclusive():
         return chain.producer.block_clock.set_time(timestamp, int(chain.clock.unix_s()), chain.ledger.head().timestamp)
 
