@@ -1,11 +1,13 @@
 """Snapshots in each other: what each brings back, what it leaves alone, and that none serves twice."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection
 
+from tests.ledger.counts import LONG
 from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, Running, text
 from tests.unit.chain.node.programs import LOGGER, word
 
@@ -13,6 +15,7 @@ SENDER, OTHER = ACCOUNTS[1], ACCOUNTS[2]
 STRANGER, MINER = "0x" + "77" * 20, "0x" + "78" * 20
 LOGS = "0x" + "d0" * 20
 PUSH_S_MAX = 10
+SEEDS = 60 if LONG else 6
 
 
 def everything(chain: Running) -> dict[str, Any]:
@@ -170,6 +173,62 @@ def test_each_subscriber_hears_of_the_logs_it_was_told_that_they_are_gone(chain:
         emit(chain, 4)
         [(name, head), (_, log)] = pushed(socket, 2)
         assert (name, log["removed"], log["blockHash"]) == (heads, False, head["hash"])
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_who_adds_what_comes_and_takes_away_what_is_removed_has_the_logs_of_the_chain(chain: Running, seed: int) -> None:
+    """By subscription and by a filter that is polled now and then, over snapshots in each other, rollbacks and other ways."""
+    dice = Random(f"logs {seed}")
+    chain.place(LOGGER, LOGS)
+    chain.rpc("evm_mine")
+    start, snapshots = chain.number(), [chain.rpc("evm_snapshot")]
+    filter_id = chain.rpc("eth_newFilter", {"address": LOGS})
+    by_push: set[tuple[str, str]] = set()
+    by_poll: set[tuple[str, str]] = set()
+    with chain.websocket() as socket:
+        subscribe(socket, "logs", {"address": LOGS})
+        for _ in range(60):
+            match dice.choice(("emit", "emit", "emit", "mine", "snapshot", "revert", "rollback", "poll")):
+                case "emit":
+                    emit(chain, dice.randrange(10))
+                case "mine":
+                    chain.rpc("hardhat_mine", dice.randrange(1, 4))
+                case "snapshot":
+                    snapshots.append(chain.rpc("evm_snapshot"))
+                case "revert" if len(snapshots) > 1:
+                    place = dice.randrange(1, len(snapshots))
+                    chain.rpc("evm_revert", snapshots[place])
+                    snapshots = snapshots[:place]
+                case "rollback" if chain.number() > start:
+                    depth = dice.randint(1, chain.number() - start)
+                    chain.rpc(*dice.choice((("anvil_rollback", depth), ("anvil_reorg", depth, [[chain.raw(OTHER), 0]]))))
+                    kept = chain.rpc("anvil_metadata")["snapshots"]
+                    snapshots = [snapshot for snapshot in snapshots if snapshot in kept]
+                case "poll":
+                    follow(by_poll, chain.rpc("eth_getFilterChanges", filter_id))
+        follow(by_poll, chain.rpc("eth_getFilterChanges", filter_id))
+        follow(by_push, pushed_until_quiet(socket))
+    there = {name_of(log) for log in chain.rpc("eth_getLogs", {"fromBlock": hex(start), "address": LOGS})}
+    assert by_push == there
+    assert by_poll == there
+
+
+def follow(known: set[tuple[str, str]], logs: list[dict[str, Any]]) -> None:
+    for log in logs:
+        (known.discard if log["removed"] else known.add)(name_of(log))
+
+
+def name_of(log: dict[str, Any]) -> tuple[str, str]:
+    return log["blockHash"], log["logIndex"]
+
+
+def pushed_until_quiet(socket: ClientConnection) -> list[dict[str, Any]]:
+    """Everything that was pushed before now: an answer comes after it."""
+    socket.send('{"jsonrpc":"2.0","id":99,"method":"eth_chainId","params":[]}')
+    logs: list[dict[str, Any]] = []
+    while "id" not in (message := json.loads(socket.recv(timeout=PUSH_S_MAX))):
+        logs.append(message["params"]["result"])
+    return logs
 
 
 def test_a_block_filter_reports_the_blocks_that_came_instead(chain: Running) -> None:
