@@ -1,9 +1,18 @@
 //! Keccak-256 of one or many byte strings.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod lanes;
+#[cfg(any(target_arch = "x86_64", test))]
+mod rounds;
+
 use alloy_primitives::B256;
 use rayon::prelude::*;
 
 pub use alloy_primitives::keccak256;
+pub use lanes::{BLOCK_BYTES, HashPath};
 
 /// Below this many items a second thread costs more than it gives.
 const PARALLEL_ITEMS_MIN: usize = 64;

@@ -1,0 +1,81 @@
+//! Four messages at once in the registers of AVX2.
+
+use std::arch::x86_64::*;
+
+use alloy_primitives::B256;
+
+use super::rounds::{Word, absorb};
+
+pub(super) const LANES: usize = 4;
+
+#[derive(Clone, Copy)]
+struct Lanes(__m256i);
+
+// The methods must be inlined into `hash_four`, which alone is compiled for AVX2.
+impl Word for Lanes {
+    #[inline(always)]
+    unsafe fn splat(value: u64) -> Self {
+        // SAFETY: the trait's promise; so below.
+        Self(unsafe { _mm256_set1_epi64x(value as i64) })
+    }
+
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        Self(unsafe { _mm256_xor_si256(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn xor3(self, second: Self, third: Self) -> Self {
+        // The last two first: in theta they are the same for five words, and the compiler computes them once.
+        Self(unsafe { _mm256_xor_si256(self.0, _mm256_xor_si256(second.0, third.0)) })
+    }
+
+    #[inline(always)]
+    unsafe fn chi(self, second: Self, third: Self) -> Self {
+        Self(unsafe { _mm256_xor_si256(self.0, _mm256_andnot_si256(second.0, third.0)) })
+    }
+
+    #[inline(always)]
+    unsafe fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self {
+        Self(unsafe { _mm256_or_si256(_mm256_slli_epi64::<LEFT>(self.0), _mm256_srli_epi64::<RIGHT>(self.0)) })
+    }
+}
+
+/// Keccak-256 of four messages of `BLOCKS` × 64 bytes that lie one after another.
+///
+/// # Safety
+/// The processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn hash_four<const BLOCKS: usize>(messages: &[u8], digests: &mut [B256]) {
+    assert_eq!((messages.len(), digests.len()), (LANES * BLOCKS * 64, LANES));
+    let mut words = [[[Lanes(_mm256_setzero_si256()); 4]; 2]; BLOCKS];
+    for (half, words) in words.as_flattened_mut().iter_mut().enumerate() {
+        // SAFETY: row and half stay below the lengths asserted above; the load needs no alignment.
+        let rows = std::array::from_fn(|row| unsafe { _mm256_loadu_si256(messages.as_ptr().add(row * BLOCKS * 64 + half * 32).cast()) });
+        *words = transpose(rows).map(Lanes);
+    }
+    // SAFETY: AVX2, by this function's own promise.
+    let state = unsafe { absorb(words.as_flattened().as_flattened()) };
+    let rows = transpose([state[0].0, state[1].0, state[2].0, state[3].0]);
+    for (digest, row) in digests.iter_mut().zip(rows) {
+        // SAFETY: a digest is 32 bytes long; the store needs no alignment.
+        unsafe { _mm256_storeu_si256(digest.as_mut_ptr().cast(), row) };
+    }
+}
+
+/// Word `w` of message `m` from `rows[m]` to lane `m` of the result's `w`, or back.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose(rows: [__m256i; 4]) -> [__m256i; 4] {
+    const LOW: i32 = 0x20;
+    const HIGH: i32 = 0x31;
+    let [a, b, c, d] = rows;
+    let (ab_even, ab_odd) = (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+    let (cd_even, cd_odd) = (_mm256_unpacklo_epi64(c, d), _mm256_unpackhi_epi64(c, d));
+    [
+        _mm256_permute2x128_si256::<LOW>(ab_even, cd_even),
+        _mm256_permute2x128_si256::<LOW>(ab_odd, cd_odd),
+        _mm256_permute2x128_si256::<HIGH>(ab_even, cd_even),
+        _mm256_permute2x128_si256::<HIGH>(ab_odd, cd_odd),
+    ]
+}
