@@ -207,7 +207,8 @@ pub fn build<DB: Database, I>(database: DB, rules: &Rules, fork: SpecId, block: 
         inspector,
         instruction: EthInstructions::new_mainnet_with_spec(fork),
         precompiles: LedgerPrecompiles::new(fork, rules.zero_gravity.wrapped_base),
-        frame_stack: FrameStack::new_prealloc(8),
+        // More are made when calls go deeper.
+        frame_stack: FrameStack::new_prealloc(1),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     error::{LedgerError, Result},
     evm::{self, LedgerEvm},
     rules::Rules,
+    system_contracts::{call_after, call_before},
     view::{EditLayer, View},
 };
 use crate::{pool::Rejection, transaction::SignedTransaction};
@@ -13,12 +14,9 @@ use alloy_consensus::{
     Header,
     constants::{EMPTY_OMMER_ROOT_HASH, KECCAK_EMPTY},
 };
-use alloy_eips::{
-    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip4895::Withdrawal, eip6110::DEPOSIT_REQUEST_TYPE, eip7002, eip7251,
-    eip7685::Requests,
-};
+use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{
-    Address, B64, B256, Bytes, U256, b256, keccak256,
+    Address, B64, B256, Bytes, U256, keccak256,
     map::{AddressMap, B256Map, HashMap},
 };
 use revm::{
@@ -170,6 +168,16 @@ impl<'a> BlockState<'a> {
         let value = self.view.slot(address, slot)?;
         self.loaded_slots.insert((*address, *slot), value);
         Ok(value)
+    }
+
+    /// Write a slot of an account that is there, as a transaction would.
+    pub fn set_slot(&mut self, address: Address, info: AccountInfo, slot: U256, value: U256) -> Result<()> {
+        if self.storage(address, slot)? != value {
+            let changed = self.changed.entry(address).or_default();
+            changed.info = Some(AccountInfo { code: None, ..info });
+            changed.slots.insert(slot, value);
+        }
+        Ok(())
     }
 
     pub fn add_balance(&mut self, address: Address, amount: U256) -> Result<()> {
@@ -445,72 +453,6 @@ pub fn receipt(transaction: &SignedTransaction, result: ExecutionResult, cumulat
         logs: if succeeded { result.into_logs().into_iter().map(StoredLog::from).collect() } else { vec![] },
         state_root: None,
     }
-}
-
-// ---- system calls ----------------------------------------------------------------------------------------------------
-
-/// Call a system contract; `None` where there is no code.
-fn call_system(evm: &mut LedgerEvm<BlockState<'_>>, contract: Address, input: Bytes) -> Result<Option<Bytes>> {
-    let info = evm.ctx.journaled_state.database.basic(contract)?;
-    if info.is_none_or(|info| info.code_hash == KECCAK_EMPTY) {
-        return Ok(None);
-    }
-    let result = evm::system_call(evm, contract, input).map_err(|error| match error {
-        EVMError::Database(error) => error,
-        error => LedgerError::Decode(format!("the system call to {contract} failed: {error}")),
-    })?;
-    let changes = evm.ctx.journaled_state.finalize();
-    if !result.is_success() {
-        return Err(LedgerError::Decode(format!("the system call to {contract} did not succeed: {result:?}")));
-    }
-    evm.ctx.journaled_state.database.commit(changes);
-    Ok(result.into_output())
-}
-
-pub fn call_before(evm: &mut LedgerEvm<BlockState<'_>>, header: &Header, fork: SpecId) -> Result<()> {
-    if fork.is_enabled_in(SpecId::PRAGUE) {
-        call_system(evm, HISTORY_STORAGE_ADDRESS, header.parent_hash.into())?;
-    }
-    if let Some(root) = header.parent_beacon_block_root {
-        call_system(evm, BEACON_ROOTS_ADDRESS, root.into())?;
-    }
-    Ok(())
-}
-
-/// Requests of the execution layer at the end of a block (EIP-7685): deposits, withdrawals, consolidations.
-pub fn call_after(evm: &mut LedgerEvm<BlockState<'_>>, rules: &Rules, fork: SpecId, receipts: &[StoredReceipt]) -> Result<Requests> {
-    let mut requests = Requests::default();
-    if !fork.is_enabled_in(SpecId::PRAGUE) {
-        return Ok(requests);
-    }
-    requests.push_request_with_type(DEPOSIT_REQUEST_TYPE, deposits(rules.deposit_contract, receipts)?);
-    for (contract, kind) in [
-        (eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, eip7002::WITHDRAWAL_REQUEST_TYPE),
-        (eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, eip7251::CONSOLIDATION_REQUEST_TYPE),
-    ] {
-        if let Some(output) = call_system(evm, contract, Bytes::new())? {
-            requests.push_request_with_type(kind, output);
-        }
-    }
-    Ok(requests)
-}
-
-/// `DepositEvent(bytes,bytes,bytes,bytes,bytes)` of the deposit contract (EIP-6110).
-const DEPOSIT_TOPIC: B256 = b256!("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5");
-/// The event's data: five byte strings at fixed places.
-const DEPOSIT_LOG_BYTES: usize = 576;
-const DEPOSIT_FIELDS: [std::ops::Range<usize>; 5] = [192..240, 288..320, 352..360, 416..512, 544..552];
-
-fn deposits(contract: Option<Address>, receipts: &[StoredReceipt]) -> Result<Vec<u8>> {
-    let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
-    let mut bytes = Vec::new();
-    for log in logs.filter(|log| Some(log.address) == contract && log.topics.first() == Some(&DEPOSIT_TOPIC)) {
-        if log.data.len() != DEPOSIT_LOG_BYTES {
-            return Err(LedgerError::Decode("the deposit contract emitted a log in another layout than EIP-6110's".into()));
-        }
-        DEPOSIT_FIELDS.into_iter().for_each(|field| bytes.extend_from_slice(&log.data[field]));
-    }
-    Ok(bytes)
 }
 
 // ---- rejections ------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ mod render;
 mod rules;
 mod simulate;
 mod store;
+mod system_contracts;
 mod tables;
 #[cfg(test)]
 mod tests;

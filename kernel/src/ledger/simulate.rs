@@ -11,11 +11,12 @@ use super::{
     call::{AccountOverride, BlockOverride, Call, CallStatus, halt_words},
     error::{LedgerError, Result},
     evm::{self, EvmFailure, LedgerEvm},
-    executor::{BlockState, Ran, block_env, call_after, call_before, receipt, rejection},
+    executor::{BlockState, Ran, block_env, receipt, rejection},
     head::{self, Tries},
     machine::{At, Ledger},
     render,
     rules::Rules,
+    system_contracts::{call_after, call_before},
     view::{Above, EditLayer, SimulatedLayer, View},
     watch::{CallWatch, Watching},
 };

@@ -6,11 +6,15 @@ use super::{
     overlay::Overlay,
     trie::{NodeSource, StoredNode},
 };
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, map::HashMap};
 use alloy_trie::Nibbles;
-use redb::{Builder, Database, Durability, Range, ReadOnlyTable, ReadableDatabase, TableDefinition, backends::InMemoryBackend};
+use parking_lot::Mutex;
+use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition, backends::InMemoryBackend};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{path::Path, sync::Arc};
+use std::{hash::Hash, path::Path, sync::Arc};
+
+mod log_index;
+pub use log_index::{IndexedBlocks, IndexedValue};
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const ACCOUNTS: TableDefinition<[u8; 20], &[u8]> = TableDefinition::new("accounts");
@@ -31,6 +35,8 @@ const LOG_TOPICS: TableDefinition<[u8; 40], ()> = TableDefinition::new("log_topi
 
 const CACHE_BYTES: usize = 64 << 20;
 const CHECKPOINT: &str = "checkpoint";
+/// Accounts and slots each that are remembered as they were read: every block reads some of its system contracts.
+const READS_KEPT: usize = 16_384;
 
 /// Up to where the tables hold what the log says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,10 +143,37 @@ pub struct Readers {
     log_topics: ReadOnlyTable<[u8; 40], ()>,
 }
 
+/// What was read lately of one checkpoint's tables.
+struct Reads<K, V>(Mutex<HashMap<K, V>>);
+
+impl<K, V> Default for Reads<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash + Copy, V: Copy> Reads<K, V> {
+    fn get_or_read(&self, key: &K, read: impl FnOnce() -> Result<V>) -> Result<V> {
+        if let Some(value) = self.0.lock().get(key) {
+            return Ok(*value);
+        }
+        let value = read()?;
+        let mut kept = self.0.lock();
+        if kept.len() >= READS_KEPT {
+            kept.clear();
+        }
+        kept.insert(*key, value);
+        Ok(value)
+    }
+}
+
 pub struct Tables {
     /// Shared with the checkpoint that is being written.
     database: Arc<Database>,
     readers: Arc<Readers>,
+    /// Of `readers`, as they are.
+    accounts_read: Reads<Address, Option<Account>>,
+    slots_read: Reads<(Address, U256), U256>,
 }
 
 impl Tables {
@@ -161,7 +194,8 @@ impl Tables {
             }
             Err(error) => return Err(LedgerError::tables(error)),
         };
-        Ok(Self { database: Arc::new(database), readers: Arc::new(readers) })
+        let (accounts_read, slots_read) = Default::default();
+        Ok(Self { database: Arc::new(database), readers: Arc::new(readers), accounts_read, slots_read })
     }
 
     fn create_tables(database: &Database) -> std::result::Result<(), redb::Error> {
@@ -208,13 +242,17 @@ impl Tables {
     }
 
     pub fn account(&self, address: &Address) -> Result<Option<Account>> {
-        let value = self.readers.accounts.get(address.0.0).map_err(LedgerError::tables)?;
-        value.map(|value| decode(value.value())).transpose()
+        self.accounts_read.get_or_read(address, || {
+            let value = self.readers.accounts.get(address.0.0).map_err(LedgerError::tables)?;
+            value.map(|value| decode(value.value())).transpose()
+        })
     }
 
     pub fn slot(&self, address: &Address, slot: &U256) -> Result<U256> {
-        let value = self.readers.slots.get(slot_key(address, slot)).map_err(LedgerError::tables)?;
-        Ok(value.map_or(U256::ZERO, |value| U256::from_be_bytes(value.value())))
+        self.slots_read.get_or_read(&(*address, *slot), || {
+            let value = self.readers.slots.get(slot_key(address, slot)).map_err(LedgerError::tables)?;
+            Ok(value.map_or(U256::ZERO, |value| U256::from_be_bytes(value.value())))
+        })
     }
 
     pub fn code(&self, hash: &B256) -> Result<Option<Bytes>> {
@@ -277,8 +315,7 @@ impl Tables {
 
     /// Blocks from `first` to `last` with a log of this address or with this topic.
     pub fn log_blocks(&self, value: IndexedValue, first: u64, last: u64) -> Result<IndexedBlocks> {
-        let readers = self.readers.clone();
-        Ok(IndexedBlocks { entries: readers.log_entries(&value, first, last)?, readers, value, last })
+        IndexedBlocks::new(self.readers.clone(), value, first, last)
     }
 
     /// Up to `limit` accounts after `after`, in the order of addresses.
@@ -337,6 +374,9 @@ impl Tables {
     /// See from now on what was last written.
     pub fn refresh(&mut self) -> Result<()> {
         self.readers = Arc::new(Self::readers(&self.database).map_err(LedgerError::tables)?);
+        // They keep their room: much of the same is read again.
+        self.accounts_read.0.get_mut().clear();
+        self.slots_read.0.get_mut().clear();
         Ok(())
     }
 
@@ -502,42 +542,6 @@ fn delete_keys(write: &redb::WriteTransaction, deletions: &Deletions) -> Result<
     Ok(())
 }
 
-/// What logs are found by.
-#[derive(Clone, Copy, Debug)]
-pub enum IndexedValue {
-    Address(Address),
-    Topic(B256),
-}
-
-enum LogEntries {
-    Addresses(Range<'static, [u8; 28], ()>),
-    Topics(Range<'static, [u8; 40], ()>),
-}
-
-/// Blocks at which an index names a value, ascending, of one checkpoint's tables.
-pub struct IndexedBlocks {
-    readers: Arc<Readers>,
-    value: IndexedValue,
-    last: u64,
-    entries: LogEntries,
-}
-
-impl IndexedBlocks {
-    pub fn next(&mut self) -> Result<Option<u64>> {
-        let block = match &mut self.entries {
-            LogEntries::Addresses(entries) => entries.next().map(|entry| entry.map(|(key, _)| block_of(&key.value()))),
-            LogEntries::Topics(entries) => entries.next().map(|entry| entry.map(|(key, _)| block_of(&key.value()))),
-        };
-        block.transpose().map_err(LedgerError::tables)
-    }
-
-    /// Go on with the first block from `block` on.
-    pub fn skip_to(&mut self, block: u64) -> Result<()> {
-        self.entries = self.readers.log_entries(&self.value, block.min(self.last.saturating_add(1)), self.last)?;
-        Ok(())
-    }
-}
-
 /// The nodes of one trie among the tables.
 pub struct OwnedNodes<'a> {
     pub tables: &'a parking_lot::RwLock<super::store::Store>,
@@ -556,20 +560,6 @@ impl NodeSource for OwnedNodes<'_> {
 }
 
 impl Readers {
-    fn log_entries(&self, value: &IndexedValue, first: u64, last: u64) -> Result<LogEntries> {
-        match value {
-            IndexedValue::Address(address) => {
-                let (first, last): ([u8; 28], [u8; 28]) = (at_block(&address.0.0, first), at_block(&address.0.0, last));
-                self.log_addresses.range(first..=last).map(LogEntries::Addresses)
-            }
-            IndexedValue::Topic(topic) => {
-                let (first, last): ([u8; 40], [u8; 40]) = (at_block(&topic.0, first), at_block(&topic.0, last));
-                self.log_topics.range(first..=last).map(LogEntries::Topics)
-            }
-        }
-        .map_err(LedgerError::tables)
-    }
-
     fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Vec<u8>>> {
         let value = self.nodes.get(node_key(owner, path).as_slice()).map_err(LedgerError::tables)?;
         Ok(value.map(|value| value.value().to_vec()))

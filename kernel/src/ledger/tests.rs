@@ -11,6 +11,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 mod log_search;
 mod observers;
 mod proofs;
+mod system_contracts;
 
 const KEY: [u8; 32] = [7; 32];
 const GWEI: u64 = 1_000_000_000;

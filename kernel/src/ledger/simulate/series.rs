@@ -6,10 +6,11 @@ use crate::ledger::{
     block::Block,
     error::{LedgerError, Result},
     evm,
-    executor::{BlockState, block_env, call_before},
+    executor::{BlockState, block_env},
     head::Tries,
     machine::{At, Ledger},
     query::BlockId,
+    system_contracts::call_before,
     view::{Above, EditLayer, SimulatedLayer, View},
 };
 use revm::{DatabaseCommit, context::result::EVMError};
