@@ -102,17 +102,18 @@ class Feed:
             self._arrivals.pop()
         self.arrival_count = first
 
-    def mined(self, block: BlockSummary) -> None:
-        """Tell of a new block."""
+    def mined(self, blocks: Sequence[BlockSummary]) -> None:
+        """Tell of new blocks, in their order."""
         self._wake()
         if not self._readers:
             return
-        header = self.ledger.header_json(block.number)
-        for reader in self._wanting(HeadSubscription):
-            if header is not None:
-                reader.push(header)
-        for reader, log in self._logs(block.number, block.number, removed=False):
-            reader.push(log)
+        for block in blocks:
+            header = self.ledger.header_json(block.number)
+            for reader in self._wanting(HeadSubscription):
+                if header is not None:
+                    reader.push(header)
+            for reader, log in self._logs(block.number, block.number, removed=False):
+                reader.push(log)
 
     def unwinding(self, first: int, last: int) -> "list[tuple[_Reader, msgspec.Raw]]":
         """The logs of blocks that are about to be taken back, for `unwound` once they are."""

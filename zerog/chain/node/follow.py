@@ -182,10 +182,9 @@ class Follower:
                 self._publish(begin)
 
     def _publish(self, begin: int) -> None:
-        for number in range(begin + 1, self.chain.head_number + 1):
-            block = self.chain.ledger.block(number)
-            if isinstance(block, BlockSummary):
-                self.chain.feed.mined(block)
+        blocks = (self.chain.ledger.block(number) for number in range(begin + 1, self.chain.head_number + 1))
+        if made := [block for block in blocks if isinstance(block, BlockSummary)]:
+            self.chain.feed.mined(made)
 
     async def _go_back(self, newest: int) -> None:
         """Unwind to the newest block that both have: found by halving, because what both have is a beginning."""

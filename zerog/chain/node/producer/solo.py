@@ -39,7 +39,7 @@ INLINE_BYTES_MAX: Final = 512
 """Transactions of more bytes together are not expected to be quick."""
 INLINE_GAS_MAX: Final = 500_000
 """Nor are blocks that may use more gas."""
-BLOCKS_A_SLICE: Final = 1024
+BLOCKS_A_SLICE: Final = 4096
 """When many blocks are asked for, write and publish so many at a time."""
 
 
@@ -338,5 +338,5 @@ class SoloProducer:
         return int(self.clock.unix_s())
 
     def _publish(self, made: Sequence[BlockSummary]) -> None:
-        for block in made:
-            self.feed.mined(block)
+        if made:
+            self.feed.mined(made)
