@@ -139,18 +139,18 @@ impl Overlay {
     ///
     /// Every entry is looked at, which for many blocks is quicker than reading what each of them changed.
     pub fn rewind(&mut self, number: u64) -> BlockChanges {
-        let mut undone = BlockChanges::default();
+        let (mut accounts, mut slots) = (Vec::new(), Vec::new());
         self.account_history.retain(|address, versions| {
             if let Some(before) = cut(versions, number) {
                 let after = self.accounts.insert(*address, before).flatten();
-                undone.accounts.insert(*address, Delta { before, after });
+                accounts.push((*address, Delta { before, after }));
             }
             !versions.is_empty()
         });
         self.slot_history.retain(|key, versions| {
             if let Some(before) = cut(versions, number) {
                 let after = self.slots.insert(*key, before).unwrap_or_default();
-                undone.slots.entry(key.0).or_default().insert(key.1, Delta { before, after });
+                slots.push((*key, Delta { before, after }));
             }
             !versions.is_empty()
         });
@@ -165,6 +165,12 @@ impl Overlay {
         });
         self.log_addresses.retain(|(_, block)| *block <= number);
         self.log_topics.retain(|(_, block)| *block <= number);
+        // Much quicker than inserting each by itself.
+        let mut undone = BlockChanges { accounts: accounts.into_iter().collect(), ..Default::default() };
+        slots.sort_unstable_by_key(|(key, _)| *key);
+        for of_one in slots.chunk_by(|(first, _), (second, _)| first.0 == second.0) {
+            undone.slots.insert(of_one[0].0.0, of_one.iter().map(|((_, slot), delta)| (*slot, *delta)).collect());
+        }
         undone
     }
 

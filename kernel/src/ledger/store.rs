@@ -292,9 +292,9 @@ impl Store {
         Ok(())
     }
 
-    /// Take back all blocks after `number` at once; nothing where the tables know some of them. No checkpoint may be under way.
+    /// Take back all blocks after `number` at once; nothing where the tables know some of them, or the checkpoint under way does.
     pub fn rewind(&mut self, number: u64) -> Option<BlockChanges> {
-        if number < self.covered {
+        if number < self.covered() {
             return None;
         }
         while self.recent.back().is_some_and(|block| block.header.number > number) {
@@ -304,7 +304,7 @@ impl Store {
         Some(self.overlay.rewind(number))
     }
 
-    /// Take the newest block back. No checkpoint may be under way.
+    /// Take the newest block back. No checkpoint may be under way that knows it.
     pub fn revert(&mut self, block: &Block, changes: &BlockChanges) {
         self.overlay.revert(block, changes, &mut self.deletions);
         self.head = block.header.number.saturating_sub(1);

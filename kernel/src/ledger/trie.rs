@@ -335,7 +335,9 @@ impl Trie {
             by_nibble[usize::from(leaf.0[0] >> 4)].push(leaf);
         }
         if let Kind::Branch(children) = change(&mut root) {
-            children.par_iter_mut().zip(by_nibble).try_for_each(|(child, leaves)| -> Result<()> {
+            children.par_iter_mut().zip(by_nibble).try_for_each(|(child, mut leaves)| -> Result<()> {
+                // In order, neighbours find the path to them in the processor's cache. The last value of a key stays the last.
+                leaves.sort_by_key(|(key, _)| *key);
                 for (key, value) in leaves {
                     *child = Walk { key: Nibbles::unpack(key), source }.set(std::mem::take(child), 1, value)?;
                 }

@@ -18,6 +18,9 @@ const ENTRIES_AT_ONCE: usize = 1_000_000;
 /// From so many blocks on it is quicker to look through everything since the last checkpoint than at each block.
 const BLOCKS_REWOUND_MIN: u64 = 8;
 
+/// Of a block's record, as much as takes as long to read and undo as an entry since the last checkpoint takes to look at.
+const RECORD_BYTES_AN_ENTRY: u64 = 64;
+
 /// A block to take back, and what it changed.
 type Undone = (Arc<Block>, BlockChanges);
 
@@ -25,12 +28,15 @@ impl Ledger {
     /// Go back to block `number` with the first `edit_count` edits made on top of it.
     pub fn unwind(&self, number: u64, edit_count: usize) -> Result<()> {
         let mut writer = self.writing()?;
-        self.finish_checkpoint(&mut writer)?;
+        if number < self.store.read().covered() {
+            self.finish_checkpoint(&mut writer)?;
+        }
         let (mut tries, mut head) = (self.tries.lock(), self.head.write());
         let newest = head.block.header.number;
         let mut edits = match number {
             _ if number > newest => return Err(LedgerError::UnknownBlock(number.to_string())),
             _ if number == newest => head.edits.list.clone(),
+            _ if edit_count == 0 => vec![],
             _ => self.changes_of(number + 1)?.1,
         };
         if edit_count > edits.len() {
@@ -61,8 +67,7 @@ impl Ledger {
         tries.settle(&self.store)?;
         self.unwinds.fetch_add(1, Ordering::AcqRel);
         head.generation += 1;
-        let are_many = head.block.header.number >= number + BLOCKS_REWOUND_MIN;
-        let rewound = if are_many { self.store.write().rewind(number) } else { None };
+        let rewound = if self.is_quicker_together(head, number)? { self.store.write().rewind(number) } else { None };
         if let Some(changes) = rewound {
             head.block = self.kept(number)?;
             tries.unwind(&self.store, &head.block, &changes)?;
@@ -83,6 +88,17 @@ impl Ledger {
             self.push_edit(head, edit)?;
         }
         Ok(())
+    }
+
+    /// Whether looking through everything since the last checkpoint is less work than reading what the blocks after `number` did.
+    fn is_quicker_together(&self, head: &Head, number: u64) -> Result<bool> {
+        if head.block.header.number >= number + BLOCKS_REWOUND_MIN {
+            return Ok(true);
+        }
+        let store = self.store.read();
+        let Some(first) = store.place(number + 1)? else { return Ok(false) };
+        let (begin, end) = (first.position, self.log.end());
+        Ok(begin.segment != end.segment || (end.offset - begin.offset) / RECORD_BYTES_AN_ENTRY >= store.overlay.entries() as u64)
     }
 
     /// A block that must be there.
