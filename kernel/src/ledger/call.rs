@@ -169,6 +169,9 @@ impl Database for OverriddenState<'_> {
     }
 }
 
+/// A call's nonce is compared with nothing. The highest one, which no transaction may have (EIP-2681), would be refused all the same.
+pub const CALL_NONCE_MAX: u64 = u64::MAX - 1;
+
 /// A call with everything it needs to run, any number of times.
 pub(super) struct Prepared<'a> {
     call: &'a Call,
@@ -243,7 +246,7 @@ impl<'a> Prepared<'a> {
             kind: call.to.map_or(TxKind::Create, TxKind::Call),
             value: call.value,
             data: call.input.clone(),
-            nonce: call.nonce.unwrap_or(self.chain_nonce),
+            nonce: call.nonce.unwrap_or(self.chain_nonce).min(CALL_NONCE_MAX),
             chain_id: Some(self.rules.chain_id),
             access_list: call.access_list.clone().unwrap_or_default(),
             authorization_list: call.authorization_list.clone().unwrap_or_default().into_iter().map(Either::Left).collect(),

@@ -8,7 +8,7 @@ mod series;
 use super::{
     account::BlockChanges,
     block::{Block, StoredLog, StoredReceipt},
-    call::{AccountOverride, BlockOverride, Call, CallStatus, halt_words},
+    call::{AccountOverride, BlockOverride, CALL_NONCE_MAX, Call, CallStatus, halt_words},
     error::{LedgerError, Result},
     evm::{self, EvmFailure, LedgerEvm},
     executor::{BlockState, Ran, block_env, receipt, rejection},
@@ -311,14 +311,16 @@ impl Simulator<'_> {
     fn run(&mut self, evm: &mut WatchedEvm<'_>, header: &mut Header, body: &mut Body, call: &Call) -> std::result::Result<(), Stop> {
         let gas_limit = self.gas_limit(header, call)?;
         let refused = |rejection| Stop::refused(SimulationRefusal::Call { rejection, sender: call.sender, gas_limit });
-        let nonce = match call.nonce {
-            Some(nonce) => nonce,
-            None => evm.ctx.journaled_state.database.basic(call.sender)?.unwrap_or_default().nonce,
-        };
+        let chain_nonce = evm.ctx.journaled_state.database.basic(call.sender)?.unwrap_or_default().nonce;
+        let nonce = call.nonce.unwrap_or(chain_nonce);
         let rules = &self.ledger.rules;
         let transaction = transaction(call, nonce, gas_limit, rules.chain_id).map_err(refused)?;
         self.configure(evm, &transaction);
-        let result = match evm::inspect(evm, transaction.tx_env(), rules) {
+        let mut env = transaction.tx_env();
+        if !self.wanted.validation {
+            env.nonce = env.nonce.min(CALL_NONCE_MAX);
+        }
+        let result = match evm::inspect(evm, env, rules) {
             Ok(result) => result,
             Err(failure) => return Err(failed(failure, &transaction, header, rules)),
         };
@@ -326,7 +328,10 @@ impl Simulator<'_> {
         if watched.timed_out {
             return Err(Stop::refused(SimulationRefusal::TimedOut));
         }
-        let changes = evm.ctx.journaled_state.finalize();
+        let mut changes = evm.ctx.journaled_state.finalize();
+        if let (u64::MAX, Some(_), Some(sender)) = (chain_nonce, call.to, changes.get_mut(&call.sender)) {
+            sender.info.nonce = 0; // In geth, too, it overflows where nobody validates.
+        }
         evm.ctx.journaled_state.database.commit(changes);
         self.keep(header, body, transaction, result, watched);
         Ok(())

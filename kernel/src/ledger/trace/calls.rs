@@ -11,7 +11,7 @@ use super::{
 use crate::{
     ledger::{
         block::Block,
-        call::{Call, Prepared, halt_words, pretend_block},
+        call::{CALL_NONCE_MAX, Call, Prepared, halt_words, pretend_block},
         deadline::Observer,
         error::Result,
         evm::LedgerEvm,
@@ -135,7 +135,7 @@ impl Ledger {
                         replay.env.basefee = call.block.base_fee_per_gas.unwrap_or_default();
                     }
                     if call.nonce.is_none() {
-                        runnable.transaction.nonce = replay.state.basic(call.sender)?.unwrap_or_default().nonce;
+                        runnable.transaction.nonce = replay.state.basic(call.sender)?.unwrap_or_default().nonce.min(CALL_NONCE_MAX);
                     }
                     trace(&runnable, &mut replay, &options, limits, &block)
                 }
@@ -168,7 +168,8 @@ impl Ledger {
             for (position, (call, types)) in calls.iter().enumerate() {
                 let mut runnable = Runnable::new(call, &block, &view, self)?;
                 replay.env = runnable.prepared.env.clone();
-                runnable.transaction.nonce = call.nonce.unwrap_or(replay.state.basic(call.sender)?.unwrap_or_default().nonce);
+                let nonce = replay.state.basic(call.sender)?.unwrap_or_default().nonce;
+                runnable.transaction.nonce = call.nonce.unwrap_or(nonce).min(CALL_NONCE_MAX);
                 let (answer, ran) = results(&runnable, &mut replay, types, limits)?;
                 replay.keep(ran.state);
                 if position > 0 {
