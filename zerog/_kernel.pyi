@@ -231,13 +231,15 @@ class Rejection:
     `bad_encoding` {detail} · `bad_signature` {detail} · `initcode_too_large` {size, maximum} · `sender_has_code` {sender} ·
     `empty_authorization_list` · `authorization_creates` · `nonce_maximum` · `pool_full` {capacity} · `account_limit` {limit} ·
     `oversized` {size, maximum} · `gas_overflow` · `not_a_precompile` {address} · `precompile_moved_to_itself` {address} ·
-    `already_overridden` {address} · `other` {detail}
+    `already_overridden` {address} · `fees_before_london` · `insufficient_transfer` · `other` {detail}
 
     `queued_cost` is what the sender's other executable transactions cost; 0 when the balance covers not even this one alone.
     """
 
     kind: str
     facts: dict[str, int | str | bytes]
+    gas_limit: int | None
+    """What an estimate tried; none for everything else."""
 
 @final
 class CallRequest:

@@ -106,6 +106,15 @@ pub struct CallOutcome {
 /// How a call ended, or why it could not begin.
 pub type CallResult = Result<std::result::Result<CallOutcome, Rejection>>;
 
+/// Why an estimate cannot be made, and the gas limit that was tried.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    pub rejection: Rejection,
+    pub gas_limit: u64,
+}
+
+pub type EstimateResult = Result<std::result::Result<CallOutcome, Tried>>;
+
 /// Reads through to a view under a set of overrides.
 struct OverriddenState<'a> {
     view: &'a View,
@@ -171,6 +180,16 @@ impl Database for OverriddenState<'_> {
 
 /// A call's nonce is compared with nothing. The highest one, which no transaction may have (EIP-2681), would be refused all the same.
 pub const CALL_NONCE_MAX: u64 = u64::MAX - 1;
+
+/// Why a call cannot run by the rules of a fork that does not know some of its fields.
+pub fn unknown_fields(call: &Call, fork: SpecId) -> Option<Rejection> {
+    let has_fees = call.max_fee_per_gas.is_some() || call.max_priority_fee_per_gas.is_some();
+    if has_fees && !fork.is_enabled_in(SpecId::LONDON) {
+        return Some(Rejection::FeesBeforeLondon);
+    }
+    let has_blob_fee = call.max_fee_per_blob_gas.is_some();
+    (has_blob_fee && !fork.is_enabled_in(SpecId::CANCUN)).then_some(Rejection::UnsupportedType { kind: 3 })
+}
 
 /// A call with everything it needs to run, any number of times.
 pub(super) struct Prepared<'a> {
@@ -257,6 +276,9 @@ impl<'a> Prepared<'a> {
 
     /// Run with this gas limit; returns the outcome and the gas that was refunded.
     fn run(&self, gas_limit: u64) -> Result<std::result::Result<(CallOutcome, u64), Rejection>> {
+        if let Some(rejection) = unknown_fields(self.call, self.fork) {
+            return Ok(Err(rejection));
+        }
         let state = OverriddenState::new(self.view, &self.call.accounts)?;
         let mut evm = evm::build(state, self.rules, self.fork, self.env.clone(), Deadline::new(self.deadline));
         match evm.precompiles.clone().overridden(&self.call.accounts) {
@@ -306,6 +328,10 @@ impl<'a> Prepared<'a> {
                 Rejection::InitcodeTooLarge { size: self.call.input.len(), maximum: MAX_INITCODE_SIZE }
             }
             InvalidTransaction::EmptyAuthorizationList => Rejection::EmptyAuthorizationList,
+            InvalidTransaction::Eip2930NotSupported
+            | InvalidTransaction::Eip1559NotSupported
+            | InvalidTransaction::Eip4844NotSupported
+            | InvalidTransaction::Eip7702NotSupported => Rejection::UnsupportedType { kind: transaction.tx_type },
             invalid => Rejection::Other { detail: invalid.to_string() },
         }
     }
@@ -354,17 +380,21 @@ pub fn call(call: &Call, block: &Block, view: &View, rules: &Rules) -> CallResul
 /// The smallest gas limit with which the call succeeds; how it ends, if even the largest allowed does not do.
 ///
 /// 0G's gas floor does not count here: it is a share of the limit, so it never asks for a higher one.
-pub fn estimate(call: &Call, block: &Block, view: &View, rules: &Rules) -> CallResult {
+pub fn estimate(call: &Call, block: &Block, view: &View, rules: &Rules) -> EstimateResult {
     let without_floor = rules.without_gas_floor();
     let prepared = Prepared::new(call, block, view, &without_floor)?;
     let mut high = call.gas_limit.filter(|limit| *limit >= 21_000).unwrap_or(prepared.env.gas_limit).min(call.gas_cap);
     if prepared.fork.is_enabled_in(SpecId::OSAKA) {
         high = high.min(alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA);
     }
-    if prepared.priced
-        && let Some(affordable) = affordable_gas(&prepared)?
-    {
-        high = high.min(affordable);
+    if let Some(rejection) = unknown_fields(call, prepared.fork) {
+        return Ok(Err(Tried { rejection, gas_limit: high }));
+    }
+    if prepared.priced {
+        match affordable_gas(&prepared)? {
+            Some(affordable) => high = high.min(affordable),
+            None => return Ok(Err(Tried { rejection: Rejection::InsufficientTransfer, gas_limit: high })),
+        }
     }
     let (mut best, refunded) = match prepared.run(high)? {
         Ok((outcome, refunded)) if outcome.status == CallStatus::Success => (outcome, refunded),
@@ -373,7 +403,7 @@ pub fn estimate(call: &Call, block: &Block, view: &View, rules: &Rules) -> CallR
             outcome.gas_used = high;
             return Ok(Ok(outcome));
         }
-        Err(rejection) => return Ok(Err(rejection)),
+        Err(rejection) => return Ok(Err(Tried { rejection, gas_limit: high })),
     };
     let used = best.gas_used;
     // What was used is a lower bound, and with the refund and the 63/64 that calls keep back it is most often enough (EIP-150).
@@ -399,7 +429,7 @@ fn succeeds(prepared: &Prepared<'_>, gas_limit: u64) -> Result<bool> {
     Ok(prepared.run(gas_limit)?.is_ok_and(|(outcome, _)| outcome.status == CallStatus::Success))
 }
 
-/// Gas that the sender's balance pays for at the given price.
+/// Gas that the sender's balance pays for at the given price; none when what it sends leaves nothing.
 fn affordable_gas(prepared: &Prepared<'_>) -> Result<Option<u64>> {
     let call = prepared.call;
     let overridden = call.accounts.iter().find(|account| account.address == call.sender).and_then(|account| account.balance);
@@ -408,5 +438,5 @@ fn affordable_gas(prepared: &Prepared<'_>) -> Result<Option<u64>> {
         None => prepared.view.account(&call.sender)?.unwrap_or_default().balance,
     };
     let price = U256::from(prepared.transaction(0).gas_price);
-    Ok(balance.checked_sub(call.value).map(|left| (left / price).saturating_to()))
+    Ok(balance.checked_sub(call.value).filter(|left| !left.is_zero()).map(|left| (left / price).saturating_to()))
 }

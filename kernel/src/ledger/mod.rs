@@ -42,7 +42,7 @@ mod wrapped_base;
 
 pub use account::{Account, Edit};
 pub use block::{Block, StoredReceipt};
-pub use call::{AccountOverride, BlockOverride, Call, CallOutcome, CallStatus};
+pub use call::{AccountOverride, BlockOverride, Call, CallOutcome, CallStatus, Tried};
 pub use error::{LedgerError, Result};
 pub use executor::{BlockPlan, Executed};
 pub use import::{ForeignBlock, Origin, decode_edits, encode_edits};

@@ -2,7 +2,7 @@
 use super::{
     account::Account,
     block::Block,
-    call::{self, Call, CallResult},
+    call::{self, Call, CallResult, EstimateResult},
     error::{LedgerError, Result},
     machine::{At, Ledger},
     render,
@@ -128,7 +128,7 @@ impl Ledger {
         })
     }
 
-    pub fn estimate(&self, request: &Call, at: &At) -> CallResult {
+    pub fn estimate(&self, request: &Call, at: &At) -> EstimateResult {
         self.settled(|| {
             let (view, block) = self.view_as_seen(at)?;
             call::estimate(request, &block, &view, &self.rules)

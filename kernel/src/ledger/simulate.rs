@@ -8,7 +8,7 @@ mod series;
 use super::{
     account::BlockChanges,
     block::{Block, StoredLog, StoredReceipt},
-    call::{AccountOverride, BlockOverride, CALL_NONCE_MAX, Call, CallStatus, halt_words},
+    call::{AccountOverride, BlockOverride, CALL_NONCE_MAX, Call, CallStatus, halt_words, unknown_fields},
     error::{LedgerError, Result},
     evm::{self, EvmFailure, LedgerEvm},
     executor::{BlockState, Ran, block_env, receipt, rejection},
@@ -269,8 +269,9 @@ impl<'a> Simulator<'a> {
         let missing = |what: &str| LedgerError::Decode(format!("a simulated block needs a {what}"));
         let number = overrides.number.ok_or_else(|| missing("number"))?;
         let timestamp = overrides.timestamp.ok_or_else(|| missing("timestamp"))?;
-        let fork = rules.fork_of(&Header { number, timestamp, ..Default::default() });
         let parent = &self.parent;
+        // As in geth the difficulty, which tells work from stake, is the parent's.
+        let fork = rules.fork_of(&Header { number, timestamp, difficulty: parent.difficulty, ..Default::default() });
         let cancun = fork.is_enabled_in(SpecId::CANCUN);
         // Without validation gas is free unless somebody says otherwise: a call that names no price could not run on a base fee.
         let base_fee = overrides.base_fee_per_gas.unwrap_or_else(|| if self.wanted.validation { next_base_fee(parent) } else { 0 });
@@ -281,6 +282,7 @@ impl<'a> Simulator<'a> {
             number,
             gas_limit: overrides.gas_limit.unwrap_or(parent.gas_limit),
             timestamp,
+            difficulty: parent.difficulty,
             mix_hash: overrides.prev_randao.unwrap_or_default(),
             transactions_root: EMPTY_ROOT_HASH,
             receipts_root: EMPTY_ROOT_HASH,
@@ -311,10 +313,14 @@ impl Simulator<'_> {
     fn run(&mut self, evm: &mut WatchedEvm<'_>, header: &mut Header, body: &mut Body, call: &Call) -> std::result::Result<(), Stop> {
         let gas_limit = self.gas_limit(header, call)?;
         let refused = |rejection| Stop::refused(SimulationRefusal::Call { rejection, sender: call.sender, gas_limit });
+        let rules = &self.ledger.rules;
+        let fork = rules.fork_of(header);
+        if let Some(rejection) = unknown_fields(call, fork) {
+            return Err(refused(rejection));
+        }
         let chain_nonce = evm.ctx.journaled_state.database.basic(call.sender)?.unwrap_or_default().nonce;
         let nonce = call.nonce.unwrap_or(chain_nonce);
-        let rules = &self.ledger.rules;
-        let transaction = transaction(call, nonce, gas_limit, rules.chain_id).map_err(refused)?;
+        let transaction = transaction(call, fork, nonce, gas_limit, rules.chain_id).map_err(refused)?;
         self.configure(evm, &transaction);
         let mut env = transaction.tx_env();
         if !self.wanted.validation {
@@ -391,12 +397,13 @@ fn failed(failure: EvmFailure<BlockState<'_>>, transaction: &SignedTransaction, 
 }
 
 /// A call as the transaction that it stands for, unsigned. Source: ethereum/go-ethereum, internal/ethapi/transaction_args.go.
-fn transaction(call: &Call, nonce: u64, gas_limit: u64, chain_id: u64) -> std::result::Result<SignedTransaction, Rejection> {
+fn transaction(call: &Call, fork: SpecId, nonce: u64, gas_limit: u64, chain_id: u64) -> std::result::Result<SignedTransaction, Rejection> {
     let kind = match call {
         Call { gas_price: Some(_), .. } => 0,
         Call { authorization_list: Some(_), .. } => 4,
         Call { blob_hashes: Some(_), .. } => 3,
-        _ => 2,
+        _ if fork.is_enabled_in(SpecId::LONDON) => 2,
+        call => u8::from(call.access_list.is_some()),
     };
     let fields = TransactionFields {
         kind,
@@ -404,7 +411,7 @@ fn transaction(call: &Call, nonce: u64, gas_limit: u64, chain_id: u64) -> std::r
         nonce,
         gas_limit,
         max_fee_per_gas: call.gas_price.or(call.max_fee_per_gas).unwrap_or_default(),
-        max_priority_fee_per_gas: (kind != 0).then(|| call.max_priority_fee_per_gas.unwrap_or_default()),
+        max_priority_fee_per_gas: (kind > 1).then(|| call.max_priority_fee_per_gas.unwrap_or_default()),
         to: call.to,
         value: call.value,
         input: call.input.clone(),

@@ -103,6 +103,10 @@ rejections! {
     Oversized = "oversized" { size: usize, maximum: usize },
     /// Gas · price + value does not fit 256 bits.
     GasOverflow = "gas_overflow",
+    /// A call names a fee cap or a tip on a block that knows neither (EIP-1559).
+    FeesBeforeLondon = "fees_before_london",
+    /// What a call sends leaves nothing for the gas of an estimate.
+    InsufficientTransfer = "insufficient_transfer",
     /// A call pretends a precompiled contract to be elsewhere that is none.
     NotPrecompile = "not_a_precompile" { address: Address },
     PrecompileMovedToItself = "precompile_moved_to_itself" { address: Address },

@@ -11,10 +11,7 @@ use super::{
     rejection::PyRejection,
     transaction::{AccessListArgument, AuthorizationArgument, access_list, authorization_list},
 };
-use crate::{
-    ledger::{AccountOverride, BlockOverride, Call, CallOutcome, CallStatus},
-    pool::Rejection,
-};
+use crate::ledger::{AccountOverride, BlockOverride, Call, CallOutcome, CallStatus};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyCallRequest>()?;
@@ -159,10 +156,10 @@ pub struct PyCallOutcome(CallOutcome);
 
 impl PyCallOutcome {
     /// The outcome, or why the call could not begin.
-    pub fn object<'py>(py: Python<'py>, result: Result<CallOutcome, Rejection>) -> PyResult<Bound<'py, PyAny>> {
+    pub fn object<'py>(py: Python<'py>, result: Result<CallOutcome, impl Into<PyRejection>>) -> PyResult<Bound<'py, PyAny>> {
         match result {
             Ok(outcome) => Ok(Bound::new(py, Self(outcome))?.into_any()),
-            Err(rejection) => Ok(Bound::new(py, PyRejection::from(rejection))?.into_any()),
+            Err(rejection) => Ok(Bound::<PyRejection>::new(py, rejection.into())?.into_any()),
         }
     }
 }

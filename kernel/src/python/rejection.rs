@@ -4,16 +4,27 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::convert::Word;
+use crate::ledger::Tried;
 use crate::pool::{Fact, Rejection};
 
 /// Why a transaction or call cannot run, with the facts that the message needs.
 #[pyclass(frozen, name = "Rejection", module = "zerog._kernel")]
 #[derive(Clone)]
-pub struct PyRejection(Rejection);
+pub struct PyRejection {
+    rejection: Rejection,
+    /// What an estimate tried.
+    gas_limit: Option<u64>,
+}
 
 impl From<Rejection> for PyRejection {
     fn from(rejection: Rejection) -> Self {
-        Self(rejection)
+        Self { rejection, gas_limit: None }
+    }
+}
+
+impl From<Tried> for PyRejection {
+    fn from(tried: Tried) -> Self {
+        Self { rejection: tried.rejection, gas_limit: Some(tried.gas_limit) }
     }
 }
 
@@ -21,13 +32,18 @@ impl From<Rejection> for PyRejection {
 impl PyRejection {
     #[getter]
     fn kind(&self) -> &'static str {
-        self.0.kind()
+        self.rejection.kind()
+    }
+
+    #[getter]
+    fn gas_limit(&self) -> Option<u64> {
+        self.gas_limit
     }
 
     #[getter]
     fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let facts = PyDict::new(py);
-        for (name, fact) in self.0.clone().facts() {
+        for (name, fact) in self.rejection.clone().facts() {
             match fact {
                 Fact::Integer(number) => facts.set_item(name, Word(number))?,
                 Fact::Text(text) => facts.set_item(name, PyString::new(py, &text))?,

@@ -16,7 +16,7 @@ from zerog.chain.protocol.errors import (
     TraceSubjectError,
     TraceTooCostlyError,
 )
-from zerog.chain.protocol.pool_errors import call_refusal
+from zerog.chain.protocol.pool_errors import CALL_FAILED, call_refusal
 from zerog.chain.protocol.tags import BlockSelector
 from zerog.chain.wire.overrides import BlockOverrideObject, StateOverrides, account_overrides, block_override
 from zerog.chain.wire.transactions import TransactionObject, call_request
@@ -30,8 +30,8 @@ Trace: TypeAlias = msgspec.Raw
 """JSON as the kernel wrote it."""
 
 
-async def on_thread(chain: Chain, work: Callable[[], T], *, sender: bytes = ZERO_ADDRESS) -> T:
-    """What `work` finds out, on a thread. `sender` is who calls, for the words of a refusal.
+async def on_thread(chain: Chain, work: Callable[[], T], *, sender: bytes = ZERO_ADDRESS, opening: str = CALL_FAILED) -> T:
+    """What `work` finds out, on a thread. `sender` is who calls, for the words of a refusal; `opening` is how they begin.
 
     Raises `TraceOptionsError`, `TraceSubjectError`, `TraceTooCostlyError`, `HeaderNotFoundError`, `CallRefusedError`.
     """
@@ -40,17 +40,19 @@ async def on_thread(chain: Chain, work: Callable[[], T], *, sender: bytes = ZERO
     except (UnknownBlockError, StateNotKeptError):
         raise HeaderNotFoundError from None
     except TraceRefusedError as refused:
-        raise _refusal(refused, sender) from None
+        raise _refusal(refused, sender, opening) from None
 
 
-async def trace(chain: Chain, work: Callable[[], bytes], *, sender: bytes = ZERO_ADDRESS) -> Trace:
+async def trace(chain: Chain, work: Callable[[], bytes], *, sender: bytes = ZERO_ADDRESS, opening: str = CALL_FAILED) -> Trace:
     """The same for what is JSON already."""
-    return msgspec.Raw(await on_thread(chain, work, sender=sender))
+    return msgspec.Raw(await on_thread(chain, work, sender=sender, opening=opening))
 
 
-def trace_on(chain: Chain, selector: BlockSelector, work: Callable[[State], bytes], *, sender: bytes = ZERO_ADDRESS) -> Soon[Trace]:
+def trace_on(
+    chain: Chain, selector: BlockSelector, work: Callable[[State], bytes], *, sender: bytes = ZERO_ADDRESS, opening: str = CALL_FAILED
+) -> Soon[Trace]:
     """The same on a state."""
-    answer: Soon[Trace] = chain.read(selector, lambda state: trace(chain, lambda: work(state), sender=sender))
+    answer: Soon[Trace] = chain.read(selector, lambda state: trace(chain, lambda: work(state), sender=sender, opening=opening))
     return answer
 
 
@@ -73,11 +75,11 @@ def sealed(chain: Chain, selector: BlockSelector) -> int:
     return number
 
 
-def _refusal(refused: TraceRefusedError, sender: bytes) -> ChainError:
+def _refusal(refused: TraceRefusedError, sender: bytes, opening: str) -> ChainError:
     kind, message, rejection = refused.args
     match kind:
         case "call":
-            return call_refusal(rejection, sender=sender)
+            return call_refusal(rejection, sender=sender, opening=opening)
         case "options":
             return TraceOptionsError(message)
         case "timeout" | "too_large":

@@ -10,7 +10,7 @@ from zerog._kernel import Rejection
 from zerog.chain.protocol.errors import CallRefusedError, TransactionRefusedError
 from zerog.primitives import Address
 
-__all__ = ["call_refusal", "call_text", "pool_refusal"]
+__all__ = ["CALL_FAILED", "call_refusal", "call_text", "pool_refusal"]
 
 POOL_TEXTS: Final[Mapping[str, str]] = {
     "already_known": "already known",
@@ -40,6 +40,8 @@ POOL_TEXTS: Final[Mapping[str, str]] = {
     "account_limit": "account limit exceeded: pooled {limit} txs",
     "oversized": "oversized data: transaction size {size}, limit {maximum}",
     "gas_overflow": "gas uint64 overflow",
+    "fees_before_london": "maxFeePerGas and maxPriorityFeePerGas are not valid before London is active",
+    "insufficient_transfer": "insufficient funds for transfer",
     "not_a_precompile": "account {address} is not a precompile",
     "precompile_moved_to_itself": "account {address} is moved to itself",
     "already_overridden": "account {address} is already overridden",
@@ -58,14 +60,19 @@ CALL_TEXTS: Final[Mapping[str, str]] = {
     ),
     "initcode_too_large": "max initcode size exceeded: code size {size} limit {maximum}",
     "nonce_maximum": f"nonce has max value: address {{caller}}, nonce: {2**64 - 1}",
+    "unsupported_type": "transaction type not supported: {kind_name} tx (sender {caller})",
     "nonce_too_low": "nonce too low: address {caller}, tx: {tx_nonce} state: {next_nonce}",
     "nonce_too_high": "nonce too high: address {caller}, tx: {tx_nonce} state: {next_nonce}",
 }
 """What `eth_call` and `eth_estimateGas` answer; geth words some differently there."""
 
 
-OVERRIDE_KINDS: Final = frozenset({"not_a_precompile", "precompile_moved_to_itself", "already_overridden"})
-"""Faults of the overrides, not of a call on top of them."""
+KIND_NAMES: Final = {1: "access list", 3: "blob", 4: "setcode"}
+"""What geth calls the types of transactions that some forks do not know."""
+PLAIN_KINDS: Final = frozenset(
+    {"not_a_precompile", "precompile_moved_to_itself", "already_overridden", "fees_before_london", "insufficient_transfer"}
+)
+"""Faults that show before anything is run, of overrides for example; no gas is named then."""
 
 
 def pool_refusal(rejection: Rejection) -> TransactionRefusedError:
@@ -73,23 +80,31 @@ def pool_refusal(rejection: Rejection) -> TransactionRefusedError:
     return TransactionRefusedError(rejection.kind, POOL_TEXTS[rejection.kind].format_map(_facts(rejection)))
 
 
-def call_refusal(rejection: Rejection, *, sender: bytes, supplied_gas: int | None = None) -> CallRefusedError:
+CALL_FAILED: Final = "err: "
+"""How geth begins to say that a call could not begin."""
+
+
+def call_refusal(rejection: Rejection, *, sender: bytes, supplied_gas: int | None = None, opening: str = CALL_FAILED) -> CallRefusedError:
     """The error that answers a call which could not begin."""
-    return CallRefusedError(call_text(rejection, sender=sender, supplied_gas=supplied_gas))
+    return CallRefusedError(call_text(rejection, sender=sender, supplied_gas=supplied_gas, opening=opening))
 
 
-def call_text(rejection: Rejection, *, sender: bytes, supplied_gas: int | None = None) -> str:
-    """Why a call could not begin; with the gas that it was given, where that is known."""
+def call_text(rejection: Rejection, *, sender: bytes, supplied_gas: int | None = None, opening: str = CALL_FAILED) -> str:
+    """Why a call could not begin; with the gas that it was given, or that an estimate tried, where that is known."""
     text = CALL_TEXTS[rejection.kind].format_map(_facts(rejection) | {"caller": str(Address(sender))})
-    if rejection.kind in OVERRIDE_KINDS:
+    if rejection.kind in PLAIN_KINDS:
         return text
-    return f"err: {text}" if supplied_gas is None else f"err: {text} (supplied gas {supplied_gas})"
+    if rejection.gas_limit is not None:
+        return f"failed with {rejection.gas_limit} gas: {text}"
+    return opening + text if supplied_gas is None else f"{opening}{text} (supplied gas {supplied_gas})"
 
 
 def _facts(rejection: Rejection) -> dict[str, str]:
     """The facts as text, with what follows from them."""
     facts = {name: str(Address(value)) if isinstance(value, bytes) else str(value) for name, value in rejection.facts.items()}
     match rejection.facts:
+        case {"kind": int(kind)}:
+            facts["kind_name"] = KIND_NAMES.get(kind, f"type {kind}")
         case {"balance": int(balance), "cost": int(cost), "queued_cost": int(queued_cost)}:
             facts["overshot"] = str(queued_cost + cost - balance)
             facts["queued"] = f"queued cost {queued_cost}, " if queued_cost else ""

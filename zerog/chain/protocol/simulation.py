@@ -32,6 +32,7 @@ CODES: Final[Mapping[str, int]] = {
     "sender_has_code": -38024,
     "initcode_too_large": -38025,
     "tip_above_fee_cap": -32602,
+    "fees_before_london": -32000,
     "not_a_precompile": -32000,
     "already_overridden": -32000,
     "bad_encoding": -32602,

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     ledger::{
         block::Block,
-        call::{CALL_NONCE_MAX, Call, Prepared, halt_words, pretend_block},
+        call::{CALL_NONCE_MAX, Call, Prepared, halt_words, pretend_block, unknown_fields},
         deadline::Observer,
         error::Result,
         evm::LedgerEvm,
@@ -49,6 +49,9 @@ struct Runnable<'a> {
 impl<'a> Runnable<'a> {
     fn new(call: &'a Call, block: &Block, view: &'a View, ledger: &'a Ledger) -> Result<Self> {
         let prepared = Prepared::new(call, block, view, &ledger.rules)?;
+        if let Some(rejection) = unknown_fields(call, prepared.fork) {
+            return Err(TraceRefusal::Call(Box::new(rejection)).into());
+        }
         let gas_limit = call.gas_limit.unwrap_or(call.gas_cap).min(call.gas_cap);
         let transaction = prepared.transaction(gas_limit);
         Ok(Self { call, prepared, transaction })

@@ -1,28 +1,21 @@
 """How each row of docs/chain/errors.md is provoked: by its first cell, what is asked of a node, and what exactly must come back."""
 
 import json
-import lzma
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import rlp  # type: ignore[import-untyped]
 
-from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, RefusedError, Running, run_node, text
+from tests.unit.chain.node.conftest import ACCOUNTS, GWEI, Running, text
+from tests.unit.chain.node.error_case import STRANGER, Outcome, Row, answered, asks, calls, elsewhere, imported, sends
 from tests.unit.chain.node.programs import ECHO, INVALID, LOOP, REVERT_ECHO, error_text, panic, word
 from zerog._kernel import keccak256, secp256k1_sign
-from zerog.chain.node.foreign import foreign_network, import_chain, served
-from zerog.chain.node.settings import ChainNodeSettings
-from zerog.networks import own_network
 from zerog.primitives import Account, checksum_address, decode_data
 
-__all__ = ["ROWS", "Outcome"]
+__all__ = ["ROWS"]
 
 FIRST, SENDER, OTHER = ACCOUNTS[0], ACCOUNTS[1], ACCOUNTS[2]
 POOR = Account.from_private_key(b"\x11" * 32)
-STRANGER: Final = "0x" + "77" * 20
 STRANGER_NAME: Final = checksum_address(decode_data(STRANGER))
 PLACE: Final = "0x" + "c0" * 20
 ECRECOVER: Final = "0x" + "00" * 19 + "01"
@@ -30,57 +23,6 @@ HASH: Final = "0x" + "ab" * 32
 CALL_GAS: Final = 50_000_000
 FEE: Final = {"maxFeePerGas": hex(100 * GWEI)}
 CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-FOREIGN: Final = Path(__file__).parents[3] / "ledger" / "vectors" / "every_fork"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a node answered, and what it has to answer; a message that ends in `…` is compared up to there."""
-
-    refused: RefusedError
-    message: str
-    data: object = None
-
-
-Row = Callable[[Running], Outcome]
-
-
-def asks(method: str, *params: object, message: str, data: object = None) -> Row:
-    """One request."""
-    return lambda chain: Outcome(chain.refusal(method, *params), message, data)
-
-
-def calls(message: str, *, code: str | None = None, data: object = None, method: str = "eth_call", **fields: object) -> Row:
-    """A call of a contract with this code, or of a stranger."""
-
-    def provoke(chain: Running) -> Outcome:
-        call = {"from": text(SENDER.address), "to": STRANGER if code is None else chain.place(code)} | fields
-        return Outcome(chain.refusal(method, call, "latest"), message, data)
-
-    return provoke
-
-
-def sends(message: str, *, sender: Account = SENDER, **changes: Any) -> Row:
-    """A signed transfer with these changes."""
-    return lambda chain: Outcome(chain.refusal("eth_sendRawTransaction", chain.raw(sender, **changes)), message)
-
-
-def answered(answer: dict[str, Any]) -> RefusedError:
-    """The error in an answer, or in the outcome of a simulated call."""
-    error = answer["error"]
-    return RefusedError(error["code"], error["message"], error.get("data"))
-
-
-def elsewhere(settings: dict[str, Any], row: Row) -> Row:
-    """A row that needs a node of its own."""
-
-    def provoke(_chain: Running) -> Outcome:
-        network = own_network(settings.get("like", "local"))
-        (outcome,) = [row(node) for node in run_node(ChainNodeSettings(rpc_port=0, **settings), network)]
-        return outcome
-
-    return provoke
-
 
 # ---- calls -----------------------------------------------------------------------------------------------------------
 
@@ -108,6 +50,31 @@ CALLS: Final[Mapping[str, Row]] = {
         f"err: insufficient funds for gas * price + value: address {STRANGER_NAME} have 0 want 1 (supplied gas {CALL_GAS})",
         value="0x1",
         **{"from": STRANGER},
+    ),
+    "the sender of an estimate cannot pay": calls(
+        f"failed with {CALL_GAS} gas: insufficient funds for gas * price + value: address {STRANGER_NAME} have 0 want 1",
+        method="eth_estimateGas",
+        value="0x1",
+        **{"from": STRANGER},
+    ),
+    "an estimate with prices whose sender has nothing left for gas": calls(
+        "insufficient funds for transfer", method="eth_estimateGas", gasPrice=hex(100 * GWEI), **{"from": STRANGER}
+    ),
+    "a field that the block's fork does not know": imported(
+        asks(
+            "eth_call",
+            {"from": STRANGER, "to": PLACE, "accessList": []},
+            "0x1",
+            message=f"err: transaction type not supported: access list tx (sender {STRANGER_NAME}) (supplied gas {CALL_GAS})",
+        )
+    ),
+    "a fee cap or a tip on a block before London": imported(
+        asks(
+            "eth_call",
+            {"to": PLACE, "maxFeePerGas": "0x0"},
+            "0x1",
+            message="maxFeePerGas and maxPriorityFeePerGas are not valid before London is active",
+        )
     ),
     "a call's fee cap lies below the base fee": lambda chain: Outcome(
         chain.refusal("eth_call", {"from": text(SENDER.address), "to": STRANGER, "maxFeePerGas": "0x1"}),
@@ -315,17 +282,6 @@ def unlisted_key(node: Running) -> Outcome:
     return Outcome(refused, f"only listed test keys may sign on a clone of a public network, and {POOR.address} is none of them")
 
 
-def imported_chain(_chain: Running) -> Outcome:
-    genesis = (FOREIGN / "genesis.json").read_bytes()
-    with tempfile.TemporaryDirectory() as folder:
-        blocks = lzma.decompress((FOREIGN / "chain.rlp.xz").read_bytes())
-        import_chain(genesis, [blocks], Path(folder), lambda _: None)
-        settings = served(ChainNodeSettings(rpc_port=0, data_dir=Path(folder)))
-        nodes = run_node(settings, foreign_network(genesis), others=genesis)
-        (refused,) = [node.refusal("eth_sendRawTransaction", "0x01") for node in nodes]
-    return Outcome(refused, "this chain was imported and nobody makes blocks for it here, so no transaction can be taken")
-
-
 def late_receipt(chain: Running) -> Outcome:
     raw = chain.raw(nonce=chain.nonce(SENDER) + 9)
     message = "the transaction was added to the pool but was not in a block within 0.001s"
@@ -377,7 +333,13 @@ TRANSACTIONS: Final[Mapping[str, Row]] = {
     "a full pool": elsewhere({"automine": False, "pool_transactions_max": 1}, full_pool),
     "too many transactions of one account": elsewhere({"automine": False, "account_transactions_max": 1}, crowded_account),
     "a key that is not listed, on a clone of a public network": elsewhere({"like": "galileo"}, unlisted_key),
-    "a chain that was imported": imported_chain,
+    "a chain that was imported": imported(
+        asks(
+            "eth_sendRawTransaction",
+            "0x01",
+            message="this chain was imported and nobody makes blocks for it here, so no transaction can be taken",
+        )
+    ),
     "a synchronous send that is in no block in time (EIP-7966)": late_receipt,
     "blobs in `eth_sendTransaction`": by_account(
         "blob transactions are not accepted by this chain", to=STRANGER, blobVersionedHashes=["0x01" + "06" * 31]
@@ -466,6 +428,12 @@ TRACES: Final[Mapping[str, Row]] = {
         "noopTracer, flatCallTracer, muxTracer)",
     ),
     "options that make no sense": asks("debug_traceCall", {"to": STRANGER}, "latest", 5, message="invalid argument 2: …"),
+    "the sender of a traced call cannot pay": asks(
+        "debug_traceCall",
+        {"from": STRANGER, "to": PLACE, "value": "0x1"},
+        "latest",
+        message=f"tracing failed: insufficient funds for gas * price + value: address {STRANGER_NAME} have 0 want 1",
+    ),
     "a transaction that is not in the chain": asks("debug_traceTransaction", HASH, message="transaction not found"),
     "the first block": asks("debug_traceBlockByNumber", "0x0", message="genesis is not traceable"),
     "a block whose parent is not in the chain": block_without_parent,

@@ -1,5 +1,7 @@
 """`debug_*`: traces in geth's form, and a contract's storage in the midst of a block."""
 
+from typing import Final
+
 from zerog.chain.node.chain import Chain
 from zerog.chain.node.soon import Soon
 from zerog.chain.node.traces import Trace, request_of, sealed, trace, trace_on
@@ -13,6 +15,9 @@ from zerog.runtime.jsonrpc import Namespace
 __all__ = ["debug"]
 
 debug = Namespace("debug")
+
+TRACE_FAILED: Final = "tracing failed: "
+"""How geth begins to say that a call to be traced could not begin. Source: ethereum/go-ethereum, eth/tracers/api.go."""
 
 
 @debug.method("traceTransaction")
@@ -45,9 +50,12 @@ def trace_call(chain: Chain, transaction: TransactionObject, block: BlockId = LA
     """A call under a tracer, after a block or, with `txIndex`, before a transaction of it."""
     wanted = options.call
     request = request_of(chain, transaction, wanted.state_overrides, wanted.block_overrides)
-    sender = transaction.sender or ZERO_ADDRESS
     return trace_on(
-        chain, block.selector, lambda state: chain.ledger.trace_call(request, options.json, state, wanted.tx_index), sender=sender
+        chain,
+        block.selector,
+        lambda state: chain.ledger.trace_call(request, options.json, state, wanted.tx_index),
+        sender=transaction.sender or ZERO_ADDRESS,
+        opening=TRACE_FAILED,
     )
 
 
