@@ -7,14 +7,16 @@ import argparse
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from benchmarks.bench import Bench
+from benchmarks.connection import PeerSpokeWronglyError, RpcFailedError
 from benchmarks.hardhat import ensure_hardhat
 from benchmarks.nodes import ensure_anvil
-from benchmarks.report import describe_machine, print_table, write_results
+from benchmarks.report import Row, describe_machine, print_table, write_results
 from benchmarks.rows import ROWS, WRITING
 from benchmarks.slow_sync import DELAY_MS, slow_sync
 from zerog import __version__
@@ -34,14 +36,14 @@ def main() -> int:
     print_table("As the machine is", plain.rows)
     whole = len(names) == len(ROWS)
     if whole:
-        print(f"written to {write_results('chain', machine, plain.rows, plain.details).relative_to(ROOT)}")
+        print(f"written to {write_results('chain', plain.document(machine)).relative_to(ROOT)}")
     written = [name for name in names if name in WRITING]
     if written and not options.no_slow_sync:
         with slow_sync() as environment:
             slow = measured(environment, written)
         print_table(f"With {DELAY_MS} ms added to each fsync (targets are those of the machine as it is)", slow.rows)
         if whole:
-            print(f"written to {write_results('chain-slow-sync', machine, slow.rows, slow.details).relative_to(ROOT)}")
+            print(f"written to {write_results('chain-slow-sync', slow.document(machine)).relative_to(ROOT)}")
     return 0 if all(row.met is not False for row in plain.rows) else 1
 
 
@@ -58,8 +60,14 @@ def measured(environment: Mapping[str, str], names: Sequence[str]) -> Bench:
     for name in names:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         started = time.perf_counter()
-        ROWS[name](bench)
+        try:
+            ROWS[name](bench)
+        except (RpcFailedError, PeerSpokeWronglyError, OSError, subprocess.SubprocessError) as error:
+            # The other rows are worth their minutes all the same; this one falls short.
+            traceback.print_exception(error)
+            bench.rows.append(Row(name, "", None, None, "measured", False, f"{type(error).__name__}: {error}"))
         bench.seconds[name] = round(time.perf_counter() - started, 1)
+        print(f"  took {bench.seconds[name]} s", file=sys.stderr, flush=True)
     return bench
 
 

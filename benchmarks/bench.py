@@ -1,11 +1,11 @@
 """One pass over the table: what the rows share, and where they leave their figures."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from benchmarks.nodes import Node, anvil, zerog
-from benchmarks.report import Row
+from benchmarks.report import Machine, Row
 
 __all__ = ["Bench"]
 
@@ -29,3 +29,8 @@ class Bench:
         with anvil(self.environment) as node:
             theirs = measure(node)
         return ours, theirs
+
+    def document(self, machine: Machine) -> dict[str, object]:
+        """All of it, for the result file."""
+        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        return {"machine": asdict(machine), "rows": rows, "row_seconds": self.seconds, "details": self.details}

@@ -99,15 +99,21 @@ def drive(node: Node, senders: Sequence[Sender], bodies: Sequence[bytes], signed
         requests = [connection.prepare(body) for body in bodies]
         last_hashes = transaction_hashes(signed[-len(senders) :])
         before = Before(block_number(connection), node.written_bytes(), node.processor_seconds())
-        durations, answers = [], []
+        durations, answers, hangs_since = [], [], None
         started = time.perf_counter()
         for request in requests:
             sent_at = time.perf_counter()
-            answers.append(connection.send(request))
+            try:
+                answers.append(connection.send(request))
+            except TimeoutError:
+                hangs_since = sent_at  # A stall as well: it has what it included until then.
+                break
             durations.append(time.perf_counter() - sent_at)
-        answered = time.perf_counter()
-        require_accepted(answers)
+        answered = hangs_since or time.perf_counter()
+    require_accepted(answers)
+    with node.connect() as connection:
         ended, included = wait_for_receipts(connection, senders, last_hashes, len(signed))
+        ended = hangs_since or ended
         cuts = statistics.quantiles(durations, n=100)
         flow = Flow(
             sent=len(signed),

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -102,10 +102,9 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
             print(f"  {row.what.strip()}: {row.note}")
 
 
-def write_results(name: str, machine: Machine, rows: Sequence[Row], details: object) -> Path:
+def write_results(name: str, document: object) -> Path:
     """Write the figures to `results/NAME.json`."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    document = {"machine": asdict(machine), "rows": [{**asdict(row), "ratio": row.ratio} for row in rows], "details": details}
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
