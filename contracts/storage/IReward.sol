@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+/// @title What market and flow ask of the contract that pays those who store
+interface IReward {
+    /// @notice Keep the value of this call for the sectors from `beforeLength` on.
+    /// @param beforeLength The first position in the flow.
+    /// @param sectors How many positions.
+    function fillReward(uint256 beforeLength, uint256 sectors) external payable;
+
+    /// @notice Add the value of this call to the pot of base rewards.
+    function donate() external payable;
+
+    /// @notice Over how many seconds the reward of a pricing chunk is released: how long a fee pays for.
+    function releaseSeconds() external view returns (uint256);
+
+    /// @notice When the reward of a pricing chunk is wholly released, in seconds since 1970; 0 while the chunk is not full.
+    /// @param pricingIndex Number of the chunk of 2^25 sectors.
+    function rewardDeadline(uint256 pricingIndex) external view returns (uint256);
+}
