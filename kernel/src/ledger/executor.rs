@@ -6,7 +6,7 @@ use super::{
     error::{LedgerError, Result},
     evm::{self, LedgerEvm},
     rules::Rules,
-    system_contracts::{call_after, call_before},
+    system_contracts::{self, call_after, call_before},
     view::{EditLayer, View},
 };
 use crate::{pool::Rejection, transaction::SignedTransaction};
@@ -344,7 +344,7 @@ pub fn run_block(parent: &Parent<'_>, plan: &BlockPlan, candidates: &mut dyn Ite
         participants: BTreeMap::new(),
     };
     for transaction in candidates {
-        body.run(&mut evm, transaction, rules)?;
+        body.run(&mut evm, transaction, rules, fork)?;
     }
     let Body { transactions, receipts, dropped, changes_after, participants, .. } = body;
 
@@ -402,7 +402,7 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    fn run(&mut self, evm: &mut LedgerEvm<BlockState<'_>>, transaction: SignedTransaction, rules: &Rules) -> Result<()> {
+    fn run(&mut self, evm: &mut LedgerEvm<BlockState<'_>>, transaction: SignedTransaction, rules: &Rules, fork: SpecId) -> Result<()> {
         let gas_left = self.header.gas_limit - self.header.gas_used;
         let blob_gas = transaction.blob_gas_used();
         let blob_gas_used = self.header.blob_gas_used.unwrap_or_default();
@@ -416,6 +416,10 @@ impl Body<'_> {
         let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
         let (result, participants) = evm::run_noting(evm, transaction.tx_env(), rules);
         match result {
+            Ok(result) if result.is_success() && system_contracts::spoils_deposits(rules, fork, result.logs()) => {
+                evm.ctx.journaled_state.finalize();
+                self.dropped.push((transaction.hash, Rejection::Other { detail: system_contracts::DEPOSIT_LAYOUT.into() }));
+            }
             Ok(result) => {
                 if !participants.is_empty() {
                     self.participants.insert(self.transactions.len() as u32, participants);

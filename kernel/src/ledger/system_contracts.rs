@@ -18,7 +18,7 @@ use alloy_eips::{
     eip7251::{CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_PREDEPLOY_CODE, CONSOLIDATION_REQUEST_TYPE},
     eip7685::Requests,
 };
-use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, b256, keccak256};
 use revm::{Database, DatabaseCommit, context::result::EVMError, primitives::hardfork::SpecId, state::AccountInfo};
 use std::sync::LazyLock;
 
@@ -115,12 +115,26 @@ const DEPOSIT_TOPIC: B256 = b256!("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc08
 const DEPOSIT_LOG_BYTES: usize = 576;
 const DEPOSIT_FIELDS: [std::ops::Range<usize>; 5] = [192..240, 288..320, 352..360, 416..512, 544..552];
 
+/// Why a deposit cannot stand in any block.
+pub const DEPOSIT_LAYOUT: &str = "the deposit contract emitted a log in another layout than EIP-6110's";
+
+/// Whether no block may hold a transaction with these logs (EIP-6110). Only a contract that a developer has put in the place of the deposit
+/// contract emits such, and one transaction must not keep every later block from being made.
+pub fn spoils_deposits(rules: &Rules, fork: SpecId, logs: &[Log]) -> bool {
+    let is_wrong = |log: &Log| is_deposit(rules.deposit_contract, log.address, log.topics()) && log.data.data.len() != DEPOSIT_LOG_BYTES;
+    fork.is_enabled_in(SpecId::PRAGUE) && logs.iter().any(is_wrong)
+}
+
+fn is_deposit(contract: Option<Address>, address: Address, topics: &[B256]) -> bool {
+    Some(address) == contract && topics.first() == Some(&DEPOSIT_TOPIC)
+}
+
 fn deposits(contract: Option<Address>, receipts: &[StoredReceipt]) -> Result<Vec<u8>> {
     let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
     let mut bytes = Vec::new();
-    for log in logs.filter(|log| Some(log.address) == contract && log.topics.first() == Some(&DEPOSIT_TOPIC)) {
+    for log in logs.filter(|log| is_deposit(contract, log.address, &log.topics)) {
         if log.data.len() != DEPOSIT_LOG_BYTES {
-            return Err(LedgerError::Decode("the deposit contract emitted a log in another layout than EIP-6110's".into()));
+            return Err(LedgerError::Decode(DEPOSIT_LAYOUT.into()));
         }
         DEPOSIT_FIELDS.into_iter().for_each(|field| bytes.extend_from_slice(&log.data[field]));
     }

@@ -137,6 +137,20 @@ def test_deposits_are_taken_from_the_logs_of_their_contract_in_order(chain: Runn
     assert block(chain)["requestsHash"] == requests_hash(b"\x00" + first[1] + second[1], b"\x01" + SENDER.address + withdrawal)
 
 
+def test_a_deposit_that_no_block_may_hold_stays_out_and_keeps_no_other_out(chain: Running) -> None:
+    """EIP-6110 knows one layout; the contract in the deposit contract's place has another."""
+    chain.place(EMIT_DEPOSIT, DEPOSITS)
+    chain.rpc("evm_setAutomine", False)
+    wrong = chain.send(SENDER, to=bytes(20), value=0, data=b"short", gas_limit=100_000)
+    other = chain.send(OTHER)
+    chain.rpc("evm_mine")
+    assert block(chain)["transactions"] == [other]
+    assert block(chain)["requestsHash"] == NO_REQUESTS
+    assert chain.rpc("eth_getTransactionByHash", wrong) is None
+    chain.rpc("evm_setAutomine", True)
+    assert chain.rpc("eth_getTransactionReceipt", chain.send(SENDER))["status"] == "0x1"
+
+
 def test_a_block_has_withdrawals_and_they_are_none(chain: Running) -> None:
     """Whoever runs consensus brings them; here nobody does."""
     chain.rpc("evm_mine")
