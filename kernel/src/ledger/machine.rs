@@ -35,7 +35,7 @@ const RECOVERED_AT_ONCE: usize = 32;
 
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Blocks after which a checkpoint is due.
+    /// Blocks after which a checkpoint is due; of those without a transaction it takes more, see `checkpoint`.
     pub checkpoint_blocks: u64,
     pub checkpoint_interval: Duration,
     /// How many blocks back state can be read; all of them if unset.
@@ -155,7 +155,8 @@ impl Ledger {
         }
         drop((head, tries));
         if replayed > self.options.checkpoint_blocks {
-            self.write_checkpoint(&mut self.writer.lock())?;
+            // Beside the first answers, which need not wait for it.
+            self.begin_checkpoint(&mut self.writer.lock())?;
         }
         Ok(())
     }

@@ -79,6 +79,14 @@ fn transfers(ledger: &Ledger, count: u64) {
     }
 }
 
+fn empty_blocks(ledger: &Ledger, count: u64) {
+    let header = ledger.newest().header.clone();
+    let (beneficiary, extra_data) = (Address::ZERO, Bytes::new());
+    let timestamp = header.timestamp + 1;
+    let wanted = EmptyBlocks { count, timestamp, interval: 1, gas_limit: header.gas_limit, beneficiary, extra_data };
+    ledger.make_empty(&wanted).unwrap();
+}
+
 fn balance(ledger: &Ledger, address: Address, at: &At) -> U256 {
     ledger.account(&address, at).unwrap().unwrap_or_default().balance
 }
@@ -121,6 +129,25 @@ fn unwinding_to_every_block_restores_it_also_across_checkpoints_and_a_restart() 
         assert_eq!(balance(&ledger, Address::with_last_byte(target as u8 + 0x50), &At::Number(target)), U256::ZERO);
         assert_eq!(balance(&ledger, Address::with_last_byte(target as u8 + 0x50), &At::Number(target + 1)), U256::from(5));
     }
+}
+
+#[test]
+fn empty_blocks_hurry_no_checkpoint_and_are_there_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(Some(folder.path()));
+    let checkpoints = || ledger.statistics().unwrap().checkpoints;
+    let newest = |ledger: &Ledger| (ledger.newest().header.number, ledger.newest().hash);
+    empty_blocks(&ledger, 20);
+    assert_eq!(checkpoints(), 0);
+    let before = newest(&ledger);
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    assert_eq!(newest(&open(Some(copy.path()))), before);
+    empty_blocks(&ledger, 40);
+    assert_eq!(checkpoints(), 1);
 }
 
 #[test]

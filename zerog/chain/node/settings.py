@@ -65,7 +65,7 @@ class ChainNodeSettings:
     allowed_hosts: str | None = None
     """Comma-separated host names and origins that may call, beside those of this machine."""
     checkpoint_blocks: int = 1024
-    """Blocks between two checkpoints of the ledger."""
+    """Blocks with a transaction between two checkpoints of the ledger; of blocks without one, sixteen times as many."""
     checkpoint_s: float = 30.0
     """Seconds between two checkpoints of the ledger."""
     history_blocks: int | None = None

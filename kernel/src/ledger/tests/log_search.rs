@@ -80,18 +80,7 @@ fn take(ledger: &mut Ledger, folder: &Path, step: &Step) {
             let executed = mine(ledger, &transactions);
             assert!(executed.block.receipts.iter().all(|receipt| receipt.logs.len() == 1));
         }
-        Step::Empty(count) => {
-            let header = ledger.newest().header.clone();
-            let wanted = EmptyBlocks {
-                count: *count,
-                timestamp: header.timestamp + 1,
-                interval: 1,
-                gas_limit: header.gas_limit,
-                beneficiary: Address::ZERO,
-                extra_data: Bytes::new(),
-            };
-            ledger.make_empty(&wanted).unwrap();
-        }
+        Step::Empty(count) => empty_blocks(ledger, *count),
         // The first block holds the programs.
         Step::Unwind(count) => ledger.unwind(ledger.newest().header.number.saturating_sub(*count).max(1), 0).unwrap(),
         Step::Checkpoint => ledger.checkpoint().unwrap(),
