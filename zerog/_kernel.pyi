@@ -17,6 +17,9 @@ __all__ = [
     "DecodeError",
     "DecodedTransaction",
     "Executed",
+    "FileTree",
+    "FlowRefusedError",
+    "FlowTree",
     "Front",
     "GenesisMismatchError",
     "Ledger",
@@ -27,6 +30,7 @@ __all__ = [
     "Pool",
     "PoolSnapshot",
     "Rejection",
+    "SegmentTree",
     "SignatureError",
     "SimulationRefusal",
     "StateNotKeptError",
@@ -44,8 +48,11 @@ __all__ = [
     "secp256k1_recover",
     "secp256k1_recover_many",
     "secp256k1_sign",
+    "segment_fault",
+    "segment_root",
     "transaction_json",
     "typed_data_hash",
+    "zero_root",
 ]
 
 _At: TypeAlias = int | Executed | None
@@ -90,7 +97,10 @@ class StateNotKeptError(ZerogError):
 class BlockRefusedError(ZerogError):
     """A block of others that breaks the rules, or is not what executing it gives. `args` = (number, hash hex, what is wrong)."""
 
-# ---- hash, crypto, abi -------------------------------------------------------------------------------------------
+class FlowRefusedError(ZerogError):
+    """A submission, a checkpoint or a question that does not fit the flow as it is."""
+
+# ---- hash, crypto -------------------------------------------------------------------------------------------
 
 def keccak256(data: bytes) -> bytes:
     """Keccak-256, as Ethereum uses it (not SHA3-256)."""
@@ -112,6 +122,85 @@ def secp256k1_recover(digest: bytes, signature: bytes) -> bytes:
 
 def secp256k1_recover_many(items: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
     """Address of each (digest, signature) on all threads; `None` where there is none."""
+
+# ---- merkle ------------------------------------------------------------------------------------------------------
+
+_ByteBuffer: TypeAlias = bytes | bytearray | memoryview
+"""Contiguous bytes, read in place."""
+
+def zero_root(height: int) -> bytes:
+    """Root of a perfect tree over 2^`height` sectors of zeros."""
+
+def segment_root(data: _ByteBuffer, sectors: int) -> bytes:
+    """Root over `sectors` (1 to 1024) that begin with `data`; what follows is zero. Raises `ValueError`."""
+
+_SegmentFault: TypeAlias = Literal[
+    "empty_file", "index_out_of_bound", "data_length", "proof_form", "path_too_long", "path_too_short",
+    "wrong_position", "broken_chain", "root_mismatch", "data_mismatch", "padding_mismatch",
+]  # fmt: skip
+
+def segment_fault(
+    root: bytes, size_bytes: int, index: int, data: _ByteBuffer, lemma: Sequence[bytes], path: Sequence[bool]
+) -> tuple[_SegmentFault, str] | None:
+    """What is wrong with segment `index` of a file: a kind and the reference's text; `None` if nothing is."""
+
+@final
+class FileTree:
+    """The tree of a file, from one pass over its bytes on all threads. Raises `ValueError` for an empty file."""
+
+    def __new__(cls, data: _ByteBuffer) -> FileTree: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def segment_roots(self) -> list[bytes]:
+        """Roots of the segments that hold bytes of the file."""
+
+    def submission_nodes(self) -> list[tuple[bytes, int]]:
+        """Root and height of each perfect subtree that the file is submitted as, highest first."""
+
+    def segment_proof(self, index: int) -> tuple[list[bytes], list[bool]]:
+        """Lemma and path of a segment. Raises `IndexError`."""
+
+@final
+class SegmentTree:
+    """The tree over the roots of a file's segments, without its bytes. Raises `ValueError` for a wrong number of them."""
+
+    def __new__(cls, size_bytes: int, roots: Sequence[bytes]) -> SegmentTree: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def root(self) -> bytes: ...
+    def segment_proof(self, index: int) -> tuple[list[bytes], list[bool]]:
+        """Lemma and path of a segment. Raises `IndexError`."""
+
+@final
+class FlowTree:
+    """The tree over the flow."""
+
+    def __new__(cls, checkpoint: bytes | None = None) -> FlowTree: ...
+    @property
+    def sectors(self) -> int:
+        """Sectors so far, with the gaps between submissions."""
+
+    @property
+    def root(self) -> bytes: ...
+    def append(self, start: int, nodes: Sequence[tuple[bytes, int]]) -> None:
+        """Put a submission at sector `start`; what is skipped is zero. Raises `FlowRefusedError` and changes nothing if it does not fit."""
+
+    def proof(self, sector: int, inside: Sequence[bytes]) -> tuple[list[bytes], list[bool]]:
+        """Lemma and path of a sector. Raises `FlowRefusedError`.
+
+        `inside`: leaf and siblings up to the node that was submitted, from the bottom; may be empty outside of any.
+        """
+
+    def checkpoint(self) -> bytes:
+        """All that is needed to go on from here."""
+
+    def unwind(self, checkpoint: bytes) -> None:
+        """Back to a checkpoint of this flow's past. Raises `FlowRefusedError`."""
+
+# ---- abi ---------------------------------------------------------------------------------------------------------
 
 _AbiValue: TypeAlias = bool | int | str | bytes | Sequence[_AbiValue]
 

@@ -12,7 +12,7 @@ use alloy_primitives::B256;
 use rayon::prelude::*;
 
 pub use alloy_primitives::keccak256;
-pub use lanes::{BLOCK_BYTES, HashPath};
+pub use lanes::{BLOCK_BYTES, Digest, HashPath};
 
 /// Below this many items a second thread costs more than it gives.
 const PARALLEL_ITEMS_MIN: usize = 64;

@@ -1,4 +1,4 @@
-//! zerog's hot loops: hashing, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
+//! zerog's hot loops: hashing, Merkle trees, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
 
 pub mod abi;
 pub mod crypto;
@@ -7,6 +7,7 @@ pub mod front;
 pub mod hash;
 pub mod json;
 pub mod ledger;
+pub mod merkle;
 pub mod pool;
 pub mod python;
 pub mod quick;

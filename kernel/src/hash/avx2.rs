@@ -2,8 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use alloy_primitives::B256;
-
+use super::lanes::Digest;
 use super::rounds::{Word, absorb};
 
 pub(super) const LANES: usize = 4;
@@ -46,13 +45,18 @@ impl Word for Lanes {
 /// # Safety
 /// The processor has AVX2.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn hash_four<const BLOCKS: usize>(messages: &[u8], digests: &mut [B256]) {
+pub(super) unsafe fn hash_four<const BLOCKS: usize>(messages: &[u8], digests: &mut [Digest]) {
     assert_eq!((messages.len(), digests.len()), (LANES * BLOCKS * 64, LANES));
     let mut words = [[[Lanes(_mm256_setzero_si256()); 4]; 2]; BLOCKS];
     for (half, words) in words.as_flattened_mut().iter_mut().enumerate() {
-        // SAFETY: row and half stay below the lengths asserted above; the load needs no alignment.
-        let rows = std::array::from_fn(|row| unsafe { _mm256_loadu_si256(messages.as_ptr().add(row * BLOCKS * 64 + half * 32).cast()) });
-        *words = transpose(rows).map(Lanes);
+        let mut rows = [_mm256_setzero_si256(); 4];
+        for (index, row) in rows.iter_mut().enumerate() {
+            // SAFETY: index and half stay below the lengths asserted above; the load needs no alignment.
+            *row = unsafe { _mm256_loadu_si256(messages.as_ptr().add(index * BLOCKS * 64 + half * 32).cast()) };
+        }
+        for (word, lanes) in words.iter_mut().zip(transpose(rows)) {
+            *word = Lanes(lanes);
+        }
     }
     // SAFETY: AVX2, by this function's own promise.
     let state = unsafe { absorb(words.as_flattened().as_flattened()) };

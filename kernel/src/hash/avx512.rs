@@ -2,8 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use alloy_primitives::B256;
-
+use super::lanes::Digest;
 use super::rounds::{Word, absorb};
 
 pub(super) const LANES: usize = 8;
@@ -49,13 +48,18 @@ impl Word for Lanes {
 /// # Safety
 /// The processor has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn hash_eight<const BLOCKS: usize>(messages: &[u8], digests: &mut [B256]) {
+pub(super) unsafe fn hash_eight<const BLOCKS: usize>(messages: &[u8], digests: &mut [Digest]) {
     assert_eq!((messages.len(), digests.len()), (LANES * BLOCKS * 64, LANES));
     let mut words = [[Lanes(_mm512_setzero_si512()); 8]; BLOCKS];
     for (block, words) in words.iter_mut().enumerate() {
-        // SAFETY: row and block stay below the lengths asserted above; the load needs no alignment.
-        let rows = std::array::from_fn(|row| unsafe { _mm512_loadu_si512(messages.as_ptr().add((row * BLOCKS + block) * 64).cast()) });
-        *words = transpose(rows).map(Lanes);
+        let mut rows = [_mm512_setzero_si512(); 8];
+        for (index, row) in rows.iter_mut().enumerate() {
+            // SAFETY: index and block stay below the lengths asserted above; the load needs no alignment.
+            *row = unsafe { _mm512_loadu_si512(messages.as_ptr().add((index * BLOCKS + block) * 64).cast()) };
+        }
+        for (word, lanes) in words.iter_mut().zip(transpose(rows)) {
+            *word = Lanes(lanes);
+        }
     }
     // SAFETY: AVX-512F, by this function's own promise.
     let state = unsafe { absorb(words.as_flattened()) };
@@ -95,7 +99,7 @@ fn sort_quarters(pairs: [__m512i; 4]) -> [__m512i; 4] {
 /// The first four words of each lane, message after message.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store(state: &[Lanes; 25], digests: &mut [B256]) {
+fn store(state: &[Lanes; 25], digests: &mut [Digest]) {
     let [w0, w1, w2, w3] = [state[0].0, state[1].0, state[2].0, state[3].0];
     let front = [_mm512_unpacklo_epi64(w0, w1), _mm512_unpackhi_epi64(w0, w1)];
     let back = [_mm512_unpacklo_epi64(w2, w3), _mm512_unpackhi_epi64(w2, w3)];
@@ -108,7 +112,7 @@ fn store(state: &[Lanes; 25], digests: &mut [B256]) {
 /// Quarter `q` of `words` into digest `2 q + parity`, from byte `offset`.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store_quarters(words: __m512i, digests: &mut [B256], parity: usize, offset: usize) {
+fn store_quarters(words: __m512i, digests: &mut [Digest], parity: usize, offset: usize) {
     let quarters = [
         _mm512_extracti32x4_epi32::<0>(words),
         _mm512_extracti32x4_epi32::<1>(words),

@@ -1,9 +1,12 @@
 //! Keccak-256 of many messages of one length, as many at once as a register of this processor holds.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::keccak256;
 
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
+
+/// What Keccak-256 gives.
+pub type Digest = [u8; 32];
 
 /// Messages are this long, or a whole multiple of it.
 pub const BLOCK_BYTES: usize = 64;
@@ -79,7 +82,7 @@ impl HashPath {
     ///
     /// # Panics
     /// If `digests` has another number of places than there are messages.
-    pub fn hash_each<const BLOCKS: usize>(self, messages: &[u8], digests: &mut [B256]) {
+    pub fn hash_each<const BLOCKS: usize>(self, messages: &[u8], digests: &mut [Digest]) {
         let message_bytes = BLOCKS * BLOCK_BYTES;
         assert_eq!(messages.len(), digests.len() * message_bytes, "a digest a message");
         let lanes = self.lanes();
@@ -92,15 +95,15 @@ impl HashPath {
     }
 
     /// Fewer messages than lanes. A pass costs the same however many lanes are used, and already with two it is the cheaper way.
-    fn hash_rest<const BLOCKS: usize>(self, messages: &[u8], digests: &mut [B256]) {
+    fn hash_rest<const BLOCKS: usize>(self, messages: &[u8], digests: &mut [Digest]) {
         if let [digest] = digests {
-            *digest = keccak256(messages);
+            *digest = keccak256(messages).0;
         } else if !digests.is_empty() {
             let lanes = self.lanes();
             let mut group = [[[0; BLOCK_BYTES]; BLOCKS]; LANES_MAX];
             let group = group.as_flattened_mut().as_flattened_mut();
             group[..messages.len()].copy_from_slice(messages);
-            let mut places = [B256::ZERO; LANES_MAX];
+            let mut places = [[0; 32]; LANES_MAX];
             self.hash_group::<BLOCKS>(&group[..lanes * BLOCKS * BLOCK_BYTES], &mut places[..lanes]);
             digests.copy_from_slice(&places[..digests.len()]);
         }
@@ -108,7 +111,7 @@ impl HashPath {
 
     /// Exactly as many messages as there are lanes.
     #[inline]
-    fn hash_group<const BLOCKS: usize>(self, messages: &[u8], digests: &mut [B256]) {
+    fn hash_group<const BLOCKS: usize>(self, messages: &[u8], digests: &mut [Digest]) {
         match self.0 {
             // SAFETY: such a `HashPath` exists only where the processor said that it has AVX-512F.
             #[cfg(target_arch = "x86_64")]
@@ -116,7 +119,7 @@ impl HashPath {
             // SAFETY: likewise AVX2.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { avx2::hash_four::<BLOCKS>(messages, digests) },
-            Kind::Portable => digests[0] = keccak256(messages),
+            Kind::Portable => digests[0] = keccak256(messages).0,
         }
     }
 }
@@ -126,12 +129,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn one_by_one(message_bytes: usize, messages: &[u8]) -> Vec<B256> {
-        messages.chunks_exact(message_bytes).map(keccak256).collect()
+    fn one_by_one(message_bytes: usize, messages: &[u8]) -> Vec<Digest> {
+        messages.chunks_exact(message_bytes).map(|message| keccak256(message).0).collect()
     }
 
-    fn hash_each<const BLOCKS: usize>(path: HashPath, messages: &[u8]) -> Vec<B256> {
-        let mut digests = vec![B256::ZERO; messages.len() / (BLOCKS * BLOCK_BYTES)];
+    fn hash_each<const BLOCKS: usize>(path: HashPath, messages: &[u8]) -> Vec<Digest> {
+        let mut digests = vec![[0; 32]; messages.len() / (BLOCKS * BLOCK_BYTES)];
         path.hash_each::<BLOCKS>(messages, &mut digests);
         digests
     }
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a digest a message")]
     fn a_wrong_number_of_places_is_a_mistake_of_the_caller() {
-        HashPath::best().hash_each::<1>(&[0; 128], &mut [B256::ZERO]);
+        HashPath::best().hash_each::<1>(&[0; 128], &mut [[0; 32]]);
     }
 
     proptest! {

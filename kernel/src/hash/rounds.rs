@@ -71,10 +71,12 @@ pub(super) unsafe fn absorb<W: Word>(words: &[W]) -> [W; 25] {
     }
 }
 
+// From here on every line is inlined into a function that is compiled for the instructions of `W`. Closures are not, so there are none.
+
 #[inline(always)]
 unsafe fn permute<W: Word>(state: &mut [W; 25]) {
     for constant in ROUND_CONSTANTS {
-        // SAFETY: as for `absorb`.
+        // SAFETY: as for `absorb`; so below.
         unsafe { *state = round(state, W::splat(constant)) };
     }
 }
@@ -83,25 +85,60 @@ unsafe fn permute<W: Word>(state: &mut [W; 25]) {
 #[inline(always)]
 #[rustfmt::skip]
 unsafe fn round<W: Word>(a: &[W; 25], constant: W) -> [W; 25] {
-    // SAFETY: as for `absorb`.
     unsafe {
-        let c: [W; 5] = std::array::from_fn(|x| a[x].xor3(a[x + 5], a[x + 10]).xor3(a[x + 15], a[x + 20]));
-        let r: [W; 5] = std::array::from_fn(|x| c[x].rotate::<1, 63>());
-        let t: [W; 25] = std::array::from_fn(|place| a[place].xor3(c[(place + 4) % 5], r[(place + 1) % 5]));
-        let rows = [
-            [t[0],                     t[6].rotate::<44, 20>(),  t[12].rotate::<43, 21>(), t[18].rotate::<21, 43>(), t[24].rotate::<14, 50>()],
-            [t[3].rotate::<28, 36>(),  t[9].rotate::<20, 44>(),  t[10].rotate::<3, 61>(),  t[16].rotate::<45, 19>(), t[22].rotate::<61, 3>()],
-            [t[1].rotate::<1, 63>(),   t[7].rotate::<6, 58>(),   t[13].rotate::<25, 39>(), t[19].rotate::<8, 56>(),  t[20].rotate::<18, 46>()],
-            [t[4].rotate::<27, 37>(),  t[5].rotate::<36, 28>(),  t[11].rotate::<10, 54>(), t[17].rotate::<15, 49>(), t[23].rotate::<56, 8>()],
-            [t[2].rotate::<62, 2>(),   t[8].rotate::<55, 9>(),   t[14].rotate::<39, 25>(), t[15].rotate::<41, 23>(), t[21].rotate::<2, 62>()],
-        ];
-        let mut out: [W; 25] = std::array::from_fn(|place| {
-            let (row, x) = (&rows[place / 5], place % 5);
-            row[x].chi(row[(x + 1) % 5], row[(x + 2) % 5])
-        });
-        out[0] = out[0].xor(constant);
-        out
+        let c = [column(a, 0), column(a, 1), column(a, 2), column(a, 3), column(a, 4)];
+        let r = [c[0].rotate::<1, 63>(), c[1].rotate::<1, 63>(), c[2].rotate::<1, 63>(), c[3].rotate::<1, 63>(), c[4].rotate::<1, 63>()];
+        let mixed = Mixed { a, c, r };
+        let [b0, b1, b2, b3, b4] = chi([
+            mixed.theta(0), mixed.moved::<44, 20>(6), mixed.moved::<43, 21>(12), mixed.moved::<21, 43>(18), mixed.moved::<14, 50>(24),
+        ]);
+        let [b5, b6, b7, b8, b9] = chi([
+            mixed.moved::<28, 36>(3), mixed.moved::<20, 44>(9), mixed.moved::<3, 61>(10), mixed.moved::<45, 19>(16), mixed.moved::<61, 3>(22),
+        ]);
+        let [b10, b11, b12, b13, b14] = chi([
+            mixed.moved::<1, 63>(1), mixed.moved::<6, 58>(7), mixed.moved::<25, 39>(13), mixed.moved::<8, 56>(19), mixed.moved::<18, 46>(20),
+        ]);
+        let [b15, b16, b17, b18, b19] = chi([
+            mixed.moved::<27, 37>(4), mixed.moved::<36, 28>(5), mixed.moved::<10, 54>(11), mixed.moved::<15, 49>(17), mixed.moved::<56, 8>(23),
+        ]);
+        let [b20, b21, b22, b23, b24] = chi([
+            mixed.moved::<62, 2>(2), mixed.moved::<55, 9>(8), mixed.moved::<39, 25>(14), mixed.moved::<41, 23>(15), mixed.moved::<2, 62>(21),
+        ]);
+        [
+            b0.xor(constant), b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12,
+            b13, b14, b15, b16, b17, b18, b19, b20, b21, b22, b23, b24,
+        ]
     }
+}
+
+/// The state, the parity of its columns, and that parity rotated.
+struct Mixed<'a, W> {
+    a: &'a [W; 25],
+    c: [W; 5],
+    r: [W; 5],
+}
+
+impl<W: Word> Mixed<'_, W> {
+    #[inline(always)]
+    unsafe fn theta(&self, place: usize) -> W {
+        unsafe { self.a[place].xor3(self.c[(place + 4) % 5], self.r[(place + 1) % 5]) }
+    }
+
+    /// Theta and rho; where the caller puts the word is pi.
+    #[inline(always)]
+    unsafe fn moved<const LEFT: i32, const RIGHT: i32>(&self, place: usize) -> W {
+        unsafe { self.theta(place).rotate::<LEFT, RIGHT>() }
+    }
+}
+
+#[inline(always)]
+unsafe fn column<W: Word>(a: &[W; 25], x: usize) -> W {
+    unsafe { a[x].xor3(a[x + 5], a[x + 10]).xor3(a[x + 15], a[x + 20]) }
+}
+
+#[inline(always)]
+unsafe fn chi<W: Word>([a, b, c, d, e]: [W; 5]) -> [W; 5] {
+    unsafe { [a.chi(b, c), b.chi(c, d), c.chi(d, e), d.chi(e, a), e.chi(a, b)] }
 }
 
 #[cfg(test)]

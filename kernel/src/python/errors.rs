@@ -59,6 +59,12 @@ create_exception!(
     ZerogError,
     "A block of others that breaks the rules, or is not what executing it gives. `args` = (number, hash hex, what is wrong)."
 );
+create_exception!(
+    zerog._kernel,
+    FlowRefusedError,
+    ZerogError,
+    "A submission, a checkpoint or a question that does not fit the flow as it is."
+);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -73,6 +79,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("UnknownBlockError", py.get_type::<UnknownBlockError>())?;
     module.add("TraceRefusedError", py.get_type::<TraceRefusedError>())?;
     module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())?;
+    module.add("FlowRefusedError", py.get_type::<FlowRefusedError>())?;
     module.add("BlockRefusedError", py.get_type::<BlockRefusedError>())
 }
 

@@ -9,6 +9,7 @@ mod errors;
 mod front;
 mod import;
 mod ledger;
+mod merkle;
 mod mining;
 mod pool;
 mod proof;
@@ -24,6 +25,7 @@ use pyo3::prelude::*;
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     basics::register(module)?;
+    merkle::register(module)?;
     abi::register(module)?;
     transaction::register(module)?;
     pool::register(module)?;

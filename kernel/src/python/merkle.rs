@@ -1,0 +1,243 @@
+//! Trees of files and of the flow for Python. Bytes come in by the buffer protocol and are not copied.
+
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyBufferError, PyIndexError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::convert::HashBytes;
+use super::errors::FlowRefusedError;
+use crate::hash::HashPath;
+use crate::merkle::{self, FileShape, FlowError, Hash, MerkleProof, SegmentFault, ShapeError, SubtreeNode};
+
+/// From this size on, hashing takes long enough that other threads should run.
+const DETACHED_BYTES_MIN: usize = 8 * 1024;
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<FileTree>()?;
+    module.add_class::<SegmentTree>()?;
+    module.add_class::<FlowTree>()?;
+    module.add_function(wrap_pyfunction!(segment_root, module)?)?;
+    module.add_function(wrap_pyfunction!(segment_fault, module)?)?;
+    module.add_function(wrap_pyfunction!(zero_root, module)?)
+}
+
+impl From<ShapeError> for PyErr {
+    fn from(error: ShapeError) -> Self {
+        match error {
+            ShapeError::NoSegment { .. } => PyIndexError::new_err(error.to_string()),
+            other => PyValueError::new_err(other.to_string()),
+        }
+    }
+}
+
+impl From<FlowError> for PyErr {
+    fn from(error: FlowError) -> Self {
+        FlowRefusedError::new_err(error.to_string())
+    }
+}
+
+/// Contiguous bytes of another object, alive and in place as long as this is.
+struct Bytes(PyBuffer<u8>);
+
+impl<'py> FromPyObject<'_, 'py> for Bytes {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let buffer = PyBuffer::get(&object)?;
+        if buffer.is_c_contiguous() { Ok(Self(buffer)) } else { Err(PyBufferError::new_err("the bytes must lie one after another")) }
+    }
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        if self.0.len_bytes() == 0 {
+            return &[];
+        }
+        // SAFETY: the buffer is contiguous, holds `len_bytes` bytes, and its owner neither frees nor moves them while it is exported. As
+        // for `hashlib`, whoever hands over writable memory leaves it alone for the call; nothing here trusts a byte to stay the same.
+        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast(), self.0.len_bytes()) }
+    }
+
+    /// Run `compute` on the bytes, without the interpreter's lock if there are many.
+    fn with<T: Send>(&self, py: Python<'_>, compute: impl FnOnce(&[u8]) -> T + Send) -> T {
+        let bytes = self.as_slice();
+        if bytes.len() < DETACHED_BYTES_MIN { compute(bytes) } else { py.detach(|| compute(bytes)) }
+    }
+}
+
+type PyHash<'py> = Bound<'py, PyBytes>;
+
+fn hash_of<'py>(py: Python<'py>, hash: &Hash) -> PyHash<'py> {
+    PyBytes::new(py, hash)
+}
+
+fn hashes_of<'py>(py: Python<'py>, hashes: &[Hash]) -> Vec<PyHash<'py>> {
+    hashes.iter().map(|hash| hash_of(py, hash)).collect()
+}
+
+fn proof_of(py: Python<'_>, proof: MerkleProof) -> (Vec<PyHash<'_>>, Vec<bool>) {
+    (hashes_of(py, &proof.lemma), proof.path)
+}
+
+fn plain(hashes: Vec<HashBytes>) -> Vec<Hash> {
+    hashes.into_iter().map(|hash| hash.0).collect()
+}
+
+/// Root of a perfect tree over 2^`height` sectors of zeros.
+#[pyfunction]
+fn zero_root(py: Python<'_>, height: u32) -> PyResult<PyHash<'_>> {
+    if height >= u64::BITS {
+        return Err(PyValueError::new_err("heights are below 64"));
+    }
+    Ok(hash_of(py, &merkle::zero_root(height)))
+}
+
+/// Root over `sectors` (1 to 1024) that begin with `data`; what follows is zero. Raises `ValueError`.
+#[pyfunction]
+fn segment_root<'py>(py: Python<'py>, data: Bytes, sectors: usize) -> PyResult<PyHash<'py>> {
+    Ok(hash_of(py, &data.with(py, |data| merkle::segment_root(HashPath::best(), data, sectors))?))
+}
+
+/// What is wrong with segment `index` of a file: a kind and the reference's text; `None` if nothing is.
+#[pyfunction]
+#[pyo3(signature = (root, size_bytes, index, data, lemma, path))]
+fn segment_fault(
+    py: Python<'_>,
+    root: HashBytes,
+    size_bytes: u64,
+    index: u64,
+    data: Bytes,
+    lemma: Vec<HashBytes>,
+    path: Vec<bool>,
+) -> Option<(&'static str, String)> {
+    let proof = MerkleProof { lemma: plain(lemma), path };
+    let verdict = data.with(py, |data| merkle::verify_segment(HashPath::best(), &root.0, size_bytes, index, data, &proof));
+    verdict.err().map(|fault| (kind_of(fault), fault.to_string()))
+}
+
+fn kind_of(fault: SegmentFault) -> &'static str {
+    match fault {
+        SegmentFault::EmptyFile => "empty_file",
+        SegmentFault::IndexOutOfBound => "index_out_of_bound",
+        SegmentFault::DataLength => "data_length",
+        SegmentFault::ProofForm => "proof_form",
+        SegmentFault::PathTooLong => "path_too_long",
+        SegmentFault::PathTooShort => "path_too_short",
+        SegmentFault::WrongPosition { .. } => "wrong_position",
+        SegmentFault::BrokenChain => "broken_chain",
+        SegmentFault::RootMismatch => "root_mismatch",
+        SegmentFault::DataMismatch => "data_mismatch",
+        SegmentFault::PaddingMismatch => "padding_mismatch",
+    }
+}
+
+/// The tree of a file, from one pass over its bytes on all threads. Raises `ValueError` for an empty file.
+#[pyclass(module = "zerog._kernel", frozen)]
+struct FileTree(merkle::FileTree);
+
+#[pymethods]
+impl FileTree {
+    #[new]
+    fn new(py: Python<'_>, data: Bytes) -> PyResult<Self> {
+        Ok(Self(data.with(py, |data| merkle::FileTree::new(HashPath::best(), data))?))
+    }
+
+    #[getter]
+    fn size_bytes(&self) -> u64 {
+        self.0.segments().shape().size_bytes()
+    }
+
+    #[getter]
+    fn root<'py>(&self, py: Python<'py>) -> PyHash<'py> {
+        hash_of(py, &self.0.root())
+    }
+
+    /// Roots of the segments that hold bytes of the file.
+    fn segment_roots<'py>(&self, py: Python<'py>) -> Vec<PyHash<'py>> {
+        hashes_of(py, self.0.segments().segment_roots())
+    }
+
+    /// Root and height of each perfect subtree that the file is submitted as, highest first.
+    fn submission_nodes<'py>(&self, py: Python<'py>) -> Vec<(PyHash<'py>, u32)> {
+        self.0.submission_nodes().iter().map(|node| (hash_of(py, &node.root), node.height)).collect()
+    }
+
+    /// Lemma and path of a segment. Raises `IndexError`.
+    fn segment_proof<'py>(&self, py: Python<'py>, index: u64) -> PyResult<(Vec<PyHash<'py>>, Vec<bool>)> {
+        Ok(proof_of(py, self.0.segments().proof(index)?))
+    }
+}
+
+/// The tree over the roots of a file's segments, without its bytes. Raises `ValueError` for a wrong number of them.
+#[pyclass(module = "zerog._kernel", frozen)]
+struct SegmentTree(merkle::SegmentTree);
+
+#[pymethods]
+impl SegmentTree {
+    #[new]
+    fn new(py: Python<'_>, size_bytes: u64, roots: Vec<HashBytes>) -> PyResult<Self> {
+        let shape = FileShape::new(size_bytes)?;
+        Ok(Self(py.detach(|| merkle::SegmentTree::new(HashPath::best(), shape, plain(roots)))?))
+    }
+
+    #[getter]
+    fn size_bytes(&self) -> u64 {
+        self.0.shape().size_bytes()
+    }
+
+    #[getter]
+    fn root<'py>(&self, py: Python<'py>) -> PyHash<'py> {
+        hash_of(py, &self.0.root())
+    }
+
+    /// Lemma and path of a segment. Raises `IndexError`.
+    fn segment_proof<'py>(&self, py: Python<'py>, index: u64) -> PyResult<(Vec<PyHash<'py>>, Vec<bool>)> {
+        Ok(proof_of(py, self.0.proof(index)?))
+    }
+}
+
+/// The tree over the flow.
+#[pyclass(module = "zerog._kernel")]
+struct FlowTree(merkle::FlowTree);
+
+#[pymethods]
+impl FlowTree {
+    #[new]
+    #[pyo3(signature = (checkpoint=None))]
+    fn new(checkpoint: Option<&[u8]>) -> PyResult<Self> {
+        Ok(Self(checkpoint.map_or_else(|| Ok(merkle::FlowTree::new()), merkle::FlowTree::from_checkpoint)?))
+    }
+
+    /// Sectors so far, with the gaps between submissions.
+    #[getter]
+    fn sectors(&self) -> u64 {
+        self.0.sectors()
+    }
+
+    #[getter]
+    fn root<'py>(&self, py: Python<'py>) -> PyHash<'py> {
+        hash_of(py, &self.0.root())
+    }
+
+    /// Put a submission at sector `start`; what is skipped is zero. Raises `FlowRefusedError` and changes nothing if it does not fit.
+    fn append(&mut self, start: u64, nodes: Vec<(HashBytes, u32)>) -> PyResult<()> {
+        let nodes: Vec<_> = nodes.into_iter().map(|(root, height)| SubtreeNode { root: root.0, height }).collect();
+        Ok(self.0.append(start, &nodes)?)
+    }
+
+    /// Lemma and path of a sector. `inside`: leaf and siblings up to the node that was submitted, from the bottom. Raises `FlowRefusedError`.
+    fn proof<'py>(&self, py: Python<'py>, sector: u64, inside: Vec<HashBytes>) -> PyResult<(Vec<PyHash<'py>>, Vec<bool>)> {
+        Ok(proof_of(py, self.0.proof(sector, &plain(inside))?))
+    }
+
+    /// All that is needed to go on from here.
+    fn checkpoint<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.checkpoint())
+    }
+
+    /// Back to a checkpoint of this flow's past. Raises `FlowRefusedError`.
+    fn unwind(&mut self, checkpoint: &[u8]) -> PyResult<()> {
+        Ok(self.0.unwind(checkpoint)?)
+    }
+}

@@ -1,0 +1,73 @@
+"""What storage refuses, in the words that the official clients look for. Source: 0gfoundation/0g-storage-node, `node/rpc/src`.
+
+StorageError
+├── EmptyFileError                   a file without a byte
+├── InvalidSubmissionError           nodes and length do not belong together
+├── SegmentParameterError            a segment whose parts do not fit the file
+└── SegmentProofError                a segment whose proof does not lead to the file's root
+"""
+
+from dataclasses import dataclass
+
+from zerog.primitives.errors import RefusalError
+
+__all__ = ["EmptyFileError", "InvalidSubmissionError", "SegmentParameterError", "SegmentProofError", "StorageError"]
+
+
+class StorageError(RefusalError):
+    """A refusal of storage."""
+
+
+class EmptyFileError(StorageError):
+    """A file without a byte has no Merkle root and cannot be stored."""
+
+    code = "empty_file"
+    remedy = "store a file of at least one byte"
+
+    def __str__(self) -> str:
+        return "file is empty"
+
+
+@dataclass(eq=False)
+class InvalidSubmissionError(StorageError):
+    """A submission that the Flow contract would not take."""
+
+    cause: str
+
+    code = "invalid_submission"
+    remedy = "submit the nodes that the file's tree gives"
+
+    def __str__(self) -> str:
+        return f"invalid submission: {self.cause}"
+
+
+@dataclass(eq=False)
+class SegmentParameterError(StorageError):
+    """A segment of which one member, `parameter`, is not what the file needs (JSON-RPC -32602)."""
+
+    parameter: str
+    cause: str
+
+    code = "segment_parameter"
+    remedy = "cut the file and build its proofs as the official clients do"
+    rpc_code = -32602
+
+    def __str__(self) -> str:
+        return f"Invalid params: {self.parameter}"
+
+    @property
+    def rpc_data(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class SegmentProofError(StorageError):
+    """A proof of another place, another file or other data than it comes with."""
+
+    cause: str
+
+    code = "segment_proof"
+    remedy = "send each segment with its own proof"
+
+    def __str__(self) -> str:
+        return self.cause
