@@ -56,15 +56,17 @@ pub(super) unsafe fn absorb<W: Word>(words: &[W]) -> [W; 25] {
     // SAFETY: the caller's promise covers every call here.
     unsafe {
         let mut state = [W::splat(0); 25];
-        for (index, word) in words.iter().enumerate() {
-            let place = &mut state[index % RATE_WORDS];
-            *place = place.xor(*word);
-            if index % RATE_WORDS == RATE_WORDS - 1 {
-                permute(&mut state);
+        let (blocks, rest) = words.as_chunks::<RATE_WORDS>();
+        for block in blocks {
+            for (place, word) in state.iter_mut().zip(block) {
+                *place = place.xor(*word);
             }
+            permute(&mut state);
         }
-        let end = words.len() % RATE_WORDS;
-        state[end] = state[end].xor(W::splat(1));
+        for (place, word) in state.iter_mut().zip(rest) {
+            *place = place.xor(*word);
+        }
+        state[rest.len()] = state[rest.len()].xor(W::splat(1));
         state[RATE_WORDS - 1] = state[RATE_WORDS - 1].xor(W::splat(1 << 63));
         permute(&mut state);
         state
