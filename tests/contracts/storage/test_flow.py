@@ -74,12 +74,19 @@ FILE_ROOTS = {
 """Roots of pattern files. Source: npm @0gfoundation/0g-ts-sdk 1.2.8."""
 
 
+@pytest.fixture(scope="module")
+def shared(context: Context) -> Storage:
+    """A flow to which tests add what they do not count."""
+    return deploy_storage(context)
+
+
 @pytest.mark.parametrize("size", FILE_ROOTS)
-def test_files_of_the_official_client_are_taken_with_its_nodes(storage: Storage, size: int) -> None:
+def test_files_of_the_official_client_are_taken_with_its_nodes(shared: Storage, size: int) -> None:
     roots = node_roots(pattern(size))
     assert fold(roots).hex() == FILE_ROOTS[size]
-    event = storage.submit(pattern_file(size))
-    assert event.submission == pattern_file(size)
+    file = submission_of(size, zip(roots, heights(size), strict=True))
+    event = shared.submit(file)
+    assert event.submission == file
     assert event.placement.identity == keccak256(b"".join(roots))
     assert (event.placement.identity.hex() == FILE_ROOTS[size]) == (len(roots) == 2)
 
