@@ -15,7 +15,7 @@ __all__ = [
     "DistributeReward",
     "EpochRange",
     "Extend",
-    "FlowRefusedError",
+    "FlowCallRefusedError",
     "MineContext",
     "NewEpoch",
     "NotEnoughFeeError",
@@ -238,14 +238,14 @@ class RewardState:
         return cls(Wei(locked), Wei(claimable), Wei(distributed), start_time, last_update)
 
 
-class FlowRefusedError(RefusalError):
+class FlowCallRefusedError(RefusalError):
     """The flow refused a call."""
 
-    code = "flow_refused"
+    code = "flow_call_refused"
 
 
 @dataclass(eq=False)
-class NotEnoughFeeError(FlowRefusedError):
+class NotEnoughFeeError(FlowCallRefusedError):
     """The value of the call does not cover the fee."""
 
     price_wei: Wei
@@ -260,7 +260,7 @@ class NotEnoughFeeError(FlowRefusedError):
 
 
 @dataclass(eq=False)
-class RefundRefusedError(FlowRefusedError):
+class RefundRefusedError(FlowCallRefusedError):
     """The sender paid too much and did not take the rest back."""
 
     payer: Address
@@ -274,7 +274,7 @@ class RefundRefusedError(FlowRefusedError):
 
 
 @dataclass(eq=False)
-class UnknownSubmissionError(FlowRefusedError):
+class UnknownSubmissionError(FlowCallRefusedError):
     """There is no submission of this number."""
 
     tx_seq: int
@@ -287,7 +287,7 @@ class UnknownSubmissionError(FlowRefusedError):
 
 
 @dataclass(eq=False)
-class SubmissionExpiredError(FlowRefusedError):
+class SubmissionExpiredError(FlowCallRefusedError):
     """The file's life is over."""
 
     tx_seq: int
@@ -301,7 +301,7 @@ class SubmissionExpiredError(FlowRefusedError):
         return f"the life of submission {self.tx_seq} ended at {self.expiry_s}, and the network may have forgotten it"
 
 
-def flow_refusal(data: bytes) -> FlowRefusedError | None:
+def flow_refusal(data: bytes) -> FlowCallRefusedError | None:
     """What a revert's data means, if it is one of the flow's own errors. Raises `DecodeError` when its arguments are cut off."""
     for name, make in (
         ("NotEnoughFee", lambda price, amount, paid: NotEnoughFeeError(Wei(price), amount, Wei(paid))),
