@@ -23,7 +23,7 @@ test: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run e
 	$(PYTHON) -m pytest $(ARGS)
 
 test-long: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run the tests that sample with their full counts
-	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/interop/test_traces_equal_anvil.py $(ARGS)
+	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/interop/test_*_anvil.py $(ARGS)
 
 lint: setup  ## check style, types, layers and tidiness
 	.venv/bin/ruff check .
