@@ -55,21 +55,23 @@ def load(node: Node, body: bytes, *, connections: int, seconds: int) -> Load:
     if "Non-2xx" in printed or "Socket errors" in printed:
         raise PeerSpokeWronglyError(f"{node.name} did not answer all of wrk's requests:\n{printed}")
     return Load(
-        per_second=float(found(r"Requests/sec:\s+([\d.]+)", printed)),
-        latency_ms_p50=milliseconds(found(r"50%\s+(\S+)", printed)),
-        latency_ms_p99=milliseconds(found(r"99%\s+(\S+)", printed)),
+        per_second=float(found(r"^Requests/sec: +([\d.]+)", printed)),
+        latency_ms_p50=milliseconds(found(r"^ +50% +(\S+)", printed)),
+        latency_ms_p99=milliseconds(found(r"^ +99% +(\S+)", printed)),
     )
 
 
 def found(pattern: str, printed: str) -> str:
     """The group of `pattern` in what wrk printed."""
-    match = re.search(pattern, printed)
+    match = re.search(pattern, printed, re.MULTILINE)
     if match is None:
-        raise ValueError(f"wrk printed no {pattern!r}:\n{printed}")
+        raise PeerSpokeWronglyError(f"wrk printed no {pattern!r}:\n{printed}")
     return match[1]
 
 
 def milliseconds(time: str) -> float:
     """A time as wrk writes it: 812.00us, 1.62ms, 1.03s."""
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", time).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
+    match = re.fullmatch(r"([\d.]+)(us|ms|s)", time)
+    if match is None:
+        raise PeerSpokeWronglyError(f"wrk printed the time {time!r}")
+    return float(match[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[match[2]]
