@@ -5,7 +5,7 @@ STAMPS := .stamps
 export CARGO_BUILD_JOBS ?= 2
 
 RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml Cargo.toml Cargo.lock
-NODE_FOLDERS := contracts tests/interop tests/interop/hardhat benchmarks
+NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test test-long lint format bench contracts docs wheel requirements clean
