@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from anyio.abc import SocketStream
 from zerog._kernel import Front, Ledger
 from zerog.primitives import Address, Data, Quantity, ZerogError
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.asgi import AsgiApplication
 from zerog.runtime.http.front import plain_hosts
 from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.limits import HttpLimits
@@ -190,6 +191,8 @@ async def running(
     host: str = "127.0.0.1",
     grace_s: float = 5.0,
     has_front: bool = True,
+    mounts: Mapping[str, Dispatcher | AsgiApplication] | None = None,
+    is_anywhere: bool = False,
 ) -> AsyncIterator[Running]:
     """The service behind a real socket, with a front before it that knows none of its methods."""
     service = SmallService()
@@ -199,6 +202,8 @@ async def running(
         pages=pages,
         limits=limits,
         connection_limits=connection_limits,
+        mounts=mounts,
+        is_anywhere=is_anywhere,
     )
 
     with chain_behind_a_front() if has_front else nullcontext() as ledger:

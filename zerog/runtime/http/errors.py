@@ -7,6 +7,7 @@ from zerog.primitives.errors import RefusalError
 __all__ = [
     "BodyTooLargeError",
     "BrokenServerError",
+    "ClientGoneError",
     "HeadersTooLargeError",
     "HttpRefusalError",
     "MalformedRequestError",
@@ -62,6 +63,16 @@ class BodyTooLargeError(HttpRefusalError):
 
     def __str__(self) -> str:
         return f"the request body is larger than {self.bytes_max} bytes"
+
+
+class ClientGoneError(HttpRefusalError):
+    """The client left before its request was complete; nobody is there to be told."""
+
+    code = "client_gone"
+    remedy = "send the whole request, and wait for its answer"
+
+    def __str__(self) -> str:
+        return "the client has gone"
 
 
 @dataclass(eq=False)

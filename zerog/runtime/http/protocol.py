@@ -320,8 +320,11 @@ class HttpProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         super().on_headers_complete()
         self.is_opened = True
-        for part in self.early_body:
-            super().on_body(part)
+        if self.early_body:
+            body = self.early_body[0] if len(self.early_body) == 1 else b"".join(self.early_body)
+            self.early_body = []
+            self.cycle.body = body  # type: ignore[assignment] # Replaced by `on_body` with a copy, if there is more.
+            self.cycle.message_event.set()
 
     def _upgrade(self, rest: bytes) -> None:
         if self._should_upgrade() and self.is_busy:
