@@ -43,8 +43,9 @@ format: setup  ## put every file into its form
 bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hardhat/installed  ## print the figures beside those of the peers
 	$(PYTHON) -m benchmarks $(ARGS)
 
-contracts: $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts
+contracts: setup $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts, and set up those of the genesis
 	cd contracts && node build.mjs
+	$(PYTHON) scripts/predeploy.py
 
 docs: setup  ## check the links and run the snippets of the documentation
 	$(PYTHON) -m pytest -q tests/docs

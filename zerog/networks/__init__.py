@@ -7,6 +7,7 @@ from zerog.networks.parameters import (
     NetworkParams,
     PublicName,
     RulesName,
+    StorageParams,
     UnknownNetworkError,
     ZeroGravityRules,
     load,
@@ -14,18 +15,22 @@ from zerog.networks.parameters import (
     own_network,
     public_name,
 )
+from zerog.networks.predeployed import GenesisContract, predeployed
 
 __all__ = [
     "CLONE_SUFFIX",
     "RULES",
+    "GenesisContract",
     "GenesisParams",
     "NetworkParams",
     "PublicName",
     "RulesName",
+    "StorageParams",
     "UnknownNetworkError",
     "ZeroGravityRules",
     "load",
     "names",
     "own_network",
+    "predeployed",
     "public_name",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "NetworkParams",
     "PublicName",
     "RulesName",
+    "StorageParams",
     "UnknownNetworkError",
     "ZeroGravityRules",
     "load",
@@ -89,6 +90,17 @@ class GenesisParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorageParams:
+    """What the contracts of storage were set up with. Source: 0gfoundation/0g-storage-contracts, src/networks/."""
+
+    price_per_sector_wei: Wei
+    """For a sector of 256 bytes."""
+    release_s: int
+    """How long the fees of a full pricing chunk are released to miners: the life of a file."""
+    blocks_per_epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkParams:
     """One network: what all its nodes and clients must agree on."""
 
@@ -99,6 +111,8 @@ class NetworkParams:
     genesis: GenesisParams | None = None
     """`None` for a network that others began."""
     rules: ZeroGravityRules
+    storage: StorageParams | None = None
+    """`None` where the chain has no storage that we know of."""
     addresses: Mapping[str, Address]
     """Well-known contracts by name."""
 
@@ -115,6 +129,7 @@ class _File:
     name: str
     chain_id: int
     rules: ZeroGravityRules
+    storage: StorageParams
     addresses: dict[str, Address]
     rpc_url: str | None = None
     genesis: GenesisParams | None = None
@@ -139,6 +154,7 @@ def load(name: str) -> NetworkParams:
         rpc_url=file.rpc_url,
         genesis=file.genesis,
         rules=file.rules,
+        storage=file.storage,
         addresses=MappingProxyType(file.addresses),
     )
 
@@ -162,5 +178,6 @@ def _clone_of(public: NetworkParams, local: NetworkParams) -> NetworkParams:
         chain_id=public.chain_id,
         genesis=dataclasses.replace(local.genesis, first_account_nonce=0),
         rules=public.rules,
+        storage=public.storage,
         addresses=MappingProxyType({**local.addresses, **public.addresses}),
     )

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
@@ -25,7 +25,7 @@ from zerog.chain.protocol.filters import FilterBook
 from zerog.chain.protocol.genesis import genesis_document
 from zerog.chain.protocol.tags import BlockByHash, BlockByNumber, BlockSelector, Tag, tag_number
 from zerog.contracts import load_artefact
-from zerog.networks import NetworkParams
+from zerog.networks import GenesisContract, NetworkParams, predeployed
 from zerog.primitives import ZERO_HASH, Account, Hash32, derive_accounts
 from zerog.runtime.clock import Clock
 
@@ -207,15 +207,14 @@ def network_accounts(network: NetworkParams) -> tuple[Account, ...]:
 
 def network_genesis(network: NetworkParams, settings: ChainNodeSettings, accounts: Sequence[Account]) -> bytes:
     """The genesis document of a network. Raises `GenesisUnknownError`."""
-    contracts = {
-        network.addresses[name]: load_artefact("chain", artefact).runtime_code
-        for name, artefact in GENESIS_CONTRACTS.items()
-        if name in network.addresses
-    }
-    storage = {}
+    contracts = predeployed(network)
+    for name, artefact in GENESIS_CONTRACTS.items():
+        if name in network.addresses:
+            contracts[network.addresses[name]] = GenesisContract(load_artefact("chain", artefact).runtime_code)
     if accounts and (agency := network.addresses.get("wrapped_base_agency")):
-        storage[agency] = {ZERO_HASH: Hash32(accounts[0].address.rjust(32, b"\0"))}  # Its owner.
-    return genesis_document(network, settings.hardfork, tuple(accounts), contracts, storage)
+        owner = {ZERO_HASH: Hash32(accounts[0].address.rjust(32, b"\0"))}
+        contracts[agency] = replace(contracts[agency], storage=owner)
+    return genesis_document(network, settings.hardfork, tuple(accounts), contracts)
 
 
 def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock, others: bytes | None = None) -> Chain:

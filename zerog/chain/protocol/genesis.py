@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 
 from zerog.chain.protocol.constants import EXTRA_DATA_BYTES_MAX
 from zerog.chain.protocol.system_contracts import CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
-from zerog.networks import GenesisParams, NetworkParams
-from zerog.primitives import Account, Address, Hash32, encode_data, encode_quantity
+from zerog.networks import GenesisContract, GenesisParams, NetworkParams
+from zerog.primitives import Account, Address, encode_data, encode_quantity
 from zerog.primitives.errors import RefusalError
 
 __all__ = ["HARDFORKS", "GenesisUnknownError", "Hardfork", "genesis_document"]
@@ -48,9 +47,6 @@ BLOB_SCHEDULE = {
 """Source: ethereum/go-ethereum, params/config.go."""
 
 
-NO_STORAGE: Final[Mapping[Address, Mapping[Hash32, Hash32]]] = MappingProxyType({})
-
-
 @dataclass(eq=False)
 class GenesisUnknownError(RefusalError):
     """A network whose chain others began cannot be started here."""
@@ -68,27 +64,21 @@ def genesis_document(
     network: NetworkParams,
     hardfork: Hardfork,
     accounts: tuple[Account, ...],
-    contracts: Mapping[Address, bytes],
-    storage: Mapping[Address, Mapping[Hash32, Hash32]] = NO_STORAGE,
+    contracts: Mapping[Address, GenesisContract],
 ) -> bytes:
     """The genesis as JSON in the form of `geth init`; the same arguments give the same bytes.
 
-    `contracts` are the runtime codes that stand on the chain from its beginning, beside the system contracts and the CREATE2 deployer;
-    `storage` is what some of them hold by then.
+    `contracts` stand on the chain from its beginning, beside the system contracts and the CREATE2 deployer.
     Raises `GenesisUnknownError`.
     """
     params = network.genesis
     if params is None:
         raise GenesisUnknownError(network.name)
-    codes = dict(SYSTEM_CONTRACTS)
+    all_contracts = {address: GenesisContract(code) for address, code in SYSTEM_CONTRACTS.items()}
     if deployer := network.addresses.get("create2_deployer"):
-        codes[deployer] = CREATE2_DEPLOYER_CODE
-    codes.update(contracts)
-    alloc: dict[str, dict[str, object]] = {
-        encode_data(address): {"balance": "0x0", "nonce": "0x1", "code": encode_data(code)} for address, code in codes.items()
-    }
-    for address, slots in storage.items():
-        alloc[encode_data(address)]["storage"] = {encode_data(slot): encode_data(value) for slot, value in slots.items()}
+        all_contracts[deployer] = GenesisContract(CREATE2_DEPLOYER_CODE)
+    all_contracts.update(contracts)
+    alloc = {encode_data(address): _allocated(contract) for address, contract in all_contracts.items()}
     alloc.update(_funded(params, accounts))
     return msgspec.json.encode(
         {
@@ -106,6 +96,13 @@ def genesis_document(
             "alloc": dict(sorted(alloc.items())),
         }
     )
+
+
+def _allocated(contract: GenesisContract) -> dict[str, object]:
+    account: dict[str, object] = {"balance": "0x0", "nonce": encode_quantity(contract.nonce), "code": encode_data(contract.code)}
+    if contract.storage:
+        account["storage"] = {encode_data(slot): encode_data(value) for slot, value in contract.storage.items()}
+    return account
 
 
 def _funded(params: GenesisParams, accounts: tuple[Account, ...]) -> dict[str, dict[str, object]]:

@@ -7,12 +7,14 @@ from zerog import networks
 from zerog._kernel import keccak256
 from zerog.chain.protocol.genesis import GenesisUnknownError, genesis_document
 from zerog.chain.protocol.system_contracts import CREATE2_DEPLOYER_CODE, CREATE2_DEPLOYER_CODE_HASH, SYSTEM_CONTRACTS
-from zerog.primitives import Address, derive_accounts
+from zerog.networks import GenesisContract
+from zerog.primitives import Address, Hash32, derive_accounts
 
 LOCAL = networks.load("local")
 assert LOCAL.genesis is not None
 ACCOUNTS = derive_accounts(LOCAL.genesis.mnemonic, LOCAL.genesis.account_count)
 CONTRACT = Address(b"\x11" * 20)
+ONE = Hash32(bytes(31) + b"\x01")
 
 
 def test_the_deployer_has_the_code_that_foundry_checks() -> None:
@@ -27,17 +29,23 @@ def test_system_contracts_guard_their_system_call() -> None:
 
 
 def test_the_same_arguments_give_the_same_bytes() -> None:
-    assert genesis_document(LOCAL, "prague", ACCOUNTS, {CONTRACT: b"\x00"}) == genesis_document(
-        LOCAL, "prague", ACCOUNTS, {CONTRACT: b"\x00"}
+    assert genesis_document(LOCAL, "prague", ACCOUNTS, {CONTRACT: GenesisContract(b"\x00")}) == genesis_document(
+        LOCAL, "prague", ACCOUNTS, {CONTRACT: GenesisContract(b"\x00")}
     )
 
 
 def test_accounts_and_contracts_stand_in_the_allocation() -> None:
-    document = msgspec.json.decode(genesis_document(LOCAL, "prague", ACCOUNTS, {CONTRACT: b"\x00\x01"}))
+    document = msgspec.json.decode(genesis_document(LOCAL, "prague", ACCOUNTS, {CONTRACT: GenesisContract(b"\x00\x01", {ONE: ONE}, 2)}))
     alloc = document["alloc"]
     assert alloc[ACCOUNTS[0].address.hex().join(("0x", ""))] == {"balance": hex(10_000 * 10**18), "nonce": "0xf"}
     assert alloc[ACCOUNTS[9].address.hex().join(("0x", ""))] == {"balance": hex(10_000 * 10**18), "nonce": "0x0"}
-    assert alloc["0x" + CONTRACT.hex()] == {"balance": "0x0", "nonce": "0x1", "code": "0x0001"}
+    one = "0x" + ONE.hex()
+    assert alloc["0x" + CONTRACT.hex()] == {
+        "balance": "0x0",
+        "nonce": "0x2",
+        "code": "0x0001",
+        "storage": {one: one},
+    }
     assert len(alloc) == 10 + len(SYSTEM_CONTRACTS) + 2
     assert list(alloc) == sorted(alloc)
 

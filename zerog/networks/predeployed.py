@@ -1,0 +1,60 @@
+"""Contracts that stand on a chain of our own from block 0, with what they hold by then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from zerog.networks.parameters import NetworkParams
+from zerog.primitives import Address, Data, Hash32, decode_hook
+
+__all__ = ["PREDEPLOYED_FILE", "GenesisContract", "PredeployedContract", "PredeployedDocument", "predeployed"]
+
+PREDEPLOYED_FILE: Final = "predeployed.json"
+"""Beside this module; `make contracts` writes it."""
+
+NO_STORAGE: Final[Mapping[Hash32, Hash32]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisContract:
+    """One account with code, as block 0 has it."""
+
+    code: bytes
+    storage: Mapping[Hash32, Hash32] = field(default_factory=lambda: NO_STORAGE)
+    nonce: int = 1
+    """One more than the contracts that it created. Source of the 1: EIP-161."""
+
+
+class PredeployedContract(msgspec.Struct, frozen=True):
+    """The same in the file, where networks share codes."""
+
+    contract: str
+    """Name of its artefact."""
+    nonce: int
+    storage: dict[Hash32, Hash32]
+
+
+class PredeployedDocument(msgspec.Struct, frozen=True):
+    """The file: what initialising the contracts of each network left behind."""
+
+    codes: dict[str, Data]
+    """Runtime codes with their immutable values filled in, by the artefact's name."""
+    networks: dict[str, dict[Address, PredeployedContract]]
+
+
+def predeployed(network: NetworkParams) -> dict[Address, GenesisContract]:
+    """The contracts of storage on a network of our own, set up and wired to each other; none on others."""
+    document = _document()
+    accounts = document.networks.get(network.name, {})
+    return {address: GenesisContract(document.codes[found.contract], found.storage, found.nonce) for address, found in accounts.items()}
+
+
+@cache
+def _document() -> PredeployedDocument:
+    text = files("zerog.networks").joinpath(PREDEPLOYED_FILE).read_bytes()
+    return msgspec.json.decode(text, type=PredeployedDocument, dec_hook=decode_hook)
