@@ -1,13 +1,15 @@
 """What a node says of a file. Source: 0gfoundation/0g-storage-node, `node/rpc/src/types.rs`, `node/shared_types`."""
 
+from collections.abc import Iterable
 from typing import Self
 
 import msgspec
 
-from zerog.primitives import Hash32
+from zerog.primitives import Data, Hash32
 from zerog.storage.protocol.submission import Submission, SubmissionNode
+from zerog.storage.wire.nodes import ShardConfig
 
-__all__ = ["FileInfo", "FileTransaction"]
+__all__ = ["Availability", "FileInfo", "FilePage", "FileTransaction"]
 
 
 class FileTransaction(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -49,3 +51,41 @@ class FileInfo(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     is_cached: bool
     uploaded_seg_num: int
     pruned: bool
+
+
+class Availability(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Which segments of a file one node has; ours, the official nodes do not tell."""
+
+    root: Hash32
+    tx_seq: int | None
+    """The submission that was asked for, or the one that the root stands for."""
+    segments: int
+    """Of the file, without padding."""
+    shard: ShardConfig
+    held: Data
+    """A bit a segment: bit i of the number that the bytes are in little-endian order."""
+    held_count: int
+    required: int
+    """How many the node's shard must hold."""
+    finalized: bool
+
+    @staticmethod
+    def bitmap(indexes: Iterable[int], segments: int) -> Data:
+        """`held` of these segments of so many."""
+        bits = bytearray(-(-segments // 8))
+        for index in indexes:
+            bits[index // 8] |= 1 << index % 8
+        return Data(bits)
+
+    def holds(self, index: int) -> bool:
+        """Whether the node has segment `index`."""
+        byte, bit = divmod(index, 8)
+        return byte < len(self.held) and bool(self.held[byte] >> bit & 1)
+
+
+class FilePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of a node's files, in the order of their submissions."""
+
+    files: list[FileInfo]
+    next: int | str | None
+    """Where the next page begins; `None` after the last."""

@@ -1,0 +1,149 @@
+"""The JSON-RPC of nodes and indexers without I/O: what is sent, and how the answer is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from zerog.primitives import Hash32, decode_hook
+from zerog.storage.client.errors import PeerAnswerError, PeerRefusedError
+from zerog.storage.wire.files import Availability, FileInfo, FilePage
+from zerog.storage.wire.nodes import NodeStatus, ShardConfig, ShardedNode, ShardedNodes
+from zerog.storage.wire.segments import SegmentWithProof
+
+__all__ = ["Call", "NodeLists", "encode", "read_answer"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One call whose answer has type `T`."""
+
+    method: str
+    params: tuple[object, ...]
+    decoder: "msgspec.json.Decoder[T]"
+
+
+class _ErrorBody(msgspec.Struct):
+    code: int
+    message: str
+    data: Any = None
+
+
+class NodeLists(msgspec.Struct):
+    """`ShardedNodes` as the official indexer writes it: a list without members may be null."""
+
+    trusted: list[ShardedNode] | None = None
+    discovered: list[ShardedNode] | None = None
+
+    def to_nodes(self) -> ShardedNodes:
+        return ShardedNodes(trusted=self.trusted or [], discovered=self.discovered or [])
+
+
+class _Answer(msgspec.Struct):
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: _ErrorBody | None = None
+
+
+def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(kind, dec_hook=decode_hook)
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+_ANYTHING: Final = _decoder(Any)
+_AVAILABILITY: Final = _decoder(Availability | None)
+_BYTES: Final = _decoder(bytes | None)
+_FILE: Final = _decoder(FileInfo | None)
+_FILES: Final = _decoder(FilePage)
+_FLAG: Final = _decoder(bool | None)
+_NODES: Final = _decoder(list[ShardedNode] | None)
+_SEGMENT: Final = _decoder(SegmentWithProof | None)
+_SHARD: Final = _decoder(ShardConfig)
+_SHARDED_NODES: Final = _decoder(NodeLists)
+_STATUS: Final = _decoder(NodeStatus)
+
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
+"""Hashes and addresses give their text; bytes become base64."""
+
+
+def encode(call: Call[T]) -> bytes:
+    """The body to post."""
+    return _encode({"jsonrpc": "2.0", "id": 1, "method": call.method, "params": call.params})
+
+
+def read_answer(call: Call[T], body: bytes | bytearray | memoryview, url: str) -> T:
+    """The answer's value. Raises `PeerRefusedError` when the peer refused, `PeerAnswerError` when the body is not what a peer says."""
+    try:
+        answer = _ANSWER.decode(body)
+        if answer.error is not None:
+            raise PeerRefusedError(url, call.method, answer.error.code, answer.error.message, answer.error.data)
+        return call.decoder.decode(answer.result)
+    except (ValueError, RecursionError) as error:  # msgspec's errors are values that do not fit.
+        raise PeerAnswerError(url, f"{call.method}: {error}") from None
+
+
+Name = Hash32 | int
+"""A file by its root, or by the number of its submission."""
+
+
+def anything(method: str, params: Sequence[object]) -> Call[object]:
+    """Any method, with JSON in and out."""
+    return Call(method, tuple(params), _ANYTHING)
+
+
+def status() -> Call[NodeStatus]:
+    return Call("zgs_getStatus", (), _STATUS)
+
+
+def shard() -> Call[ShardConfig]:
+    return Call("zgs_getShardConfig", (), _SHARD)
+
+
+def file_info(root: Hash32, *, need_available: bool) -> Call[FileInfo | None]:
+    return Call("zgs_getFileInfo", (root, need_available), _FILE)
+
+
+def file_info_by_seq(tx_seq: int) -> Call[FileInfo | None]:
+    return Call("zgs_getFileInfoByTxSeq", (tx_seq,), _FILE)
+
+
+def is_finalized(name: Name) -> Call[bool | None]:
+    return Call("zgs_checkFileFinalized", (name,), _FLAG)
+
+
+def availability(name: Name) -> Call[Availability | None]:
+    return Call("zgs_getAvailability", (name,), _AVAILABILITY)
+
+
+def list_files(cursor: int | str | None, count: int) -> Call[FilePage]:
+    return Call("zgs_listFiles", (cursor, count), _FILES)
+
+
+def upload_segments(segments: Sequence[SegmentWithProof], tx_seq: int | None) -> Call[object]:
+    if tx_seq is None:
+        return Call("zgs_uploadSegments", (segments,), _ANYTHING)
+    return Call("zgs_uploadSegmentsByTxSeq", (segments, tx_seq), _ANYTHING)
+
+
+def download(name: Name, first_sector: int, end_sector: int) -> Call[bytes | None]:
+    method = "zgs_downloadSegmentByTxSeq" if isinstance(name, int) else "zgs_downloadSegment"
+    return Call(method, (name, first_sector, end_sector), _BYTES)
+
+
+def download_with_proof(name: Name, index: int) -> Call[SegmentWithProof | None]:
+    method = "zgs_downloadSegmentWithProofByTxSeq" if isinstance(name, int) else "zgs_downloadSegmentWithProof"
+    return Call(method, (name, index), _SEGMENT)
+
+
+def sharded_nodes() -> Call[NodeLists]:
+    return Call("indexer_getShardedNodes", (), _SHARDED_NODES)
+
+
+def selected_nodes(replicas: int, method: str, *, trusted_only: bool, dropped: Sequence[str]) -> Call[NodeLists]:
+    return Call("indexer_getSelectedNodes", (replicas, method, trusted_only, list(dropped)), _SHARDED_NODES)
+
+
+def file_locations(root: Hash32) -> Call[list[ShardedNode] | None]:
+    return Call("indexer_getFileLocations", (root,), _NODES)
