@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 from zerog.contracts.interface import load_interface
+from zerog.contracts.submission import Submission, SubmissionNode
 from zerog.primitives import Address, Hash32, Wei
 from zerog.primitives.errors import RefusalError
 
@@ -41,39 +42,6 @@ REWARD: Final = load_interface("storage", "ChunkLinearReward")
 _SUBMISSION: Final = "(uint256,bytes,(bytes32,uint256)[])"
 _SUBMIT: Final = FLOW.functions[f"submit(({_SUBMISSION},address))"]
 _BATCH_SUBMIT: Final = FLOW.functions[f"batchSubmit(({_SUBMISSION},address)[])"]
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionNode:
-    """A perfect subtree of a file: its root, and its height over sectors of 256 bytes."""
-
-    root: Hash32
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A file as it is announced."""
-
-    size_bytes: int
-    tags: bytes
-    nodes: tuple[SubmissionNode, ...]
-    """From left to right, their heights falling."""
-
-    @property
-    def sectors(self) -> int:
-        """How many sectors the file covers: what the fee counts."""
-        return sum(1 << node.height for node in self.nodes)
-
-    def to_abi(self) -> tuple[int, bytes, list[tuple[bytes, int]]]:
-        """As the ABI's `SubmissionData`."""
-        return self.size_bytes, self.tags, [(node.root, node.height) for node in self.nodes]
-
-    @classmethod
-    def from_abi(cls, value: tuple[int, bytes, Sequence[tuple[bytes, int]]]) -> Self:
-        """From the ABI's `SubmissionData`."""
-        size_bytes, tags, nodes = value
-        return cls(size_bytes, tags, tuple(SubmissionNode(Hash32(root), height) for root, height in nodes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def pattern_file(size: int) -> Submission:
 
 
 def submission_of(size: int, nodes: Iterable[tuple[bytes, int]], tags: bytes = b"") -> Submission:
-    return Submission(size, tags, tuple(SubmissionNode(Hash32(root), height) for root, height in nodes))
+    return Submission(size_bytes=size, tags=tags, nodes=tuple(SubmissionNode(Hash32(root), height) for root, height in nodes))
 
 
 def submit_events(receipt: dict[str, Any]) -> list[Submit]:

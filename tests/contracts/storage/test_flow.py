@@ -28,9 +28,9 @@ from zerog.contracts.storage import (
     submit_call,
 )
 from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei, decode_data
-from zerog.storage.protocol import submission as protocol
 from zerog.storage.protocol.errors import InvalidSubmissionError
 from zerog.storage.protocol.flow import FlowTree, start_sector
+from zerog.storage.protocol.submission import check_submission
 
 SOMEONE = Address(b"\x11" * 20)
 LEGACY_SUBMIT = FLOW.functions["submit((uint256,bytes,(bytes32,uint256)[]))"]
@@ -125,12 +125,6 @@ def random_submission(dice: random.Random) -> Submission:
     return submission_of(size, [(dice.randbytes(32), height) for height in heights(size)], dice.randbytes(dice.randint(0, 40)))
 
 
-def protocol_form(submission: Submission) -> protocol.Submission:
-    """The same file as storage nodes know it."""
-    nodes = tuple(protocol.SubmissionNode(node.root, node.height) for node in submission.nodes)
-    return protocol.Submission(size_bytes=submission.size_bytes, nodes=nodes, tags=submission.tags)
-
-
 def test_300_random_submissions_lie_where_the_rules_place_them(storage: Storage) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
@@ -149,9 +143,8 @@ def test_300_random_submissions_lie_where_the_rules_place_them(storage: Storage)
             nodes = [(node.root, node.height) for node in event.submission.nodes]
             assert (event.placement.tx_seq, event.placement.start) == (len(roots), model.submit(nodes))
             assert event.placement.sectors == event.submission.sectors
-            submitted = protocol_form(event.submission)
-            assert event.placement.start == start_sector(tree.sectors, submitted)
-            tree.append(event.placement.start, submitted.nodes)
+            assert event.placement.start == start_sector(tree.sectors, event.submission)
+            tree.append(event.placement.start, event.submission.nodes)
             roots.append(model.root())
             assert tree.root == roots[-1]
     assert [storage.flow_root(tx_seq) for tx_seq in range(300)] == roots
@@ -240,7 +233,7 @@ def test_a_submission_is_valid_exactly_if_padding_gives_its_heights(
         expected = heights(size) == node_heights
         assert is_valid(probe, size, node_heights) == expected
         with nullcontext() if expected else pytest.raises(InvalidSubmissionError):
-            protocol_form(submission_of(size, [(b"\1" * 32, height) for height in node_heights])).check()
+            check_submission(submission_of(size, [(b"\1" * 32, height) for height in node_heights]))
 
 
 def test_borders_of_validity(probe: Contract) -> None:
