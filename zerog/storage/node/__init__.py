@@ -1,0 +1,3 @@
+"""A storage node: one of the nodes that hold the segments of files."""
+
+__all__: list[str] = []

@@ -1,0 +1,20 @@
+"""The durable store of a storage node: segments in append-only files, everything else in SQLite."""
+
+from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError, StoreFormatError, StoreFullError
+from zerog.storage.node.store.held import Held
+from zerog.storage.node.store.records import BlockMark, SegmentWrite, StoredSegment, StoredSubmission, StoreOptions
+from zerog.storage.node.store.store import Store
+
+__all__ = [
+    "BlockMark",
+    "Held",
+    "SegmentWrite",
+    "Store",
+    "StoreDamagedError",
+    "StoreFailedError",
+    "StoreFormatError",
+    "StoreFullError",
+    "StoreOptions",
+    "StoredSegment",
+    "StoredSubmission",
+]

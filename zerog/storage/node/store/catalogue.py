@@ -1,0 +1,205 @@
+"""The store's SQLite database: its schema, one writer at a time, and readers that wait for nobody."""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError, StoreFormatError, StoreFullError
+
+__all__ = ["CATALOGUE_FILE", "SCHEMA_VERSION", "Catalogue", "refusal_of"]
+
+CATALOGUE_FILE: Final = "catalogue.sqlite"
+APPLICATION_ID: Final = 0x30475354
+"""«0GST»."""
+SCHEMA_VERSION: Final = 1
+BUSY_SECONDS_MAX: Final = 10.0
+"""Nobody else writes into the folder; a reader that opens after a crash may repair the log of writes for a moment."""
+WRITER_CACHE_KIB: Final = 8192
+READER_CACHE_KIB: Final = 1024
+WAL_BYTES_KEPT: Final = 16 << 20
+IDLE_READERS_MAX: Final = 8
+
+SCHEMA: Final = """
+CREATE TABLE submissions (
+    seq INTEGER PRIMARY KEY,
+    root BLOB NOT NULL,
+    start_sector BLOB NOT NULL,
+    size_bytes BLOB NOT NULL,
+    nodes BLOB NOT NULL,
+    tags BLOB NOT NULL,
+    sender BLOB NOT NULL,
+    transaction_hash BLOB NOT NULL,
+    block_number INTEGER NOT NULL,
+    block_hash BLOB NOT NULL,
+    pruned INTEGER NOT NULL
+) STRICT;
+CREATE INDEX submissions_by_root ON submissions (root, seq);
+CREATE INDEX submissions_by_block ON submissions (block_number);
+CREATE INDEX submissions_by_sector ON submissions (start_sector);
+CREATE TABLE marks (
+    number INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL,
+    flow_checkpoint BLOB NOT NULL
+) STRICT;
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    root BLOB NOT NULL UNIQUE,
+    padded_sectors INTEGER NOT NULL,
+    held INTEGER NOT NULL
+) STRICT;
+CREATE TABLE segments (
+    file INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    data_file INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    siblings INTEGER NOT NULL,
+    data_bytes INTEGER NOT NULL,
+    segment_root BLOB NOT NULL,
+    PRIMARY KEY (file, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE dropped_files (
+    file INTEGER PRIMARY KEY
+) STRICT;
+CREATE TABLE data_files (
+    id INTEGER PRIMARY KEY,
+    end INTEGER NOT NULL,
+    live_segments INTEGER NOT NULL,
+    live_bytes INTEGER NOT NULL,
+    sealed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES ('files', 0), ('dropped_segments', 0), ('corrupt_segments', 0);
+"""
+"""Sectors and bytes of submissions are 16 bytes, big-endian: one may claim more than an integer of SQLite holds, and they sort by value."""
+
+
+class Catalogue:
+    """The database. Writes are transactions, one after another; a reader takes a connection that nobody else uses meanwhile."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection, *, fresh: bool) -> None:
+        self.path = path
+        self.fresh = fresh
+        """Whether it was made just now."""
+        self.failure: StoreFailedError | None = None
+        """Set once the disk failed; nothing is written from then on."""
+        self._writer = writer
+        self._writing = threading.Lock()
+        self._idle: deque[sqlite3.Connection] = deque()
+
+    @classmethod
+    def open(cls, path: Path, *, durable: bool) -> Self:
+        """Open or create it. Raises `StoreFormatError`, `StoreDamagedError`, `StoreFailedError`."""
+        try:
+            writer = _connect(path, WRITER_CACHE_KIB)
+            try:
+                fresh = _prepare(path, writer, durable=durable)
+            except BaseException:
+                writer.close()
+                raise
+        except sqlite3.Error as error:
+            raise _refusal_on_open(path, error) from error
+        return cls(path, writer, fresh=fresh)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for queries, each of which sees all that is committed. Raises `StoreDamagedError`."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = _connect(self.path, READER_CACHE_KIB)
+            connection.execute("PRAGMA query_only = ON")
+        try:
+            yield connection
+        except sqlite3.DatabaseError as error:
+            raise StoreDamagedError(self.path.parent, str(error)) from error
+        finally:
+            if len(self._idle) < IDLE_READERS_MAX:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is done inside becomes durable together, or not at all. Raises `StoreFailedError`."""
+        with self._writing:
+            self.require_sound()
+            connection = self._writer
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._roll_back(error)
+                if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+                    raise self._note(refusal_of(error)) from error
+                raise
+
+    def require_sound(self) -> None:
+        """Raises `StoreFailedError` once the disk failed: a new one each time, since a raised error keeps what was on the stack."""
+        if self.failure is not None:
+            raise replace(self.failure)
+
+    def _roll_back(self, cause: BaseException) -> None:
+        """SQLite rolls back by itself when the disk is full or fails."""
+        if self._writer.in_transaction:
+            try:
+                self._writer.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                error.__cause__ = cause
+                raise self._note(StoreFailedError(str(error))) from error
+
+    def _note(self, refusal: StoreFailedError) -> StoreFailedError:
+        if not isinstance(refusal, StoreFullError):
+            self.failure = refusal
+        return refusal
+
+    def close(self) -> None:
+        """Nobody reads or writes any more."""
+        with self._writing:
+            while self._idle:
+                self._idle.pop().close()
+            self._writer.close()
+
+
+def refusal_of(error: OSError | sqlite3.Error) -> StoreFailedError:
+    """What a failed write means: only a lack of room is sure to have left nothing behind."""
+    if isinstance(error, sqlite3.Error):
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        return StoreFullError("no space left for the catalogue") if full else StoreFailedError(f"catalogue: {error}")
+    return StoreFailedError(error.strerror or str(error))
+
+
+def _connect(path: Path, cache_kib: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    return connection
+
+
+def _prepare(path: Path, writer: sqlite3.Connection, *, durable: bool) -> bool:
+    version = int(writer.execute("PRAGMA user_version").fetchone()[0])
+    application = int(writer.execute("PRAGMA application_id").fetchone()[0])
+    fresh = (version, application) == (0, 0) and writer.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+    if not fresh and (version, application) != (SCHEMA_VERSION, APPLICATION_ID):
+        raise StoreFormatError(path.parent, version, SCHEMA_VERSION)
+    writer.execute("PRAGMA journal_mode = WAL").fetchone()
+    writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+    writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}").fetchone()
+    if fresh:
+        writer.executescript(
+            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+    return fresh
+
+
+def _refusal_on_open(path: Path, error: sqlite3.Error) -> StoreDamagedError | StoreFailedError:
+    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreDamagedError(path.parent, str(error))
+    return refusal_of(error)

@@ -1,0 +1,269 @@
+"""Which segments are held and where they lie: tables of the catalogue, with the bitmaps of the files in use kept in memory."""
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from zerog.primitives import Hash32
+from zerog.storage.node.store.catalogue import Catalogue
+from zerog.storage.node.store.data_files import Appended, Place, Tail
+from zerog.storage.node.store.errors import StoreFailedError, StoreFullError
+from zerog.storage.node.store.held import Held
+from zerog.storage.node.store.records import SegmentWrite
+
+__all__ = ["Located", "SegmentIndex"]
+
+CACHED_FILES_MAX: Final = 16_384
+CACHED_CHUNKS_MAX: Final = 16_384
+"""At most 8 MiB of bitmaps."""
+DROPPED_AT_ONCE: Final = 16_384
+"""Rows of dropped files that one transaction deletes, so that uploads get their turn between."""
+INDEX_MAX: Final = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a segment lies, and what it has to be."""
+
+    place: Place
+    segment_root: Hash32
+    padded_sectors: int
+
+
+class SegmentIndex:
+    """Queries from any thread; changes come from the store, each a transaction."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[Hash32, Held] = OrderedDict()
+        self._chunks = 0
+        self._generation = 0
+
+    # --- queries
+
+    def held(self, root: Hash32) -> Held:
+        """The segments of a file; empty if there are none."""
+        with self._lock:
+            if (known := self._cache.get(root)) is not None:
+                self._cache.move_to_end(root)
+                return known
+            generation = self._generation
+        held = self._load(root)
+        with self._lock:
+            # What was committed meanwhile is in the tables, and may be missing in what was read before.
+            if generation == self._generation:
+                self._remember(root, held)
+        return held
+
+    def held_count(self, root: Hash32) -> int:
+        """How many segments of a file are held."""
+        with self._lock:
+            if (known := self._cache.get(root)) is not None:
+                return len(known)
+        with self._catalogue.reading() as connection:
+            found = connection.execute("SELECT held FROM files WHERE root = ?", (root,)).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def locate(self, root: Hash32, index: int) -> Located | None:
+        """Where a segment is to be read."""
+        if not 0 <= index < INDEX_MAX:
+            return None
+        with self._catalogue.reading() as connection:
+            found = connection.execute(
+                "SELECT data_file, offset, siblings, data_bytes, segment_root, padded_sectors FROM files JOIN segments ON file = id"
+                " WHERE root = ? AND place = ?",
+                (root, index),
+            ).fetchone()
+        if found is None:
+            return None
+        return Located(Place(*found[:4]), Hash32(found[4]), found[5])
+
+    def statistics(self) -> dict[str, int]:
+        """Sums that are kept or small."""
+        with self._catalogue.reading() as connection:
+            counters = dict(connection.execute("SELECT name, value FROM counters"))
+            live = connection.execute("SELECT count(*), total(end), total(live_segments), total(live_bytes) FROM data_files").fetchone()
+        files, end, segments, bytes_ = map(int, live)
+        return counters | {"data_files": files, "data_file_bytes": end, "segments": segments, "dead_bytes": end - bytes_}
+
+    def _load(self, root: Hash32) -> Held:
+        with self._catalogue.reading() as connection:
+            found = connection.execute("SELECT id, held FROM files WHERE root = ?", (root,)).fetchone()
+            if found is None or not found[1]:
+                return Held()
+            file, count = found
+            (last,) = connection.execute("SELECT max(place) FROM segments WHERE file = ?", (file,)).fetchone()
+            if last == count - 1:
+                return Held.first(count)  # Whole files, which most are, need no look at every row.
+            return Held(place for (place,) in connection.execute("SELECT place FROM segments WHERE file = ?", (file,)))
+
+    def _remember(self, root: Hash32, held: Held) -> None:
+        self._cache[root] = held
+        self._chunks += held.chunk_count
+        while len(self._cache) > CACHED_FILES_MAX or (self._chunks > CACHED_CHUNKS_MAX and len(self._cache) > 1):
+            _, forgotten = self._cache.popitem(last=False)
+            self._chunks -= forgotten.chunk_count
+
+    # --- changes
+
+    def add(self, segments: Sequence[SegmentWrite], appended: Appended) -> None:
+        """Make appended segments held, all at once and durably. Raises `StoreFailedError`."""
+        by_root: dict[Hash32, list[tuple[SegmentWrite, Place]]] = {}
+        for segment, place in zip(segments, appended.places, strict=True):
+            by_root.setdefault(segment.root, []).append((segment, place))
+        with self._catalogue.transaction() as connection:
+            new_files = sum(_insert(connection, root, added) for root, added in by_root.items())
+            _grow(connection, appended)
+            _count(connection, "files", new_files)
+        with self._lock:
+            self._generation += 1
+            for root, added in by_root.items():
+                if (known := self._cache.get(root)) is not None:
+                    self._chunks -= known.chunk_count
+                    for segment, _ in added:
+                        known.add(segment.index)
+                    self._chunks += known.chunk_count
+
+    def discard(self, root: Hash32, index: int, place: Place) -> bool:
+        """Hold a segment no longer, if it still lies at `place`. Raises `StoreFailedError`."""
+        try:
+            gone = self._delete(root, index, place)
+        except StoreFullError:
+            raise
+        except StoreFailedError:
+            self._hide(root, index)  # Nothing is written any more, so the row comes back when the store is opened again.
+            raise
+        if gone:
+            self._hide(root, index)
+        return gone
+
+    def _delete(self, root: Hash32, index: int, place: Place) -> bool:
+        with self._catalogue.transaction() as connection:
+            found = connection.execute(
+                "DELETE FROM segments WHERE file = (SELECT id FROM files WHERE root = ?) AND place = ? AND data_file = ? AND offset = ?"
+                " RETURNING file",
+                (root, index, place.data_file, place.offset),
+            ).fetchone()
+            if found is None:
+                return False
+            connection.execute("UPDATE files SET held = held - 1 WHERE id = ?", found)
+            _shrink(connection, [(1, place.record_bytes, place.data_file)])
+            _count(connection, "corrupt_segments", 1)
+        return True
+
+    def _hide(self, root: Hash32, index: int) -> None:
+        with self._lock:
+            self._generation += 1
+            if (known := self._cache.get(root)) is not None:
+                self._chunks -= known.chunk_count
+                known.discard(index)
+                self._chunks += known.chunk_count
+
+    def drop(self, connection: sqlite3.Connection, root: Hash32) -> None:
+        """Hold nothing of a file any longer; its rows go in `sweep`. When this is committed, `forget` it."""
+        found = connection.execute("DELETE FROM files WHERE root = ? RETURNING id", (root,)).fetchone()
+        if found is not None:
+            connection.execute("INSERT INTO dropped_files VALUES (?)", found)
+            _count(connection, "files", -1)
+
+    def forget(self, root: Hash32) -> None:
+        """What was in mind of a file that was dropped."""
+        with self._lock:
+            self._generation += 1
+            if (known := self._cache.pop(root, None)) is not None:
+                self._chunks -= known.chunk_count
+
+    def sweep(self) -> bool:
+        """Delete some rows of dropped files; whether there may be more. Raises `StoreFailedError`."""
+        with self._catalogue.reading() as connection:
+            found = connection.execute("SELECT file FROM dropped_files LIMIT 1").fetchone()
+        if found is None:
+            return False
+        with self._catalogue.transaction() as connection:
+            gone = connection.execute(
+                "DELETE FROM segments WHERE file = ? AND place IN (SELECT place FROM segments WHERE file = ? LIMIT ?)"
+                " RETURNING data_file, offset, siblings, data_bytes",
+                (*found, *found, DROPPED_AT_ONCE),
+            ).fetchall()
+            dead: dict[int, list[int]] = {}
+            for place in (Place(*row) for row in gone):
+                dead.setdefault(place.data_file, []).append(place.record_bytes)
+            _shrink(connection, [(len(sizes), sum(sizes), number) for number, sizes in dead.items()])
+            _count(connection, "dropped_segments", len(gone))
+            if len(gone) < DROPPED_AT_ONCE:
+                connection.execute("DELETE FROM dropped_files WHERE file = ?", found)
+        return True
+
+    # --- data files
+
+    def data_files(self) -> Mapping[int, int]:
+        """End of each data file."""
+        with self._catalogue.reading() as connection:
+            return dict(connection.execute("SELECT id, end FROM data_files").fetchall())
+
+    def tail(self) -> Tail | None:
+        """The data file that is not sealed."""
+        with self._catalogue.reading() as connection:
+            found = connection.execute("SELECT id, end FROM data_files WHERE sealed = 0 ORDER BY id DESC LIMIT 1").fetchone()
+        return None if found is None else Tail(*found)
+
+    def seal(self, number: int) -> None:
+        """Append no more to a data file. Raises `StoreFailedError`."""
+        with self._catalogue.transaction() as connection:
+            connection.execute("UPDATE data_files SET sealed = 1 WHERE id = ?", (number,))
+
+    def forget_empty_data_files(self) -> dict[int, int]:
+        """Sealed data files of which nothing is held, with their ends: they are known no longer. Raises `StoreFailedError`."""
+        with self._catalogue.reading() as connection:
+            if connection.execute("SELECT 1 FROM data_files WHERE sealed = 1 AND live_segments = 0 LIMIT 1").fetchone() is None:
+                return {}
+        with self._catalogue.transaction() as connection:
+            return dict(connection.execute("DELETE FROM data_files WHERE sealed = 1 AND live_segments = 0 RETURNING id, end").fetchall())
+
+
+def _insert(connection: sqlite3.Connection, root: Hash32, added: Sequence[tuple[SegmentWrite, Place]]) -> bool:
+    """Note segments of one file; whether it was unknown."""
+    found = connection.execute("SELECT id FROM files WHERE root = ?", (root,)).fetchone()
+    if found is None:
+        inserted = connection.execute(
+            "INSERT INTO files (root, padded_sectors, held) VALUES (?, ?, ?)", (root, added[0][0].padded_sectors, len(added))
+        )
+        file = inserted.lastrowid
+    else:
+        (file,) = found
+        connection.execute("UPDATE files SET held = held + ? WHERE id = ?", (len(added), file))
+    connection.executemany(
+        "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (file, segment.index, place.data_file, place.offset, place.siblings, place.data_bytes, segment.segment_root)
+            for segment, place in added
+        ),
+    )
+    return found is None
+
+
+def _grow(connection: sqlite3.Connection, appended: Appended) -> None:
+    """Take note of the new ends; what is not the newest file is full."""
+    live: dict[int, list[int]] = {number: [] for number in appended.ends}
+    for place in appended.places:
+        live[place.data_file].append(place.record_bytes)
+    connection.executemany(
+        "INSERT INTO data_files VALUES (?, ?, ?, ?, 0) ON CONFLICT (id) DO UPDATE"
+        " SET end = excluded.end, live_segments = live_segments + excluded.live_segments, live_bytes = live_bytes + excluded.live_bytes",
+        [(number, end, len(live[number]), sum(live[number])) for number, end in appended.ends.items()],
+    )
+    connection.execute("UPDATE data_files SET sealed = 1 WHERE sealed = 0 AND id < ?", (max(appended.ends),))
+
+
+def _shrink(connection: sqlite3.Connection, dead: Iterable[tuple[int, int, int]]) -> None:
+    """Take segments, with their bytes, off data files: (segments, bytes, number of the file)."""
+    connection.executemany("UPDATE data_files SET live_segments = live_segments - ?, live_bytes = live_bytes - ? WHERE id = ?", dead)
+
+
+def _count(connection: sqlite3.Connection, name: str, step: int) -> None:
+    if step:
+        connection.execute("UPDATE counters SET value = value + ? WHERE name = ?", (step, name))

@@ -1,0 +1,279 @@
+"""A storage node's store: the log of the chain, and segments of files by the file's root, durable when answered, checked when read."""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Self
+
+import structlog
+
+from zerog._kernel import segment_root
+from zerog.primitives import Hash32
+from zerog.runtime.files import FileLock, make_private_folder
+from zerog.storage.node.store.catalogue import CATALOGUE_FILE, Catalogue
+from zerog.storage.node.store.chain_log import ChainLog
+from zerog.storage.node.store.data_files import DataFiles, sync_folder
+from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError
+from zerog.storage.node.store.held import Held
+from zerog.storage.node.store.records import (
+    BlockMark,
+    SegmentWrite,
+    StoredSegment,
+    StoredSubmission,
+    StoreOptions,
+    sectors_of_segment,
+)
+from zerog.storage.node.store.segment_index import Located, SegmentIndex
+from zerog.storage.node.store.writer import Writer
+from zerog.storage.protocol.padding import uploaded_bytes_of_segment
+from zerog.storage.protocol.units import HASH_BYTES
+
+__all__ = ["Store"]
+
+log = structlog.get_logger(__name__)
+
+LOCK_FILE: Final = "lock"
+DATA_FOLDER: Final = "data"
+
+
+class Store:
+    """One store in one folder, for one process. All methods may be called from any thread; `put` belongs to one event loop."""
+
+    def __init__(self, folder: Path, catalogue: Catalogue, files: DataFiles, options: StoreOptions) -> None:
+        """For `open`."""
+        self.folder = folder
+        self._catalogue = catalogue
+        self._files = files
+        self._log = ChainLog(catalogue, options.marks_max)
+        self._index = SegmentIndex(catalogue)
+        self._sweeping = threading.Lock()
+        self._resources = ExitStack()
+        self._writer = Writer(catalogue, files, self._index, options, disk_bytes=self._take_up_data_files())
+
+    @classmethod
+    def open(cls, folder: Path | None, *, options: StoreOptions | None = None) -> Self:
+        """Open or create the store in `folder`; `None` is a temporary folder that goes with the store, and does not wait for the disk.
+
+        Takes moments whatever the size. Raises `LockHeldError`, `StoreFormatError`, `StoreDamagedError`, `StoreFailedError`, `OSError`.
+        """
+        options = options or StoreOptions(durable=folder is not None)
+        with ExitStack() as resources:
+            if folder is None:
+                folder = Path(tempfile.mkdtemp(prefix="zerog-store-"))
+                resources.callback(shutil.rmtree, folder, ignore_errors=True)
+            make_private_folder(folder)
+            resources.enter_context(FileLock.acquire(folder / LOCK_FILE, command="storage node"))
+            make_private_folder(folder / DATA_FOLDER)
+            catalogue = Catalogue.open(folder / CATALOGUE_FILE, durable=options.durable)
+            resources.callback(catalogue.close)
+            if options.durable:
+                sync_folder(folder)
+                sync_folder(folder.parent)
+            files = DataFiles(folder / DATA_FOLDER, size_bytes_max=options.data_file_bytes_max, durable=options.durable)
+            resources.callback(files.close)
+            if catalogue.fresh and files.numbers():
+                raise StoreDamagedError(folder, "it is missing, and segments are there")
+            store = cls(folder, catalogue, files, options)
+            resources.callback(store._writer.close)
+            store._sweep()
+            store._resources = resources.pop_all()
+        return store
+
+    def _take_up_data_files(self) -> int:
+        """Go on where the catalogue says that the last group ended. Returns the bytes that the data files take up."""
+        known = self._index.data_files()
+        self._files.delete(set(self._files.numbers()) - set(known))
+        for number, end in known.items():
+            found = self._files.size_bytes(number)
+            if found < end:
+                log.error("store_data_file_cut", path=str(self._files.path(number)), size_bytes=found, expected_bytes=end)
+        tail = self._index.tail()
+        if tail is not None and self._files.size_bytes(tail.number) < tail.end:
+            self._index.seal(tail.number)  # What is missing in it is found when it is read; nothing is added behind a gap.
+            tail = None
+        self._files.go_on(tail, max(known, default=0))
+        return sum(known.values())
+
+    def close(self) -> None:
+        """Write what waits and let go of the folder. Blocks."""
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def failure(self) -> StoreFailedError | None:
+        """Why nothing is written any more; `None` while all is well."""
+        return self._catalogue.failure
+
+    # --- log of the chain
+
+    def mark(self) -> BlockMark | None:
+        """The newest block that was read."""
+        return self._log.mark()
+
+    def marks(self) -> list[BlockMark]:
+        """Blocks that were read, the newest first, as far back as `unwind` can go step by step."""
+        return self._log.marks()
+
+    def flow_checkpoint(self) -> bytes | None:
+        """State of the flow's tree at `mark()`."""
+        return self._log.flow_checkpoint()
+
+    def record(self, mark: BlockMark, submissions: Sequence[StoredSubmission], flow_checkpoint: bytes) -> None:
+        """Add what the log has up to `mark`, durably. Raises `ValueError` where it does not follow on what is there, `StoreFailedError`."""
+        self._log.record(mark, submissions, flow_checkpoint)
+
+    def unwind(self, number: int) -> bytes | None:
+        """Forget all that was read after the newest mark that is not above block `number`; segments stay.
+
+        Returns the flow's checkpoint there; `None` when nothing of the log is left. Raises `StoreFailedError`.
+        """
+        return self._log.unwind(number)
+
+    @property
+    def next_seq(self) -> int:
+        """Sequence of the submission that comes next."""
+        return self._log.next_seq
+
+    def submission(self, seq: int) -> StoredSubmission | None:
+        return self._log.submission(seq)
+
+    def submissions(self, first_seq: int, count: int) -> list[StoredSubmission]:
+        """At most `count` submissions from `first_seq` on, in their order."""
+        return self._log.submissions(first_seq, count)
+
+    def submission_at_sector(self, sector: int) -> StoredSubmission | None:
+        """The submission that a sector of the flow belongs to; gaps belong to none."""
+        return self._log.submission_at_sector(sector)
+
+    def seqs_of(self, root: Hash32) -> list[int]:
+        """Sequence numbers of all submissions of a file, pruned or not, ascending."""
+        return self._log.seqs_of(root)
+
+    def prune(self, seq: int) -> None:
+        """Mark a submission as pruned, and drop the file's segments when no other submission needs them.
+
+        The file is gone at once; space on the disk comes back in whole data files. Raises `StoreFailedError`.
+        """
+        with self._catalogue.transaction() as connection:
+            root = self._log.prune(connection, seq)
+            if root is not None:
+                self._index.drop(connection, root)
+        if root is not None:
+            self._index.forget(root)
+            self._sweep()
+
+    def drop(self, root: Hash32) -> bool:
+        """Drop the segments of a file that no submission needs, as after a reorganisation; whether it is so. Raises `StoreFailedError`."""
+        with self._catalogue.transaction() as connection:
+            if self._log.is_needed(connection, root):
+                return False
+            self._index.drop(connection, root)
+        self._index.forget(root)
+        self._sweep()
+        return True
+
+    def _sweep(self) -> None:
+        """Delete the rows of dropped files and the data files in which nothing is left; also what was interrupted before."""
+        with self._sweeping:
+            while self._index.sweep():
+                pass
+            empty = self._index.forget_empty_data_files()
+            self._files.delete(empty)
+            self._writer.freed(sum(empty.values()))
+
+    # --- segments
+
+    async def put(self, segments: Iterable[SegmentWrite]) -> None:
+        """Keep segments; returns when they are durable. Waits while the disk is busy; what is held already is passed over.
+
+        Raises `StoreFullError`: none of them was written, and it can be tried again; `StoreFailedError`: nothing is written any more.
+        """
+        await self._writer.put(tuple(segments))
+
+    def has(self, root: Hash32, index: int) -> bool:
+        """Whether a segment is held."""
+        return index in self._index.held(root)
+
+    def held(self, root: Hash32) -> Held:
+        """Which segments of a file are held."""
+        return self._index.held(root)
+
+    def held_count(self, root: Hash32) -> int:
+        """How many segments of a file are held."""
+        return self._index.held_count(root)
+
+    def read(self, root: Hash32, index: int, *, size_bytes: int | None = None) -> bytes | None:
+        """A segment as it was put, or `None` if it is not held. Blocks: for a thread.
+
+        Files that differ in their last zeros share a root: with `size_bytes` the segment is as long as it is in a file of that size.
+        Bytes that do not have the stored root are never returned: the segment then counts as not held, so that it can be brought again.
+        """
+        located = self._index.locate(root, index)
+        data = None if located is None else self._read_data(root, index, located)
+        return data if data is None or size_bytes is None else _fitted(data, size_bytes, index)
+
+    def read_with_proof(self, root: Hash32, index: int, *, size_bytes: int | None = None) -> StoredSegment | None:
+        """As `read`, with the proof, which is checked as well."""
+        located = self._index.locate(root, index)
+        if located is None or (data := self._read_data(root, index, located)) is None:
+            return None
+        segment = StoredSegment(
+            root=root,
+            index=index,
+            padded_sectors=located.padded_sectors,
+            data=data,
+            segment_root=located.segment_root,
+            siblings=self._read_siblings(located),
+        )
+        if not segment.leads_to_root():
+            self._discard(root, index, located, "its proof does not lead to the root")
+            return None
+        return segment if size_bytes is None else replace(segment, data=_fitted(data, size_bytes, index))
+
+    def _read_data(self, root: Hash32, index: int, located: Located) -> bytes | None:
+        place = located.place
+        try:
+            data = self._files.read(place.data_file, place.data_offset, place.data_bytes)
+        except OSError as error:
+            self._discard(root, index, located, error.strerror or str(error))
+            return None
+        sectors = sectors_of_segment(located.padded_sectors, index)
+        if len(data) != place.data_bytes or segment_root(data, sectors) != located.segment_root:
+            self._discard(root, index, located, "its bytes do not have its root")
+            return None
+        return data
+
+    def _read_siblings(self, located: Located) -> tuple[Hash32, ...]:
+        place = located.place
+        with suppress(OSError):
+            raw = self._files.read(place.data_file, place.siblings_offset, HASH_BYTES * place.siblings)
+            return tuple(Hash32(raw[at : at + HASH_BYTES]) for at in range(0, len(raw) // HASH_BYTES * HASH_BYTES, HASH_BYTES))
+        return ()
+
+    def _discard(self, root: Hash32, index: int, located: Located, cause: str) -> None:
+        """Hold a segment no longer that cannot be read as it was written."""
+        with suppress(StoreFailedError):
+            if not self._index.discard(root, index, located.place):
+                return
+        place = located.place
+        path = str(self._files.path(place.data_file))
+        log.error("store_segment_corrupt", root=str(root), index=index, path=path, offset=place.offset, cause=cause)
+
+    def statistics(self) -> Mapping[str, int]:
+        """Counters by name: files, segments and bytes held, data files, bytes dead in them, groups written, segments found corrupt."""
+        return self._index.statistics() | {"groups": self._writer.groups, "failed": int(self.failure is not None)}
+
+
+def _fitted(data: bytes, size_bytes: int, index: int) -> bytes:
+    """A segment as it is in a file of `size_bytes`: sectors of zeros are added or taken off at its end."""
+    wanted = uploaded_bytes_of_segment(size_bytes, index)
+    return data if len(data) == wanted else data.ljust(wanted, b"\0")[:wanted]
