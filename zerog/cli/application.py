@@ -54,6 +54,9 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     chain.command("zerog.cli.chain:run", name="run", help="Run a chain node in the foreground.")
     chain.command("zerog.cli.chain:import_chain", name="import", help="Take a chain that others made into this folder.")
     app.command(chain)
+    storage = cyclopts.App(name="storage", help="Files of a network, and storage nodes by themselves.")
+    storage.command("zerog.cli.storage_node:run", name="run", help="Run a storage node in the foreground.")
+    app.command(storage)
     return app
 
 

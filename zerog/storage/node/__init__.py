@@ -1,3 +1,3 @@
-"""A storage node: one of the nodes that hold the segments of files."""
+"""The storage node: follows the log of the flow's contract, and keeps and gives the segments of the files that stand in it."""
 
 __all__: list[str] = []

@@ -4,19 +4,30 @@ Source of the JSON: 0gfoundation/0g-storage-node, `node/rpc/src/types.rs`. The M
 hex, so that data is neither encoded nor copied.
 """
 
+from typing import Annotated, Final, TypeAlias
+
 import msgspec
 
 from zerog.primitives import Hash32
 from zerog.storage.protocol.merkle import MerkleProof
 
-__all__ = ["BulkOutcome", "BulkSegment", "BulkUpload", "FileProof", "SegmentWithProof"]
+__all__ = ["BulkOutcome", "BulkSegment", "BulkUpload", "Count", "FileProof", "SegmentWithProof"]
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A size or an index: no file has more bytes, and beyond it lies only mischief."""
+
+PROOF_HASHES_MAX: Final = 72
+"""A proof over 2^64 segments is shorter."""
+Lemma: TypeAlias = Annotated[list[Hash32], msgspec.Meta(max_length=PROOF_HASHES_MAX)]
+BytesLemma: TypeAlias = Annotated[list[bytes], msgspec.Meta(max_length=PROOF_HASHES_MAX)]
+Path: TypeAlias = Annotated[list[bool], msgspec.Meta(max_length=PROOF_HASHES_MAX)]
 
 
 class FileProof(msgspec.Struct, frozen=True):
     """A `MerkleProof` in JSON."""
 
-    lemma: list[Hash32]
-    path: list[bool]
+    lemma: Lemma
+    path: Path
 
     def to_proof(self) -> MerkleProof:
         return MerkleProof(tuple(self.lemma), tuple(self.path))
@@ -31,19 +42,19 @@ class SegmentWithProof(msgspec.Struct, frozen=True, rename={"file_size": "fileSi
 
     root: Hash32
     data: bytes
-    index: int
+    index: Count
     proof: FileProof
-    file_size: int
+    file_size: Count
 
 
 class BulkSegment(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A segment of a file in MessagePack: `[index, data, lemma, path]`."""
 
-    index: int
+    index: Count
     data: memoryview
     """Whole sectors, without padding sectors. Where it was decoded it lies within the message."""
-    lemma: list[bytes]
-    path: list[bool]
+    lemma: BytesLemma
+    path: Path
 
     def to_proof(self) -> MerkleProof:
         """Raises `ValueError` where a hash is not of 32 bytes."""
@@ -54,8 +65,8 @@ class BulkUpload(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Segments of one file: `[root, size, sequence or nil, segments]`. The body of `POST /segments` is an array of these."""
 
     root: bytes
-    size_bytes: int
-    tx_seq: int | None
+    size_bytes: Count
+    tx_seq: Count | None
     """The submission that they belong to; none finds it by the root."""
     segments: list[BulkSegment]
 

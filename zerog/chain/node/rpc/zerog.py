@@ -1,4 +1,4 @@
-"""`zerog_*`: what nodes of zerog hand to each other: the genesis, and blocks with the developer edits that stand before them."""
+"""`zerog_*`: what nodes of zerog hand to each other: the genesis, blocks with the developer edits before them, and news of blocks."""
 
 from typing import Final
 
@@ -44,6 +44,19 @@ async def get_blocks(chain: Chain, first: Uint64, parent: Hash32, count: LooseNu
         "isKnown": is_known,
         "blocks": _blocks(chain, first, count) if is_known else [],
     }
+
+
+@zerog.method("waitForBlock")
+async def wait_for_block(chain: Chain, number: LooseNumber, block_hash: Hash32, wait_ms: LooseNumber) -> dict[str, object]:
+    """Number and hash of the newest block, as soon as that is another one than block `number` of this hash.
+
+    Where it is not, the answer waits up to `wait_ms`, or until the node stops. So the caller also hears of blocks that were taken back.
+    """
+    with anyio.move_on_after(min(wait_ms, WAIT_MS_MAX) / 1_000):
+        while not chain.feed.has_ended and chain.head_number == number and _is_block(chain, number, block_hash):
+            await chain.feed.next_block.wait()
+    head = chain.ledger.head()
+    return {"number": Quantity(head.number), "hash": Data(head.hash)}
 
 
 def _is_block(chain: Chain, number: int, block_hash: bytes) -> bool:

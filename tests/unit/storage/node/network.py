@@ -1,0 +1,233 @@
+"""A chain and storage nodes in this process, and the quickest way to talk to them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Self
+
+import anyio
+import httpx
+import msgspec
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from zerog import networks
+from zerog.chain.client import ChainClient
+from zerog.chain.node.chain import network_accounts
+from zerog.chain.node.service import ChainNode
+from zerog.chain.node.settings import ChainNodeSettings
+from zerog.contracts.storage import Submit, batch_submit_call, submit_call
+from zerog.primitives import Hash32, Wei
+from zerog.storage.node.service import StorageNode
+from zerog.storage.node.settings import StorageNodeSettings
+from zerog.storage.protocol.merkle import FileTree
+from zerog.storage.protocol.padding import uploaded_bytes_of_segment
+from zerog.storage.protocol.submission import Submission
+from zerog.storage.protocol.units import SEGMENT_BYTES
+from zerog.storage.wire.segments import BulkSegment, BulkUpload, FileProof, SegmentWithProof
+
+LOCAL = networks.load("local")
+ACCOUNTS = network_accounts(LOCAL)
+PRICE_WEI = LOCAL.storage.price_per_sector_wei if LOCAL.storage is not None else Wei(0)
+WAIT_S = 20.0
+"""More than anything here takes; who waits longer has found a fault."""
+
+
+def pattern(size_bytes: int, seed: int = 0) -> bytes:
+    """Bytes that differ from segment to segment."""
+    block = bytes((index * 31 + (index >> 8) * 7 + seed) % 251 for index in range(min(size_bytes, 4099)))
+    return (block * (size_bytes // max(1, len(block)) + 1))[:size_bytes]
+
+
+@dataclass
+class RefusedError(Exception):
+    """What a node answered instead of a result."""
+
+    code: int
+    message: str
+    data: object = None
+
+
+class File:
+    """A file with all that its upload needs."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.tree = FileTree(data)
+        self.root = self.tree.root
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    @property
+    def segments(self) -> range:
+        return range(-(-len(self.data) // SEGMENT_BYTES))
+
+    def submission(self) -> Submission:
+        return self.tree.submission()
+
+    def uploaded(self, index: int) -> bytes:
+        """Segment `index` as it is uploaded."""
+        part = self.data[index * SEGMENT_BYTES : (index + 1) * SEGMENT_BYTES]
+        return part.ljust(uploaded_bytes_of_segment(self.size, index), b"\0")
+
+    def segment(self, index: int, **changes: object) -> dict[str, object]:
+        """Segment `index` as JSON, with `changes`."""
+        shape = SegmentWithProof(
+            root=self.root,
+            data=self.uploaded(index),
+            index=index,
+            proof=FileProof.of(self.tree.segment_proof(index)),
+            file_size=self.size,
+        )
+        plain: dict[str, object] = msgspec.json.decode(msgspec.json.encode(shape, enc_hook=lambda value: "0x" + value.hex()))
+        return plain | changes
+
+    def bulk(self, indexes: Sequence[int], tx_seq: int | None = None) -> BulkUpload:
+        """Segments as MessagePack takes them."""
+        proofs = [self.tree.segment_proof(index) for index in indexes]
+        segments = [
+            BulkSegment(
+                index=index, data=memoryview(self.uploaded(index)), lemma=[bytes(hash_) for hash_ in proof.lemma], path=list(proof.path)
+            )
+            for index, proof in zip(indexes, proofs, strict=True)
+        ]
+        return BulkUpload(root=bytes(self.root), size_bytes=self.size, tx_seq=tx_seq, segments=segments)
+
+
+@dataclass
+class Talker:
+    """Talks JSON-RPC to one URL."""
+
+    url: str
+    http: httpx.Client
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def post(self, body: object) -> Any:
+        return self.http.post(self.url, json=body, timeout=WAIT_S).json()
+
+    def rpc(self, method: str, *params: object) -> Any:
+        """The result; raises `RefusedError`."""
+        answer = self.post({"jsonrpc": "2.0", "id": next(self.ids), "method": method, "params": list(params)})
+        if "error" in answer:
+            raise RefusedError(answer["error"]["code"], answer["error"]["message"], answer["error"].get("data"))
+        return answer["result"]
+
+    def refusal(self, method: str, *params: object) -> tuple[int, str, object]:
+        """Code, message and data of the error; fails when there is none."""
+        try:
+            result = self.rpc(method, *params)
+        except RefusedError as refused:
+            return refused.code, refused.message, refused.data
+        raise AssertionError(f"{method} answered {result!r}")
+
+
+class Chain(Talker):
+    """A chain node whose blocks come on demand."""
+
+    def __init__(self, node: ChainNode, url: str, http: httpx.Client) -> None:
+        super().__init__(url, http)
+        self.node = node
+        self.client = ChainClient(url)
+
+    def submit(self, *submissions: Submission, sender: int = 1) -> list[int]:
+        """Announce files in one transaction; returns their numbers."""
+        account = ACCOUNTS[sender]
+        data = submit_call(submissions[0], account.address) if len(submissions) == 1 else batch_submit_call(submissions, account.address)
+        fee_wei = sum(submission.fee_wei(PRICE_WEI) for submission in submissions)
+        sent = self.client.send(account, LOCAL.addresses["flow"], value_wei=fee_wei, data=data)
+        receipt = self.client.wait_for_receipt(sent)
+        assert receipt.succeeded
+        events = [Submit.decode(log.topics, log.data) for log in receipt.logs if log.topics[0] == Submit.TOPIC]
+        return [event.placement.tx_seq for event in events]
+
+
+class Node(Talker):
+    """A storage node."""
+
+    def __init__(self, node: StorageNode, url: str, http: httpx.Client, portal: BlockingPortal) -> None:
+        super().__init__(url, http)
+        self.node = node
+        self.portal = portal
+        self.admin = Talker(node.admin_url or url, http)
+
+    @property
+    def keeper(self) -> Any:
+        return self.node.keeper
+
+    def wait(self, fits: Callable[[], bool]) -> None:
+        """Return once something is so; the node is asked again whenever its loop has gone round."""
+
+        async def wait() -> None:
+            with anyio.fail_after(WAIT_S):
+                while not fits():  # noqa: ASYNC110 - what is waited for has no event of its own.
+                    await anyio.sleep(0.002)
+
+        self.portal.call(wait)
+
+    def wait_for_seq(self, seq: int) -> None:
+        """Return once a submission has been read."""
+        self.wait(lambda: self.keeper.store.next_seq > seq)
+
+    def upload(self, file: File, seq: int) -> None:
+        """Send all segments of a file, one a call as the official TypeScript SDK does."""
+        for index in file.segments:
+            assert self.rpc("zgs_uploadSegmentsByTxSeq", [file.segment(index)], seq) == 0
+
+    def info(self, name: Hash32 | int) -> Any:
+        if isinstance(name, int):
+            return self.rpc("zgs_getFileInfoByTxSeq", name)
+        return self.rpc("zgs_getFileInfo", str(name), True)
+
+    def is_finalized(self, name: Hash32 | int) -> bool:
+        info = self.info(name)
+        return info is not None and bool(info["finalized"])
+
+
+class Network:
+    """Starts nodes in one event loop, and stops them all."""
+
+    def __init__(self, portal: BlockingPortal, http: httpx.Client, cleanup: ExitStack) -> None:
+        self.portal = portal
+        self.http = http
+        self._cleanup = cleanup
+
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Self]:
+        with start_blocking_portal() as portal, httpx.Client() as http, ExitStack() as cleanup:
+            yield cls(portal, http, cleanup)
+
+    def chain(self, **changes: Any) -> Chain:
+        node = ChainNode(ChainNodeSettings(**({"rpc_port": 0} | changes)), LOCAL)
+        chain = Chain(node, self._start(node.run), self.http)
+        self._cleanup.callback(chain.client.close)
+        return chain
+
+    def node(self, chain: Chain, **changes: Any) -> Node:
+        settings: dict[str, Any] = {"rpc_port": 0, "admin_port": 0, "grpc_port": 0, "chain_url": chain.url} | changes
+        node = StorageNode(StorageNodeSettings(**settings))
+        return Node(node, self._start(node.run), self.http, self.portal)
+
+    @contextmanager
+    def running(self, chain: Chain, **changes: Any) -> Iterator[Node]:
+        """A node that is stopped in the end."""
+        settings: dict[str, Any] = {"rpc_port": 0, "admin_port": 0, "grpc_port": 0, "chain_url": chain.url} | changes
+        node = StorageNode(StorageNodeSettings(**settings))
+        future, url = self.portal.start_task(node.run)
+        try:
+            yield Node(node, url, self.http, self.portal)
+        finally:
+            future.cancel()
+            self.portal.call(self._until, lambda: node.url is None)
+
+    async def _until(self, fits: Callable[[], bool]) -> None:
+        with anyio.fail_after(WAIT_S):
+            while not fits():  # noqa: ASYNC110 - as above.
+                await anyio.sleep(0.002)
+
+    def _start(self, run: Callable[..., Any]) -> str:
+        future, url = self.portal.start_task(run)
+        self._cleanup.callback(future.cancel)
+        return str(url)

@@ -1,0 +1,94 @@
+"""What a storage node asks of the chain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import msgspec
+
+from zerog.chain.client import AnswerError, AsyncChainClient, RpcError
+from zerog.chain.protocol.logs import LogCriteria
+from zerog.chain.wire.answers import LogAnswer
+from zerog.contracts.storage import FLOW, Submit
+from zerog.primitives import Address, Hash32, Uint64, decode_hook, encode_data, encode_quantity
+
+__all__ = ["BlockReference", "ChainView"]
+
+WAIT_MS: Final = 15_000
+"""How long a node of ours may wait before it says that there is no new block."""
+METHOD_UNKNOWN: Final = -32601
+CALL_S_MAX: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReference:
+    """One block."""
+
+    number: int
+    hash: Hash32
+    parent: Hash32 | None = None
+    """`None` where nobody asked."""
+
+
+class _Head(msgspec.Struct):
+    number: Uint64
+    hash: Hash32
+
+
+class ChainView:
+    """One node of the chain and the flow's contract on it.
+
+    All calls raise `NodeUnreachableError`, `AnswerError`, `RpcError`, or `TimeoutError` when the answer takes too long.
+    """
+
+    def __init__(self, client: AsyncChainClient, flow: Address, *, interval_s: float) -> None:
+        self._client: Final = client
+        self._interval_s: Final = interval_s
+        self._criteria: Final = LogCriteria((flow,), ((Submit.TOPIC,),))
+        self._can_wait = True
+        self.flow: Final = flow
+        self.url: Final = client.url
+
+    async def block(self, number: int | None = None) -> BlockReference | None:
+        """A block, or the newest one."""
+        with anyio.fail_after(CALL_S_MAX):
+            block = await self._client.block("latest" if number is None else number)
+        return None if block is None else BlockReference(int(block.number), block.hash, block.parent_hash)
+
+    async def next_head(self, known: BlockReference | None) -> BlockReference:
+        """The newest block, as soon as it is another than `known`, or after some seconds in any case.
+
+        A node of ours tells at once; any other is looked at again after the interval.
+        """
+        if known is not None and self._can_wait:
+            try:
+                with anyio.fail_after(CALL_S_MAX + WAIT_MS / 1_000):
+                    answer = await self._client.request(
+                        "zerog_waitForBlock", encode_quantity(known.number), encode_data(known.hash), WAIT_MS
+                    )
+                head = msgspec.convert(answer, _Head, dec_hook=decode_hook)
+                return BlockReference(int(head.number), head.hash)
+            except RpcError as error:
+                if error.number != METHOD_UNKNOWN:
+                    raise
+                self._can_wait = False
+            except msgspec.ValidationError as error:
+                raise AnswerError(self._client.url, str(error)) from None
+        if known is not None:
+            await anyio.sleep(self._interval_s)
+        head_block = await self.block()
+        if head_block is None:
+            raise AnswerError(self._client.url, "it has no newest block")
+        return head_block
+
+    async def logs(self, first: int, last: int) -> Sequence[LogAnswer]:
+        """The flow's log in these blocks."""
+        with anyio.fail_after(CALL_S_MAX):
+            return await self._client.logs(self._criteria, first, last)
+
+    async def flow_root(self, seq: int) -> Hash32:
+        """Root of the flow right after a submission, as the contract has it."""
+        with anyio.fail_after(CALL_S_MAX):
+            data = await self._client.call(self.flow, FLOW.function("getFlowRootByTxSeq").encode(seq))
+        return Hash32(FLOW.function("getFlowRootByTxSeq").decode_result(data)[0])

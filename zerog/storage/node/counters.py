@@ -1,0 +1,37 @@
+"""What a node counts, for its metrics, its status and the tests of its defences."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+__all__ = ["Counters"]
+
+
+@dataclass(slots=True)
+class Counters:
+    """Sums since the start."""
+
+    segments_stored: int = 0
+    """Segments that uploads brought and that are durable."""
+    segments_held_before: int = 0
+    """Segments that were uploaded though they were held already."""
+    segments_of_others: int = 0
+    """Segments that were uploaded and dropped, because another shard holds them."""
+    segments_cached: int = 0
+    """Segments that were taken before a block announced their file."""
+    segments_read: int = 0
+    segments_fetched: int = 0
+    """Segments that peers gave."""
+    uploads_refused: Counter[str] = field(default_factory=Counter)
+    """Refused segments by the reason's short name."""
+    peers_refused: Counter[str] = field(default_factory=Counter)
+    """Answers of peers that were thrown away, by the reason's short name."""
+    blocks_read: int = 0
+    submissions_read: int = 0
+    logs_ignored: int = 0
+    """Logs of the flow that are no submissions."""
+    reorganizations: int = 0
+    """How often the chain took back blocks that had been read."""
+    chain_failures: int = 0
+    """Calls to the chain that failed."""
+    roots_checked: int = 0
+    """How often the root of the flow was held against the contract's."""

@@ -1,0 +1,79 @@
+"""Looks files up: which submissions a root has, which of them are complete here, and how that is told."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from zerog.primitives import Hash32
+from zerog.storage.node.store import Store, StoredSubmission
+from zerog.storage.protocol.padding import segments_of
+from zerog.storage.protocol.shards import Shard, segments_of_shard
+from zerog.storage.wire.files import FileInfo, FileTransaction
+
+__all__ = ["Files"]
+
+
+class Files:
+    """What one node knows of files. Looking up is quick and belongs to the event loop's thread."""
+
+    def __init__(self, store: Store, shard: Shard) -> None:
+        self.store = store
+        self.shard = shard
+
+    def unpruned(self, root: Hash32) -> Iterator[StoredSubmission]:
+        """Submissions of a root that are not pruned, the oldest first."""
+        for seq in self.store.seqs_of(root):
+            submission = self.store.submission(seq)
+            if submission is not None and not submission.pruned:
+                yield submission
+
+    def by_seq(self, seq: int) -> StoredSubmission | None:
+        """A submission by its number, of which no more than 64 bits count."""
+        return self.store.submission(seq) if seq < self.store.next_seq else None
+
+    def find(self, root: Hash32) -> StoredSubmission | None:
+        """The submission that answers for a root: the oldest that is complete here, else the oldest that is not pruned.
+
+        The reference makes a difference whether the file must be available, which only tells pruned ones; no client cares.
+        """
+        first = None
+        for submission in self.unpruned(root):
+            if self.is_finalized(submission):
+                return submission
+            first = first or submission
+        return first
+
+    def named(self, name: Hash32 | int) -> StoredSubmission | None:
+        """A submission by its number, or the one that answers for a root."""
+        return self.by_seq(name) if isinstance(name, int) else self.find(name)
+
+    def find_for_upload(self, root: Hash32, size_bytes: int) -> StoredSubmission | None:
+        """The submission that an upload without a number is for: one of that size if there is any, and a pruned one only as the last."""
+        submissions = [found for seq in self.store.seqs_of(root) if (found := self.store.submission(seq)) is not None]
+        return min(submissions, key=lambda found: (found.pruned, found.submission.size_bytes != size_bytes, found.seq), default=None)
+
+    def required(self, submission: StoredSubmission) -> range:
+        """Indexes of the segments that this node must hold of a file."""
+        return segments_of_shard(self.shard, start_sector=submission.start_sector, size_bytes=submission.submission.size_bytes)
+
+    def is_finalized(self, submission: StoredSubmission) -> bool:
+        """Whether this node holds all that its shard must hold; a node of which nothing is asked has finished at once."""
+        if submission.pruned:
+            return False
+        return self.store.held(submission.root).has_all(self.required(submission))
+
+    def missing(self, submission: StoredSubmission, count: int) -> list[int]:
+        """The first `count` segments that this node must hold and does not; a file may say that it has more than fit into memory."""
+        held = self.store.held(submission.root)
+        return list(islice((index for index in self.required(submission) if index not in held), count))
+
+    def info(self, submission: StoredSubmission, *, is_cached: bool) -> FileInfo:
+        """What is told of a file."""
+        size_bytes = submission.submission.size_bytes
+        finalized = self.is_finalized(submission)
+        return FileInfo(
+            tx=FileTransaction.of(submission.seq, submission.submission, submission.start_sector),
+            finalized=finalized,
+            is_cached=is_cached,
+            uploaded_seg_num=segments_of(size_bytes) if finalized or submission.pruned else self.store.held_count(submission.root),
+            pruned=submission.pruned,
+        )

@@ -1,0 +1,83 @@
+"""Which chain and which flow a node's data belongs to: asked once, kept beside the data, and held against the chain at each start."""
+
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+import structlog
+
+from zerog import networks
+from zerog.chain.client import AnswerError, AsyncChainClient, NodeUnreachableError, RpcError
+from zerog.primitives import Address, decode_hook
+from zerog.runtime.files import make_private_folder, write_atomically
+from zerog.storage.node.errors import FlowUnknownError, ForeignChainError
+from zerog.storage.node.settings import StorageNodeSettings
+
+__all__ = ["Identity", "identify"]
+
+IDENTITY_FILE: Final = "identity.json"
+START_S_MAX: Final = 30.0
+"""How long the first start waits for a chain that does not answer yet."""
+RETRY_S: Final = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What data belongs to."""
+
+    chain_id: int
+    flow: Address
+
+    def __str__(self) -> str:
+        return f"chain {self.chain_id} with the flow {self.flow}"
+
+
+async def identify(settings: StorageNodeSettings, client: AsyncChainClient) -> Identity:
+    """Chain and flow of a node. A node that has been started before does without the chain until that answers.
+
+    Raises `NodeUnreachableError` when a first start finds no chain, `FlowUnknownError`, `ForeignChainError` when the data is of another.
+    """
+    path = None if settings.data_dir is None else settings.data_dir / IDENTITY_FILE
+    kept = _read(path)
+    chain_id = await _chain_id(client, patient=kept is None)
+    if chain_id is None and kept is not None:
+        return kept
+    found = Identity(chain_id=chain_id or 0, flow=settings.flow_address or _known_flow(chain_id or 0))
+    if kept is not None and kept != found:
+        raise ForeignChainError(str(kept), str(found))
+    if path is not None and kept is None:
+        make_private_folder(path.parent)
+        write_atomically(path, msgspec.json.encode(found, enc_hook=str) + b"\n")
+    return found
+
+
+async def _chain_id(client: AsyncChainClient, *, patient: bool) -> int | None:
+    """The chain's id; `None` if it does not answer and need not."""
+    deadline_s = anyio.current_time() + START_S_MAX
+    while True:
+        try:
+            return int(await client.chain_id())
+        except (NodeUnreachableError, AnswerError, RpcError) as error:
+            if not patient:
+                log.warning("chain_unreachable_at_start", cause=str(error))
+                return None
+            if anyio.current_time() >= deadline_s:
+                raise
+        await anyio.sleep(RETRY_S)
+
+
+def _known_flow(chain_id: int) -> Address:
+    """The flow of the network that we know by its chain id. Raises `FlowUnknownError`."""
+    for name in networks.names():
+        network = networks.load(name)
+        if network.chain_id == chain_id and "flow" in network.addresses:
+            return network.addresses["flow"]
+    raise FlowUnknownError(chain_id)
+
+
+def _read(path: Path | None) -> Identity | None:
+    if path is None or not path.exists():
+        return None
+    return msgspec.json.decode(path.read_bytes(), type=Identity, dec_hook=decode_hook)

@@ -1,0 +1,78 @@
+"""What the node counts, in the text format that Prometheus reads. Source: prometheus.io, "Exposition formats", version 0.0.4."""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from zerog.runtime.jsonrpc import Dispatcher
+from zerog.storage.node.keeper import Keeper
+
+__all__ = ["Figure", "figures", "render_metrics"]
+
+Figure: TypeAlias = tuple[str, str, str, int]
+"""Name with its labels, kind, meaning and value."""
+
+
+def figures(keeper: Keeper) -> Iterator[Figure]:
+    """All figures of a node."""
+    yield from _chain_figures(keeper)
+    yield from _data_figures(keeper)
+    yield from _peer_figures(keeper)
+    for name, value in sorted(keeper.store.statistics().items()):
+        yield f"zerog_storage_store_{name}", "gauge", "Counter of the store.", value
+
+
+def _chain_figures(keeper: Keeper) -> Iterator[Figure]:
+    follower, counters = keeper.follower, keeper.counters
+    read = -1 if follower.read is None else follower.read.number
+    yield "zerog_storage_log_block", "gauge", "Newest block whose log was read; -1 for none.", read
+    yield "zerog_storage_log_synced", "gauge", "Whether the newest block was read at the last look.", int(follower.is_synced)
+    yield "zerog_storage_submissions", "gauge", "Submissions on the chain.", keeper.store.next_seq
+    yield "zerog_storage_flow_sectors", "gauge", "Length of the flow.", follower.tree.sectors
+    yield "zerog_storage_blocks_read_total", "counter", "Blocks whose log was read.", counters.blocks_read
+    yield "zerog_storage_submissions_read_total", "counter", "Submissions that were read.", counters.submissions_read
+    yield "zerog_storage_logs_ignored_total", "counter", "Logs of the flow that are no submissions.", counters.logs_ignored
+    yield "zerog_storage_reorganizations_total", "counter", "Times that the chain took back what was read.", counters.reorganizations
+    yield "zerog_storage_chain_failures_total", "counter", "Calls to the chain that failed.", counters.chain_failures
+    yield "zerog_storage_roots_checked_total", "counter", "Times that the flow's root was the contract's.", counters.roots_checked
+
+
+def _data_figures(keeper: Keeper) -> Iterator[Figure]:
+    counters, cache = keeper.counters, keeper.uploads.cache
+    yield "zerog_storage_segments_stored_total", "counter", "Segments that uploads brought.", counters.segments_stored
+    yield "zerog_storage_segments_held_before_total", "counter", "Uploaded segments that were held.", counters.segments_held_before
+    yield "zerog_storage_segments_of_others_total", "counter", "Uploaded segments of other shards.", counters.segments_of_others
+    yield "zerog_storage_segments_cached_total", "counter", "Segments that came before their block.", counters.segments_cached
+    yield "zerog_storage_segments_read_total", "counter", "Segments that were read.", counters.segments_read
+    yield "zerog_storage_cache_bytes", "gauge", "Memory of segments without a block.", cache.cost_bytes
+    yield "zerog_storage_cache_files", "gauge", "Files without a block.", len(cache)
+    yield from _by_reason("zerog_storage_uploads_refused_total", "Refused uploads.", counters.uploads_refused)
+
+
+def _peer_figures(keeper: Keeper) -> Iterator[Figure]:
+    counters, peers = keeper.counters, keeper.peers
+    yield "zerog_storage_segments_fetched_total", "counter", "Segments that peers gave.", counters.segments_fetched
+    yield "zerog_storage_peers_connected", "gauge", "Peers that answered last time.", peers.connected_count
+    yield "zerog_storage_files_wanted", "gauge", "Files that miss a segment.", len(peers.wanted)
+    yield from _by_reason("zerog_storage_peers_refused_total", "Answers of peers that were thrown away.", counters.peers_refused)
+
+
+def _by_reason(name: str, meaning: str, counts: Mapping[str, int]) -> Iterator[Figure]:
+    yield from ((f'{name}{{reason="{reason}"}}', "counter", meaning, count) for reason, count in sorted(counts.items()))
+
+
+def render_metrics(keeper: Keeper, *dispatchers: Dispatcher) -> bytes:
+    """All figures of a node, one a line."""
+    lines: list[str] = []
+    named: set[str] = set()
+    for name, kind, meaning, value in figures(keeper):
+        bare = name.partition("{")[0]
+        if bare not in named:
+            named.add(bare)
+            lines += [f"# HELP {bare} {meaning}", f"# TYPE {bare} {kind}"]
+        lines.append(f"{name} {value}")
+    lines.append("# TYPE zerog_storage_rpc_calls_total counter")
+    statistics = [item for dispatcher in dispatchers for item in dispatcher.statistics().items() if item[1].calls]
+    lines += [f'zerog_storage_rpc_calls_total{{method="{method}"}} {statistic.calls}' for method, statistic in statistics]
+    lines.append("# TYPE zerog_storage_rpc_errors_total counter")
+    lines += [f'zerog_storage_rpc_errors_total{{method="{method}"}} {statistic.errors}' for method, statistic in statistics]
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,11 @@
+"""The node's JSON-RPC: one file a namespace, or a part of a large one."""
+
+from typing import Final
+
+from zerog.runtime.jsonrpc import Namespace
+from zerog.storage.node.rpc import admin, downloads, files, flow, uploads
+
+__all__ = ["ADMIN_NAMESPACES", "NAMESPACES"]
+
+NAMESPACES: Final[tuple[Namespace, ...]] = (files.zgs, uploads.zgs, downloads.zgs, flow.zgs)
+ADMIN_NAMESPACES: Final[tuple[Namespace, ...]] = (admin.admin,)

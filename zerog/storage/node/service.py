@@ -1,0 +1,247 @@
+"""The role: follows the flow, keeps files, serves them, and answers for itself."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+import structlog
+from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
+from anyio.abc import TaskGroup, TaskStatus
+
+from zerog.chain.client import AsyncChainClient
+from zerog.runtime.clock import Clock, SystemClock
+from zerog.runtime.http.guard import AccessRules, Guard
+from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.pages import RolePages
+from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
+from zerog.runtime.server import serve
+from zerog.storage.node.bulk import BULK_PATH, BulkRoutes
+from zerog.storage.node.chain_view import ChainView
+from zerog.storage.node.counters import Counters
+from zerog.storage.node.errors import ChainNotFollowedError, NodeStoppedError, NotKeptError
+from zerog.storage.node.files import Files
+from zerog.storage.node.flow_reads import FlowReads
+from zerog.storage.node.gate import Gate
+from zerog.storage.node.identity import Identity, identify
+from zerog.storage.node.keeper import Keeper
+from zerog.storage.node.metrics import render_metrics
+from zerog.storage.node.peers import Peers
+from zerog.storage.node.reads import Reads
+from zerog.storage.node.rpc import ADMIN_NAMESPACES, NAMESPACES
+from zerog.storage.node.settings import StorageNodeSettings
+from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission
+from zerog.storage.node.sync import FlowFollower
+from zerog.storage.node.upload_cache import UploadCache
+from zerog.storage.node.uploads import Uploads
+
+__all__ = ["StorageNode"]
+
+ADMIN_HOST: Final = "127.0.0.1"
+STORE_FOLDER: Final = "store"
+PROBE_FILES: Final = 16
+"""Newest submissions among which the probe looks for a file to read back."""
+LIMITS: Final = HttpLimits(body_bytes_max=32 << 20)
+"""Ten segments of a Go client, which are 3.5 MB, and some more."""
+
+log = structlog.get_logger(__name__)
+
+
+class StorageNode:
+    """One storage node with its RPC."""
+
+    def __init__(
+        self,
+        settings: StorageNodeSettings,
+        clock: Clock | None = None,
+        *,
+        name: str = "storage",
+        on_shutdown: Callable[[], None] | None = None,
+    ) -> None:
+        """`name` tells several nodes of one network apart. `admin_shutdown` calls `on_shutdown`; by default it ends `run`."""
+        self.name: Final = name
+        self.settings: Final = settings
+        self.clock: Final = clock or SystemClock()
+        self.url: str | None = None
+        self.admin_url: str | None = None
+        self._on_shutdown: Final = on_shutdown
+        self._keeper: Keeper | None = None
+        self._dispatchers: tuple[Dispatcher, ...] = ()
+        self._gate = Gate()
+        self._is_quiet = False
+
+    @property
+    def keeper(self) -> Keeper:
+        """All parts of the running node. Raises `NodeStoppedError`."""
+        if self._keeper is None:
+            raise NodeStoppedError
+        return self._keeper
+
+    async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole node.
+
+        Raises `NodeUnreachableError` when a first start finds no chain, `ForeignChainError`, `FlowUnknownError`, `FlowMismatchError`,
+        `PortInUseError`, and what opening the store raises.
+        """
+        async with AsyncChainClient(self.settings.chain_url) as client:
+            identity = await identify(self.settings, client)
+            data_dir = self.settings.data_dir
+            store = await to_thread.run_sync(Store.open, None if data_dir is None else data_dir / STORE_FOLDER)
+            try:
+                async with create_task_group() as parts:
+                    keeper = self._assemble(store, identity, client, self._on_shutdown or parts.cancel_scope.cancel)
+                    self._keeper = keeper
+                    parts.start_soon(keeper.follower.run, name=f"{self.name}.follow")
+                    parts.start_soon(keeper.uploads.run_expiry, self.settings.cache_s, name=f"{self.name}.expiry")
+                    parts.start_soon(keeper.peers.run, name=f"{self.name}.peers")
+                    await self._start_surfaces(keeper, parts)
+                    log.info("node_ready", url=self.url, admin=self.admin_url, shard=str(keeper.shard), submissions=store.next_seq)
+                    task_status.started(self.url or "")
+            finally:
+                with anyio.CancelScope(shield=True):
+                    if self._keeper is not None and store.failure is None:
+                        self._keeper.follower.note()
+                    self._keeper, self._dispatchers, self.url, self.admin_url = None, (), None, None
+                    await to_thread.run_sync(store.close)
+
+    def _assemble(self, store: Store, identity: Identity, client: AsyncChainClient, stop: Callable[[], None]) -> Keeper:
+        settings, clock, counters = self.settings, self.clock, Counters()
+        files = Files(store, settings.own_shard)
+        cache = UploadCache(bytes_max=settings.cache_bytes_max, files_max=settings.cache_files_max, kept_s=settings.cache_s)
+        uploads = Uploads(
+            files,
+            cache,
+            self._gate,
+            clock,
+            counters,
+            verify_threads=settings.verify_threads,
+            cached_file_bytes_max=settings.cached_file_bytes_max,
+        )
+        peers = Peers(files, self._gate, settings, clock, counters)
+
+        async def announce(submissions: Sequence[StoredSubmission]) -> None:
+            await uploads.announced(submissions)
+            peers.announced(submissions)
+
+        view = ChainView(client, identity.flow, interval_s=settings.sync_interval_s)
+        follower = FlowFollower(view, store, settings, clock, counters, announce)
+        reads = Reads(store, counters)
+        return Keeper(
+            settings=settings,
+            chain_id=identity.chain_id,
+            flow=identity.flow,
+            store=store,
+            files=files,
+            uploads=uploads,
+            reads=reads,
+            flow_reads=FlowReads(store, reads, follower),
+            follower=follower,
+            peers=peers,
+            counters=counters,
+            stop=stop,
+        )
+
+    async def _start_surfaces(self, keeper: Keeper, parts: TaskGroup) -> None:
+        """Every port of the node, the one that everybody asks last."""
+        settings = self.settings
+        is_one_port = settings.admin_port == settings.rpc_port != 0
+        public = Dispatcher(keeper, (*NAMESPACES, *ADMIN_NAMESPACES) if is_one_port else NAMESPACES)
+        self._dispatchers = (public,)
+        if not is_one_port:
+            admin = Dispatcher(keeper, ADMIN_NAMESPACES)
+            self._dispatchers = (public, admin)
+            app = JsonRpcApplication(admin, self._guard(ADMIN_HOST), is_anywhere=True)
+            self.admin_url = await parts.start(serve, app, ADMIN_HOST, settings.admin_port, name=f"{self.name}.admin")
+        app = JsonRpcApplication(
+            public,
+            self._guard(settings.host),
+            pages=RolePages(probe=self.probe, metrics=self.metrics),
+            limits=LIMITS,
+            mounts={BULK_PATH: BulkRoutes(keeper)},
+            is_anywhere=True,
+        )
+
+        async def serve_public(*, task_status: TaskStatus[str]) -> None:
+            await serve(app, settings.host, settings.rpc_port, limits=LIMITS, task_status=task_status)
+
+        self.url = await parts.start(serve_public, name=f"{self.name}.rpc")
+        if is_one_port:
+            self.admin_url = self.url
+
+    def _guard(self, host: str) -> Guard:
+        return Guard(AccessRules(bind_host=host, allowed_hosts=self.settings.allowed_host_names, token=self.settings.token))
+
+    def metrics(self) -> bytes:
+        """What the node counts, in the text format of Prometheus."""
+        return render_metrics(self.keeper, *self._dispatchers)
+
+    async def probe(self) -> Mapping[str, object]:
+        """Read back a segment of the newest complete file, and say how far the chain was read. Raises `ZerogError`."""
+        keeper = self.keeper
+        if keeper.store.failure is not None:
+            raise keeper.store.failure
+        if keeper.follower.trouble is not None:
+            raise ChainNotFollowedError(keeper.follower.trouble)
+        next_seq = keeper.store.next_seq
+        for submission in reversed(keeper.store.submissions(max(0, next_seq - PROBE_FILES), PROBE_FILES)):
+            required = keeper.files.required(submission)
+            if keeper.files.is_finalized(submission) and len(required):
+                if await keeper.reads.with_proof(submission, required[0]) is None:
+                    raise StoreDamagedError(keeper.store.folder, f"segment {required[0]} of {submission.root} cannot be read back")
+                return {**keeper.follower.status(), "read_back": submission.seq}
+        return {**keeper.follower.status(), "read_back": None}
+
+    def status(self) -> Mapping[str, object]:
+        """What the node knows about itself; JSON values only."""
+        keeper = self.keeper
+        return {
+            "url": self.url,
+            "admin_url": self.admin_url,
+            "chain_url": self.settings.chain_url,
+            "chain_id": keeper.chain_id,
+            "flow": str(keeper.flow),
+            "shard": str(keeper.shard),
+            **keeper.follower.status(),
+            "cached_files": len(keeper.uploads.cache),
+            "peers": {peer.url: peer.cause or ("connected" if peer.is_connected else "not asked yet") for peer in keeper.peers.all},
+            "files_wanted": len(keeper.peers.wanted),
+            "quiesced": self._is_quiet,
+            "store": dict(keeper.store.statistics()),
+        }
+
+    async def quiesce(self, block: int) -> None:
+        """Read the chain up to `block` (or its tip), then take nothing until `resume`. All that was answered is durable already."""
+        keeper = self.keeper
+        self._is_quiet = True
+        keeper.follower.limit(block)
+        await keeper.follower.wait_until_read(block)
+        await self._gate.close()
+
+    async def checkpoint(self, directory: Path) -> None:
+        """Leave a copy of the node's files in `directory`. Raises `NotKeptError` for a node in a temporary folder."""
+        if self.settings.data_dir is None:
+            raise NotKeptError
+        await to_thread.run_sync(_copy_node, self.settings.data_dir, directory)
+
+    async def resume(self) -> None:
+        """Take work again."""
+        self._is_quiet = False
+        self.keeper.follower.limit(None)
+        self._gate.open()
+
+
+def _copy_node(source: Path, directory: Path) -> None:
+    """Full data files never change, so a second name for them is a copy; the last one may still grow."""
+    data = source / STORE_FOLDER / "data"
+    files = sorted((path for path in data.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
+    sealed = set(map(os.fspath, files[:-1]))
+
+    def copy(path: str, target: str) -> None:
+        if path in sealed:
+            os.link(path, target)
+        else:
+            shutil.copy2(path, target)
+
+    shutil.copytree(source, directory, dirs_exist_ok=True, copy_function=copy, ignore=shutil.ignore_patterns("lock"))
