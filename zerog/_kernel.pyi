@@ -30,6 +30,7 @@ __all__ = [
     "Pool",
     "PoolSnapshot",
     "Rejection",
+    "SealBrokenError",
     "SegmentTree",
     "SignatureError",
     "SimulationRefusal",
@@ -41,12 +42,17 @@ __all__ = [
     "abi_decode",
     "abi_encode",
     "address_of",
+    "aes256_ctr",
     "decode_transaction",
+    "hkdf_sha256",
     "keccak256",
     "keccak256_many",
+    "open_blocks",
     "public_key_of",
+    "seal_blocks",
     "secp256k1_recover",
     "secp256k1_recover_many",
+    "secp256k1_shared_x",
     "secp256k1_sign",
     "segment_fault",
     "segment_root",
@@ -100,6 +106,9 @@ class BlockRefusedError(ZerogError):
 class FlowRefusedError(ZerogError):
     """A submission, a checkpoint or a question that does not fit the flow as it is."""
 
+class SealBrokenError(ZerogError):
+    """A sealed block that is not what was encrypted, or stands in another place. `args` = (index of the block,)."""
+
 # ---- hash, crypto -------------------------------------------------------------------------------------------
 
 def keccak256(data: bytes) -> bytes:
@@ -123,10 +132,27 @@ def secp256k1_recover(digest: bytes, signature: bytes) -> bytes:
 def secp256k1_recover_many(items: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
     """Address of each (digest, signature) on all threads; `None` where there is none."""
 
-# ---- merkle ------------------------------------------------------------------------------------------------------
+def secp256k1_shared_x(private_key: bytes, public_key: bytes) -> bytes:
+    """ECDH on secp256k1: the x-coordinate of a private key times a compressed public one. Raises `SignatureError`."""
+
+# ---- cipher ------------------------------------------------------------------------------------------------------
 
 _ByteBuffer: TypeAlias = bytes | bytearray | memoryview
 """Contiguous bytes, read in place."""
+
+def aes256_ctr(key: bytes, nonce: bytes, offset: int, data: _ByteBuffer) -> bytes:
+    """Encrypt or decrypt bytes that begin `offset` bytes after the start of a stream of AES-256-CTR."""
+
+def seal_blocks(key: bytes, first: int, header: bytes, data: _ByteBuffer, ends: bool) -> bytes:
+    """`header`, then `data` in sealed blocks from index `first` on. Raises `ValueError` if blocks are not filled and `ends` is false."""
+
+def open_blocks(key: bytes, first: int, header_bytes: int, data: _ByteBuffer, ends: bool) -> bytes:
+    """What blocks from index `first` on hold; `data` begins with a header of `header_bytes`. Raises `SealBrokenError` or `ValueError`."""
+
+def hkdf_sha256(material: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-SHA256 (RFC 5869). Raises `ValueError` for more than 8160 bytes."""
+
+# ---- merkle ------------------------------------------------------------------------------------------------------
 
 def zero_root(height: int) -> bytes:
     """Root of a perfect tree over 2^`height` sectors of zeros."""

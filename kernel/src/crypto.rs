@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address, B256, Signature, U256, keccak256};
 use rayon::prelude::*;
+use secp256k1::ecdh::shared_secret_point;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{Message, PublicKey, SECP256K1, SecretKey};
 
@@ -14,6 +15,9 @@ pub enum CryptoError {
     /// The private key is not 32 bytes, zero, or not below the order of the curve.
     #[error("invalid private key")]
     PrivateKey,
+    /// The compressed public key is not 33 bytes, or no point of the curve.
+    #[error("invalid public key")]
+    PublicKey,
     /// The digest is not 32 bytes.
     #[error("a digest has 32 bytes")]
     Digest,
@@ -54,6 +58,16 @@ pub fn public_key_of(private_key: &[u8]) -> Result<[u8; 64], CryptoError> {
 /// Address of a private key.
 pub fn address_of(private_key: &[u8]) -> Result<Address, CryptoError> {
     Ok(address_of_key(&PublicKey::from_secret_key(SECP256K1, &secret(private_key)?)))
+}
+
+/// What two key pairs have in common (ECDH): the x-coordinate of the private key times the public one, which is compressed.
+pub fn shared_x(private_key: &[u8], public_key: &[u8]) -> Result<[u8; 32], CryptoError> {
+    let private = secret(private_key)?;
+    let compressed = <[u8; 33]>::try_from(public_key).map_err(|_| CryptoError::PublicKey)?;
+    let public = PublicKey::from_byte_array_compressed(compressed).map_err(|_| CryptoError::PublicKey)?;
+    let mut x = [0; 32];
+    x.copy_from_slice(&shared_secret_point(&public, &private)[..32]);
+    Ok(x)
 }
 
 /// Sign a digest: deterministic (RFC 6979), `s` low (EIP-2).
@@ -168,6 +182,31 @@ mod tests {
             )
         );
         assert_eq!(recover(&digest, &signature), address_of(&key));
+    }
+
+    /// Source: 0gfoundation/0g-storage-client, encryption of files for a public key: what it derives its key from.
+    #[test]
+    fn two_key_pairs_share_a_point() {
+        let (first, second) = ([1; 32], [2; 32]);
+        let compressed = |key: &[u8; 32]| PublicKey::from_secret_key(SECP256K1, &secret(key).unwrap()).serialize();
+        assert_eq!(compressed(&first), hex!("031b84c5567b126440995d3ed5aaba0565d71e1834604819ff9c17f5e9d5dd078f"));
+        assert_eq!(shared_x(&first, &compressed(&second)), shared_x(&second, &compressed(&first)));
+        assert_ne!(shared_x(&first, &compressed(&second)), shared_x(&first, &compressed(&first)));
+        // Twice the generator, times one. Source: SEC 2 names the generator; its double is widely published.
+        let one = U256::from(1).to_be_bytes::<32>();
+        let double = hex!("02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5");
+        assert_eq!(shared_x(&one, &double).unwrap()[..], double[1..]);
+    }
+
+    #[test]
+    fn keys_that_are_none_share_nothing() {
+        let public = hex!("031b84c5567b126440995d3ed5aaba0565d71e1834604819ff9c17f5e9d5dd078f");
+        assert_eq!(shared_x(&[0; 32], &public), Err(CryptoError::PrivateKey));
+        let mut off_the_curve = public;
+        off_the_curve[1..].fill(0xff);
+        for key in [&public[1..], &off_the_curve, &[0; 33], &[]] {
+            assert_eq!(shared_x(&[1; 32], key), Err(CryptoError::PublicKey));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! zerog's hot loops: hashing, Merkle trees, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
+//! zerog's hot loops: hashing, Merkle trees, encryption of files, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
 
 pub mod abi;
+pub mod cipher;
 pub mod crypto;
 #[cfg(unix)]
 pub mod front;

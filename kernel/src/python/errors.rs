@@ -65,6 +65,12 @@ create_exception!(
     ZerogError,
     "A submission, a checkpoint or a question that does not fit the flow as it is."
 );
+create_exception!(
+    zerog._kernel,
+    SealBrokenError,
+    ZerogError,
+    "A sealed block that is not what was encrypted, or stands in another place. `args` = (index of the block,)."
+);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -79,6 +85,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("UnknownBlockError", py.get_type::<UnknownBlockError>())?;
     module.add("TraceRefusedError", py.get_type::<TraceRefusedError>())?;
     module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())?;
+    module.add("SealBrokenError", py.get_type::<SealBrokenError>())?;
     module.add("FlowRefusedError", py.get_type::<FlowRefusedError>())?;
     module.add("BlockRefusedError", py.get_type::<BlockRefusedError>())
 }

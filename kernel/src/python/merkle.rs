@@ -1,17 +1,14 @@
 //! Trees of files and of the flow for Python. Bytes come in by the buffer protocol and are not copied.
 
-use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyBufferError, PyIndexError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::buffer::Bytes;
 use super::convert::HashBytes;
 use super::errors::FlowRefusedError;
 use crate::hash::HashPath;
 use crate::merkle::{self, FileShape, FlowError, Hash, MerkleProof, SegmentFault, ShapeError, SubtreeNode};
-
-/// From this size on, hashing takes long enough that other threads should run.
-const DETACHED_BYTES_MIN: usize = 8 * 1024;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FileTree>()?;
@@ -34,35 +31,6 @@ impl From<ShapeError> for PyErr {
 impl From<FlowError> for PyErr {
     fn from(error: FlowError) -> Self {
         FlowRefusedError::new_err(error.to_string())
-    }
-}
-
-/// Contiguous bytes of another object, alive and in place as long as this is.
-struct Bytes(PyBuffer<u8>);
-
-impl<'py> FromPyObject<'_, 'py> for Bytes {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let buffer = PyBuffer::get(&object)?;
-        if buffer.is_c_contiguous() { Ok(Self(buffer)) } else { Err(PyBufferError::new_err("the bytes must lie one after another")) }
-    }
-}
-
-impl Bytes {
-    fn as_slice(&self) -> &[u8] {
-        if self.0.len_bytes() == 0 {
-            return &[];
-        }
-        // SAFETY: the buffer is contiguous, holds `len_bytes` bytes, and its owner neither frees nor moves them while it is exported. As
-        // for `hashlib`, whoever hands over writable memory leaves it alone for the call; nothing here trusts a byte to stay the same.
-        unsafe { std::slice::from_raw_parts(self.0.buf_ptr().cast(), self.0.len_bytes()) }
-    }
-
-    /// Run `compute` on the bytes, without the interpreter's lock if there are many.
-    fn with<T: Send>(&self, py: Python<'_>, compute: impl FnOnce(&[u8]) -> T + Send) -> T {
-        let bytes = self.as_slice();
-        if bytes.len() < DETACHED_BYTES_MIN { compute(bytes) } else { py.detach(|| compute(bytes)) }
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod abi;
 mod basics;
+mod buffer;
 mod call;
+mod cipher;
 mod convert;
 mod errors;
 #[cfg(unix)]
@@ -26,6 +28,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     basics::register(module)?;
     merkle::register(module)?;
+    cipher::register(module)?;
     abi::register(module)?;
     transaction::register(module)?;
     pool::register(module)?;

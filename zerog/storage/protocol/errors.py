@@ -4,14 +4,28 @@ StorageError
 ├── EmptyFileError                   a file without a byte
 ├── InvalidSubmissionError           nodes and length do not belong together
 ├── SegmentParameterError            a segment whose parts do not fit the file
-└── SegmentProofError                a segment whose proof does not lead to the file's root
+├── SegmentProofError                a segment whose proof does not lead to the file's root
+├── EncryptionKeyError               a key that cannot be one, or of another kind than the file needs
+├── WrongKeyError                    a key that the file was not encrypted for
+├── NotEncryptedError                a file that does not begin as encrypted ones do
+└── EncryptedFileDamagedError        a file that is not what was encrypted
 """
 
 from dataclasses import dataclass
 
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["EmptyFileError", "InvalidSubmissionError", "SegmentParameterError", "SegmentProofError", "StorageError"]
+__all__ = [
+    "EmptyFileError",
+    "EncryptedFileDamagedError",
+    "EncryptionKeyError",
+    "InvalidSubmissionError",
+    "NotEncryptedError",
+    "SegmentParameterError",
+    "SegmentProofError",
+    "StorageError",
+    "WrongKeyError",
+]
 
 
 class StorageError(RefusalError):
@@ -71,3 +85,49 @@ class SegmentProofError(StorageError):
 
     def __str__(self) -> str:
         return self.cause
+
+
+@dataclass(eq=False)
+class EncryptionKeyError(StorageError):
+    """A key that cannot be one, or of another kind than the file needs."""
+
+    cause: str
+
+    code = "encryption_key"
+    remedy = "give the 32-byte key or the secp256k1 private key that the file was encrypted for"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+class WrongKeyError(StorageError):
+    """A file that was encrypted for another key; files of version 3 tell."""
+
+    code = "wrong_key"
+    remedy = "give the key that the file was encrypted for"
+
+    def __str__(self) -> str:
+        return "the file was encrypted for another key"
+
+
+class NotEncryptedError(StorageError):
+    """A file that does not begin as encrypted ones do."""
+
+    code = "not_encrypted"
+    remedy = "read it without a key"
+
+    def __str__(self) -> str:
+        return "the file does not begin with the header of an encrypted one"
+
+
+@dataclass(eq=False)
+class EncryptedFileDamagedError(StorageError):
+    """An encrypted file that is not what was encrypted: changed, moved or cut off."""
+
+    cause: str
+
+    code = "encrypted_file_damaged"
+    remedy = "check the root that the file was fetched by; whoever made the file must store it again"
+
+    def __str__(self) -> str:
+        return f"the encrypted file is damaged: {self.cause}"
