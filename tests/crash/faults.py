@@ -17,6 +17,7 @@ WRITING_CALLS: Final = (
     "writev",
     "pwrite64",
     "pwritev",
+    "pwritev2",
     "fsync",
     "fdatasync",
     "ftruncate",

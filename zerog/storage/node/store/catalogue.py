@@ -76,7 +76,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counters VALUES ('files', 0), ('dropped_segments', 0), ('corrupt_segments', 0);
+INSERT INTO counters VALUES ('files', 0), ('segments', 0), ('dropped_segments', 0), ('corrupt_segments', 0);
 """
 """Sectors and bytes of submissions are 16 bytes, big-endian: one may claim more than an integer of SQLite holds, and they sort by value."""
 
@@ -84,10 +84,8 @@ INSERT INTO counters VALUES ('files', 0), ('dropped_segments', 0), ('corrupt_seg
 class Catalogue:
     """The database. Writes are transactions, one after another; a reader takes a connection that nobody else uses meanwhile."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, *, fresh: bool) -> None:
+    def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
         self.path = path
-        self.fresh = fresh
-        """Whether it was made just now."""
         self.failure: StoreFailedError | None = None
         """Set once the disk failed; nothing is written from then on."""
         self._writer = writer
@@ -100,13 +98,13 @@ class Catalogue:
         try:
             writer = _connect(path, WRITER_CACHE_KIB)
             try:
-                fresh = _prepare(path, writer, durable=durable)
+                _prepare(path, writer, durable=durable)
             except BaseException:
                 writer.close()
                 raise
         except sqlite3.Error as error:
             raise _refusal_on_open(path, error) from error
-        return cls(path, writer, fresh=fresh)
+        return cls(path, writer)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -174,7 +172,7 @@ def refusal_of(error: OSError | sqlite3.Error) -> StoreFailedError:
     if isinstance(error, sqlite3.Error):
         full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         return StoreFullError("no space left for the catalogue") if full else StoreFailedError(f"catalogue: {error}")
-    return StoreFailedError(error.strerror or str(error))
+    return StoreFailedError(str(error))
 
 
 def _connect(path: Path, cache_kib: int) -> sqlite3.Connection:
@@ -183,7 +181,7 @@ def _connect(path: Path, cache_kib: int) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(path: Path, writer: sqlite3.Connection, *, durable: bool) -> bool:
+def _prepare(path: Path, writer: sqlite3.Connection, *, durable: bool) -> None:
     version = int(writer.execute("PRAGMA user_version").fetchone()[0])
     application = int(writer.execute("PRAGMA application_id").fetchone()[0])
     fresh = (version, application) == (0, 0) and writer.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
@@ -196,7 +194,6 @@ def _prepare(path: Path, writer: sqlite3.Connection, *, durable: bool) -> bool:
         writer.executescript(
             f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
-    return fresh
 
 
 def _refusal_on_open(path: Path, error: sqlite3.Error) -> StoreDamagedError | StoreFailedError:

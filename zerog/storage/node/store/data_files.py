@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from zerog.storage.node.store.records import SegmentWrite
 from zerog.storage.protocol.units import HASH_BYTES
 
 __all__ = ["FILE_HEADER", "RECORD_HEADER", "Appended", "DataFiles", "Place", "Tail", "is_lack_of_room"]
 
-FOLDER_MODE: Final = 0o700
+log = structlog.get_logger(__name__)
+
 FILE_MODE: Final = 0o600
 FILE_MAGIC: Final = b"0GSEGMNT"
 FILE_VERSION: Final = 1
@@ -195,9 +198,12 @@ class DataFiles:
         self._tail = None
 
     def delete(self, numbers: Iterable[int]) -> None:
-        """Give back the space of files of which nothing is needed. Those that are gone already do not matter."""
+        """Give back the space of files of which nothing is needed. One that cannot be deleted now goes when the store is opened again."""
         for number in numbers:
-            self.path(number).unlink(missing_ok=True)
+            try:
+                self.path(number).unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("store_data_file_left", path=str(self.path(number)), cause=error.strerror)
 
     def close(self) -> None:
         self._close()

@@ -86,9 +86,9 @@ class SegmentIndex:
         """Sums that are kept or small."""
         with self._catalogue.reading() as connection:
             counters = dict(connection.execute("SELECT name, value FROM counters"))
-            live = connection.execute("SELECT count(*), total(end), total(live_segments), total(live_bytes) FROM data_files").fetchone()
-        files, end, segments, bytes_ = map(int, live)
-        return counters | {"data_files": files, "data_file_bytes": end, "segments": segments, "dead_bytes": end - bytes_}
+            sums = connection.execute("SELECT count(*), total(end), total(live_bytes) FROM data_files").fetchone()
+        data_files, end, live_bytes = map(int, sums)
+        return counters | {"data_files": data_files, "data_file_bytes": end, "dead_bytes": end - live_bytes}
 
     def _load(self, root: Hash32) -> Held:
         with self._catalogue.reading() as connection:
@@ -119,6 +119,7 @@ class SegmentIndex:
             new_files = sum(_insert(connection, root, added) for root, added in by_root.items())
             _grow(connection, appended)
             _count(connection, "files", new_files)
+            _count(connection, "segments", len(segments))
         with self._lock:
             self._generation += 1
             for root, added in by_root.items():
@@ -152,6 +153,7 @@ class SegmentIndex:
                 return False
             connection.execute("UPDATE files SET held = held - 1 WHERE id = ?", found)
             _shrink(connection, [(1, place.record_bytes, place.data_file)])
+            _count(connection, "segments", -1)
             _count(connection, "corrupt_segments", 1)
         return True
 
@@ -165,10 +167,11 @@ class SegmentIndex:
 
     def drop(self, connection: sqlite3.Connection, root: Hash32) -> None:
         """Hold nothing of a file any longer; its rows go in `sweep`. When this is committed, `forget` it."""
-        found = connection.execute("DELETE FROM files WHERE root = ? RETURNING id", (root,)).fetchone()
+        found = connection.execute("DELETE FROM files WHERE root = ? RETURNING id, held", (root,)).fetchone()
         if found is not None:
-            connection.execute("INSERT INTO dropped_files VALUES (?)", found)
+            connection.execute("INSERT INTO dropped_files VALUES (?)", found[:1])
             _count(connection, "files", -1)
+            _count(connection, "segments", -found[1])
 
     def forget(self, root: Hash32) -> None:
         """What was in mind of a file that was dropped."""

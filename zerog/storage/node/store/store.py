@@ -14,7 +14,7 @@ import structlog
 from zerog._kernel import segment_root
 from zerog.primitives import Hash32
 from zerog.runtime.files import FileLock, make_private_folder
-from zerog.storage.node.store.catalogue import CATALOGUE_FILE, Catalogue
+from zerog.storage.node.store.catalogue import CATALOGUE_FILE, Catalogue, refusal_of
 from zerog.storage.node.store.chain_log import ChainLog
 from zerog.storage.node.store.data_files import DataFiles, sync_folder
 from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError
@@ -58,9 +58,16 @@ class Store:
     def open(cls, folder: Path | None, *, options: StoreOptions | None = None) -> Self:
         """Open or create the store in `folder`; `None` is a temporary folder that goes with the store, and does not wait for the disk.
 
-        Takes moments whatever the size. Raises `LockHeldError`, `StoreFormatError`, `StoreDamagedError`, `StoreFailedError`, `OSError`.
+        Takes moments whatever the size. Raises `LockHeldError`, `StoreFormatError`, `StoreDamagedError`, `StoreFailedError`.
         """
         options = options or StoreOptions(durable=folder is not None)
+        try:
+            return cls._open(folder, options)
+        except OSError as error:
+            raise refusal_of(error) from error
+
+    @classmethod
+    def _open(cls, folder: Path | None, options: StoreOptions) -> Self:
         with ExitStack() as resources:
             if folder is None:
                 folder = Path(tempfile.mkdtemp(prefix="zerog-store-"))
@@ -68,6 +75,8 @@ class Store:
             make_private_folder(folder)
             resources.enter_context(FileLock.acquire(folder / LOCK_FILE, command="storage node"))
             make_private_folder(folder / DATA_FOLDER)
+            if not (folder / CATALOGUE_FILE).exists() and any((folder / DATA_FOLDER).iterdir()):
+                raise StoreDamagedError(folder, "it is missing, and segments are there")
             catalogue = Catalogue.open(folder / CATALOGUE_FILE, durable=options.durable)
             resources.callback(catalogue.close)
             if options.durable:
@@ -75,8 +84,6 @@ class Store:
                 sync_folder(folder.parent)
             files = DataFiles(folder / DATA_FOLDER, size_bytes_max=options.data_file_bytes_max, durable=options.durable)
             resources.callback(files.close)
-            if catalogue.fresh and files.numbers():
-                raise StoreDamagedError(folder, "it is missing, and segments are there")
             store = cls(folder, catalogue, files, options)
             resources.callback(store._writer.close)
             store._sweep()

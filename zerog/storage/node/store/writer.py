@@ -170,8 +170,8 @@ class Writer:
             appended = self._files.append(new)
         except OSError as error:
             if is_lack_of_room(error):
-                log.warning("store_full", cause=error.strerror)
-                return StoreFullError(error.strerror or str(error))
+                log.warning("store_full", cause=str(error))
+                return StoreFullError(str(error))
             return self._give_up(refusal_of(error))
         self.freed(-size_bytes)
         try:

@@ -1,6 +1,6 @@
 """Files, their segments and their submissions, as a store is given them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 
@@ -16,7 +16,7 @@ __all__ = ["SampleFile", "block_hash", "some_file", "submissions_of"]
 class SampleFile:
     """A file of given bytes."""
 
-    data: bytes
+    data: bytes = field(repr=False)
 
     @cached_property
     def tree(self) -> FileTree:

@@ -1,0 +1,115 @@
+"""A store and a plain model are led through the same random steps: they agree after each, also after the store was opened again."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.unit.storage.node.store.audit import audit
+from tests.unit.storage.node.store.samples import SampleFile, block_hash, some_file, submissions_of
+from tests.unit.storage.node.store.test_damage import flip
+from zerog.storage.node.store import BlockMark, SegmentWrite, Store, StoredSubmission, StoreOptions
+from zerog.storage.protocol.units import SEGMENT_BYTES
+
+FILES = [some_file(number, size) for number, size in enumerate((200, 4096, SEGMENT_BYTES, 3 * SEGMENT_BYTES + 1, 9 * SEGMENT_BYTES))]
+POOL = [(number, segment.index) for number, file in enumerate(FILES) for segment in file.segments]
+OPTIONS = StoreOptions(data_file_bytes_max=1 << 20, marks_max=4, queue_puts_max=3, durable=False)
+
+
+class StoreBesideModel(RuleBasedStateMachine):
+    """The model: what is held, and what the log has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(prefix="zerog-model-")
+        self.path = Path(self.folder.name)
+        self.store = Store.open(self.path, options=OPTIONS)
+        self.held: set[tuple[int, int]] = set()
+        self.entries: list[StoredSubmission] = []
+        self.marks: list[BlockMark] = []
+
+    @rule(calls=st.lists(st.lists(st.sampled_from(POOL), max_size=6), min_size=1, max_size=5))
+    def put(self, calls: list[list[tuple[int, int]]]) -> None:
+        anyio.run(put_together, self.store, [[FILES[file].segments[index] for file, index in call] for call in calls])
+        self.held.update(segment for call in calls for segment in call)
+
+    @rule(files=st.lists(st.sampled_from(FILES), max_size=3), step=st.integers(1, 3))
+    def record(self, files: list[SampleFile], step: int) -> None:
+        number = (self.marks[-1].number if self.marks else 0) + step
+        start_sector = self.entries[-1].end_sector if self.entries else 1
+        added = submissions_of(files, first_seq=len(self.entries), block=number, start_sector=start_sector)
+        mark = BlockMark(number, block_hash(number))
+        self.store.record(mark, added, number.to_bytes(8))
+        self.entries += added
+        self.marks = [*self.marks, mark][-OPTIONS.marks_max :]
+
+    @precondition(lambda self: self.entries)
+    @rule(data=st.data())
+    def prune(self, data: st.DataObject) -> None:
+        seq = data.draw(st.sampled_from(range(len(self.entries))))
+        self.store.prune(seq)
+        entry = self.entries[seq]
+        self.entries[seq] = replace(entry, pruned=True)
+        if all(other.pruned for other in self.entries if other.root == entry.root):
+            self.held = {(file, index) for file, index in self.held if FILES[file].root != entry.root}
+
+    @rule(number=st.integers(-1, 20))
+    def unwind(self, number: int) -> None:
+        self.marks = [mark for mark in self.marks if mark.number <= number]
+        last = self.marks[-1].number if self.marks else -1
+        self.entries = [entry for entry in self.entries if entry.block_number <= last]
+        assert self.store.unwind(number) == (last.to_bytes(8) if self.marks else None)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def damage(self, data: st.DataObject) -> None:
+        """A bit of a held segment changes on the disk; it is noticed by the next read."""
+        file, index = data.draw(st.sampled_from(sorted(self.held)))
+        located = self.store._index.locate(FILES[file].root, index)
+        assert located is not None
+        place = located.place
+        flip(self.store._files.path(place.data_file), place.data_offset + data.draw(st.integers(0, place.data_bytes - 1)))
+        assert self.store.read(FILES[file].root, index) is None
+        self.held.remove((file, index))
+
+    @rule()
+    def open_again(self) -> None:
+        self.store.close()
+        audit(self.path)
+        self.store = Store.open(self.path, options=OPTIONS)
+
+    @invariant()
+    def agree(self) -> None:
+        for number, file in enumerate(FILES):
+            held = {index for owner, index in self.held if owner == number}
+            assert set(self.store.held(file.root)) == held
+            assert self.store.held_count(file.root) == len(held)
+            for index in held:
+                found = self.store.read_with_proof(file.root, index)
+                assert found is not None
+                assert (found.data, found.proof) == (file.uploaded(index), file.tree.segment_proof(index))
+            assert self.store.seqs_of(file.root) == [entry.seq for entry in self.entries if entry.root == file.root]
+        assert self.store.submissions(0, 1000) == self.entries
+        assert self.store.marks() == self.marks[::-1]
+        assert self.store.next_seq == len(self.entries)
+        assert self.store.statistics()["segments"] == len(self.held)
+
+    def teardown(self) -> None:
+        self.store.close()
+        audit(self.path)
+        self.folder.cleanup()
+
+
+async def put_together(store: Store, calls: Sequence[Sequence[SegmentWrite]]) -> None:
+    async with anyio.create_task_group() as tasks:
+        for call in calls:
+            tasks.start_soon(store.put, call)
+
+
+TestStoreBesideModel = StoreBesideModel.TestCase
+TestStoreBesideModel.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
