@@ -16,6 +16,7 @@ from zerog.networks.parameters import (
     public_name,
 )
 from zerog.networks.predeployed import GenesisContract, predeployed
+from zerog.networks.roles import RoleName, funded_role_accounts, role_account
 
 __all__ = [
     "CLONE_SUFFIX",
@@ -24,13 +25,16 @@ __all__ = [
     "GenesisParams",
     "NetworkParams",
     "PublicName",
+    "RoleName",
     "RulesName",
     "StorageParams",
     "UnknownNetworkError",
     "ZeroGravityRules",
+    "funded_role_accounts",
     "load",
     "names",
     "own_network",
     "predeployed",
     "public_name",
+    "role_account",
 ]

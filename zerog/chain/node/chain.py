@@ -25,7 +25,7 @@ from zerog.chain.protocol.filters import FilterBook
 from zerog.chain.protocol.genesis import genesis_document
 from zerog.chain.protocol.tags import BlockByHash, BlockByNumber, BlockSelector, Tag, tag_number
 from zerog.contracts import load_artefact
-from zerog.networks import GenesisContract, NetworkParams, predeployed
+from zerog.networks import GenesisContract, NetworkParams, funded_role_accounts, predeployed
 from zerog.primitives import ZERO_HASH, Account, Hash32, derive_accounts
 from zerog.runtime.clock import Clock
 
@@ -214,7 +214,8 @@ def network_genesis(network: NetworkParams, settings: ChainNodeSettings, account
     if accounts and (agency := network.addresses.get("wrapped_base_agency")):
         owner = {ZERO_HASH: Hash32(accounts[0].address.rjust(32, b"\0"))}
         contracts[agency] = replace(contracts[agency], storage=owner)
-    return genesis_document(network, settings.hardfork, tuple(accounts), contracts)
+    funded = (*accounts, *funded_role_accounts(network))
+    return genesis_document(network, settings.hardfork, funded, contracts)
 
 
 def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock, others: bytes | None = None) -> Chain:
@@ -236,7 +237,7 @@ def open_chain(settings: ChainNodeSettings, network: NetworkParams, clock: Clock
         per_account=settings.account_transactions_max,
         minimum_tip=settings.minimum_tip_wei,
         allow_unprotected=settings.allow_unprotected,
-        signers=[account.address for account in accounts] if network.is_clone else None,
+        signers=[account.address for account in (*accounts, *funded_role_accounts(network))] if network.is_clone else None,
     )
     feed = Feed(ledger, pool)
     producer = SoloProducer(

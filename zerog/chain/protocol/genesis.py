@@ -68,7 +68,8 @@ def genesis_document(
 ) -> bytes:
     """The genesis as JSON in the form of `geth init`; the same arguments give the same bytes.
 
-    `contracts` stand on the chain from its beginning, beside the system contracts and the CREATE2 deployer.
+    `contracts` stand on the chain from its beginning, beside the system contracts and the CREATE2 deployer; `accounts`
+    are funded, the first of them at the nonce that the network says.
     Raises `GenesisUnknownError`.
     """
     params = network.genesis
