@@ -18,6 +18,7 @@ import pytest
 
 from tests.devnet.command import Zerog, ask
 from zerog.devnet.endpoints import Endpoints
+from zerog.networks import load, role_account
 from zerog.runtime.files import FileLock
 from zerog.runtime.ports import holder_of_port, listen
 
@@ -32,6 +33,10 @@ def zerog(tmp_path: Path) -> Iterator[Zerog]:
     assert held == []
 
 
+CHAIN = ("--only", "chain")
+"""For what concerns the chain alone."""
+
+
 def block_number(endpoints: Endpoints) -> int:
     return int(str(ask(endpoints, "eth_blockNumber")), 16)
 
@@ -42,14 +47,16 @@ def chain_port(endpoints: Endpoints) -> int:
 
 
 def test_the_state_stays_and_a_later_start_adds_no_block(zerog: Zerog) -> None:
+    """The first start leaves one block by itself and one with the file that proves storage."""
     first = zerog.up()
-    assert block_number(first) == 1
+    assert block_number(first) == 2
     ask(first, "anvil_mine", "0x4")
     nonces = [ask(first, "eth_getTransactionCount", account.address, "latest") for account in first.accounts]
+    assert nonces == ["0xf"] + ["0x0"] * 9
     zerog.down()
     second = zerog.up()
-    assert block_number(second) == 5
-    assert second.chain == first.chain
+    assert block_number(second) == 6
+    assert (second.chain, second.storage) == (first.chain, first.storage)
     assert [ask(second, "eth_getTransactionCount", account.address, "latest") for account in second.accounts] == nonces
 
 
@@ -58,6 +65,7 @@ def test_in_the_foreground_it_prints_at_most_twelve_lines_and_stops_at_ctrl_c(ze
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(8)]
         assert re.search(r"RPC +http://127\.0\.0\.1:\d+", lines[1])
+        assert re.search(r"storage +http://127\.0\.0\.1:\d+", lines[2])
         assert "chain id 31337" in lines[0]
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=30)
@@ -78,7 +86,7 @@ def test_the_commands_that_it_prints_work(zerog: Zerog, monkeypatch: pytest.Monk
         done = subprocess.run(["timeout", "2", "sh", "-c", command], capture_output=True, text=True, timeout=20, check=False)
         assert done.returncode == (124 if "--follow" in command else 0), done.stderr
         assert done.stdout
-    assert '"result":"0x1"' in subprocess.run(["sh", "-c", commands[0]], capture_output=True, text=True, timeout=20, check=True).stdout
+    assert '"result":"0x2"' in subprocess.run(["sh", "-c", commands[0]], capture_output=True, text=True, timeout=20, check=True).stdout
 
 
 @pytest.mark.parametrize("extra", [(), ("--one-process",)], ids=["processes", "one-process"])
@@ -87,13 +95,13 @@ def test_after_kill_9_of_the_supervisor_it_continues_at_the_same_block(zerog: Ze
     ask(first, "anvil_mine", "0x3")
     os.kill(first.pid, signal.SIGKILL)
     second = zerog.up(*extra)
-    assert block_number(second) == 4
+    assert block_number(second) == 5
     assert second.chain == first.chain
     assert second.pid != first.pid
 
 
 def test_after_kill_9_of_the_chain_it_comes_back_by_itself_at_the_same_block(zerog: Zerog) -> None:
-    endpoints = zerog.up()
+    endpoints = zerog.up(*CHAIN)
     ask(endpoints, "anvil_mine", "0x3")
     holder = holder_of_port(chain_port(endpoints))
     assert holder is not None
@@ -135,7 +143,7 @@ def test_eight_folders_share_no_port_and_no_block(tmp_path: Path) -> None:
     for command in commands:
         command.folder.mkdir()
     with ThreadPoolExecutor(8) as threads:
-        networks = list(threads.map(Zerog.up, commands))
+        networks = list(threads.map(lambda command: command.up(*CHAIN), commands))
         assert len({network.chain.http for network in networks if network.chain}) == 8
         for number, network in enumerate(networks):
             ask(network, "anvil_mine", hex(number))
@@ -151,9 +159,9 @@ def test_a_taken_port_is_refused_with_the_name_and_pid_of_who_has_it(zerog: Zero
             taken.close()
             base = free_base()
             with listen("127.0.0.1", base + 545):
-                errors = zerog.run("up", "--wait", "--port-base", str(base), expect=1).stderr
+                errors = zerog.run("up", "--wait", "--port-base", str(base), *CHAIN, expect=1).stderr
         else:
-            errors = zerog.run("up", "--wait", "--port-base", str(base), expect=1).stderr
+            errors = zerog.run("up", "--wait", "--port-base", str(base), *CHAIN, expect=1).stderr
     assert "error [port_in_use]" in errors
     assert f"pid {os.getpid()}" in errors
     assert "python" in errors
@@ -171,23 +179,28 @@ def test_a_port_base_moves_the_default_ports(zerog: Zerog) -> None:
     base = free_base()
     endpoints = msgspec.json.decode(zerog.run("up", "--wait", "--json", "--port-base", str(base)).stdout, type=Endpoints)
     assert chain_port(endpoints) == base + 545
+    assert endpoints.storage is not None
+    assert endpoints.storage.indexer == f"http://127.0.0.1:{base + 4345}"
+    assert [(node.rpc, node.admin) for node in endpoints.storage.nodes] == [
+        (f"http://127.0.0.1:{base - 2322}", f"http://127.0.0.1:{base - 2321}")
+    ]
     zerog.down()
     kept = msgspec.json.decode(zerog.run("up", "--wait", "--json").stdout, type=Endpoints)
-    assert kept.chain == endpoints.chain
+    assert (kept.chain, kept.storage) == (endpoints.chain, endpoints.storage)
 
 
 def test_another_genesis_is_refused_and_reset_is_the_remedy(zerog: Zerog) -> None:
-    zerog.up()
+    zerog.up(*CHAIN)
     zerog.down()
-    errors = zerog.run("up", "--wait", "--port-base", "0", "--hardfork", "osaka", expect=1).stderr
+    errors = zerog.run("up", "--wait", "--port-base", "0", "--hardfork", "osaka", *CHAIN, expect=1).stderr
     assert "error [genesis_mismatch]" in errors
     assert "zerog reset" in errors
     zerog.run("reset")
-    assert block_number(zerog.up("--hardfork", "osaka")) == 1
+    assert block_number(zerog.up("--hardfork", "osaka", *CHAIN)) == 1
 
 
 def test_reset_is_refused_while_the_network_runs(zerog: Zerog) -> None:
-    endpoints = zerog.up()
+    endpoints = zerog.up(*CHAIN)
     assert "error [network_running]" in zerog.run("reset", expect=1).stderr
     assert block_number(endpoints) == 1
     zerog.down()
@@ -212,11 +225,17 @@ def test_endpoints_and_environment_say_the_same(zerog: Zerog) -> None:
         "version", "network", "chain_id", "pid", "data_dir", "logs",
         "chain", "storage", "da", "compute", "explorer", "contracts", "accounts",
     ]  # fmt: skip
-    assert endpoints["storage"] is None
+    assert list(endpoints["storage"]) == ["indexer", "kv", "nodes"]
+    assert [list(node) for node in endpoints["storage"]["nodes"]] == [["rpc", "admin"]]
+    assert endpoints["contracts"]["Flow"] == "0xefc37aFce469f0c1e277E507a31b45447a0Ebbe9"
     assert len(endpoints["accounts"]) == 10
-    script = ". ./.env && echo $ZEROG_CHAIN_HTTP $ZEROG_CHAIN_ID $ZEROG_ACCOUNTS_9_PRIVATE_KEY"
+    script = (
+        ". ./.env && echo $ZEROG_CHAIN_HTTP $ZEROG_CHAIN_ID $ZEROG_ACCOUNTS_9_PRIVATE_KEY $ZEROG_STORAGE_INDEXER $ZEROG_STORAGE_NODES_0_RPC"
+    )
     said = subprocess.run(["sh", "-c", script], cwd=state, capture_output=True, text=True, check=True, timeout=10).stdout.split()
-    assert said == [endpoints["chain"]["http"], "31337", endpoints["accounts"][9]["private_key"]]
+    storage = endpoints["storage"]
+    assert said[:3] == [endpoints["chain"]["http"], "31337", endpoints["accounts"][9]["private_key"]]
+    assert said[3:] == [storage["indexer"], storage["nodes"][0]["rpc"]]
 
 
 def test_no_key_is_in_the_logs(zerog: Zerog) -> None:
@@ -224,15 +243,18 @@ def test_no_key_is_in_the_logs(zerog: Zerog) -> None:
     zerog.down()
     text = "".join(path.read_text() for path in (zerog.folder / ".zerog" / "logs").iterdir())
     assert "role_ready" in text
-    for account in endpoints.accounts:
-        assert account.private_key.removeprefix("0x") not in text
+    genesis = load("local").genesis
+    assert genesis is not None
+    role_key = role_account(genesis.mnemonic, "storage").private_key.hex()
+    for key in (role_key, *(account.private_key.removeprefix("0x") for account in endpoints.accounts)):
+        assert key not in text
 
 
 def test_an_ephemeral_network_leaves_nothing_behind(zerog: Zerog) -> None:
     endpoints = zerog.up("--ephemeral")
     folder = Path(endpoints.data_dir).parent
     assert folder != zerog.folder
-    assert block_number(endpoints) == 1
+    assert block_number(endpoints) == 2
     assert not (Path(endpoints.data_dir) / "chain").exists()
     Zerog(folder).down()
     assert not folder.exists()
@@ -240,13 +262,13 @@ def test_an_ephemeral_network_leaves_nothing_behind(zerog: Zerog) -> None:
 
 
 def test_blocks_come_by_themselves_when_asked_and_on_demand_as_well(zerog: Zerog) -> None:
-    endpoints = zerog.up("--block-time", "0.2")
+    endpoints = zerog.up("--block-time", "0.2", *CHAIN)
     first = block_number(endpoints)
     deadline = time.monotonic() + 20
     while block_number(endpoints) < first + 3:
         assert time.monotonic() < deadline
     zerog.down()
-    endpoints = zerog.up("--block-time", "3600")
+    endpoints = zerog.up("--block-time", "3600", *CHAIN)
     height = block_number(endpoints)
     sent = ask(endpoints, "eth_sendTransaction", {"from": endpoints.accounts[1].address, "to": endpoints.accounts[2].address})
     receipt = ask(endpoints, "eth_getTransactionReceipt", sent)
@@ -259,7 +281,10 @@ def test_down_and_status_where_nothing_runs(zerog: Zerog) -> None:
     assert msgspec.json.decode(zerog.run("status", "--json", expect=3).stdout)["running"] is False
     zerog.up()
     status = msgspec.json.decode(zerog.run("status", "--json").stdout)
-    assert status["roles"]["chain"]["block"] == 1
+    assert status["roles"]["chain"]["block"] == 2
+    assert status["roles"]["storage"]["block"] == 2
+    assert status["roles"]["storage"]["endpoints"]["indexer"] == status["roles"]["storage"]["url"]
+    assert "  storage: " in zerog.run("status").stdout
 
 
 def test_down_stops_a_network_that_is_still_starting(zerog: Zerog) -> None:
@@ -282,11 +307,11 @@ def test_a_start_that_fails_shows_the_cause_and_frees_the_folder(zerog: Zerog) -
     errors = zerog.run("up", "--wait", "--port-base", "0", expect=1).stderr
     assert "byzantium" in errors
     (state / "zerog.toml").write_text("")
-    assert block_number(zerog.up()) == 1
+    assert block_number(zerog.up()) == 2
 
 
 def test_a_state_that_cannot_be_opened_is_refused_in_words(zerog: Zerog) -> None:
-    zerog.up()
+    zerog.up(*CHAIN)
     zerog.down()
     folder = zerog.folder / ".zerog" / "chain"
     for path in [path for path in folder.rglob("*") if path.is_file()]:

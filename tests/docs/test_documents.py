@@ -88,7 +88,11 @@ def test_what_the_readme_shows_is_what_is_printed(network: tuple[Path, Endpoints
     zerog.down()
     printed = zerog.run("up", "--wait").stdout
     (shown,) = [code for name, code in snippets("text") if name.startswith("README.md")]
-    expected = shown.replace(DEFAULT_URL, endpoints.chain.http).replace("/your/folder", str(folder)).splitlines()
+    assert endpoints.storage is not None
+    places = {DEFAULT_URL: endpoints.chain.http, "http://127.0.0.1:12345": endpoints.storage.indexer, "/your/folder": str(folder)}
+    for place, found_place in places.items():
+        shown = shown.replace(place, found_place)
+    expected = shown.splitlines()
     found = printed.replace(f" --dir {folder}", "").splitlines()
     assert found[:-1] == expected[:-1]  # The last line says how to stop it, which differs in the background.
 

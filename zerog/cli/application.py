@@ -20,6 +20,12 @@ __all__ = ["make_app", "run"]
 
 EXIT_USAGE: Final = 2
 """The command line cannot be understood."""
+STORAGE_COMMANDS: Final = (
+    ("run", "zerog.cli.storage_node:run", "Run a storage node in the foreground."),
+    ("indexer", "zerog.cli.storage_indexer:run", "Run an indexer with its router and gateway in the foreground."),
+    ("serve", "zerog.cli.storage_service:run", "Run the nodes of this folder's network and their indexer, as 'zerog up' does."),
+)
+"""Loaded when they are asked for: name, function, help."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -54,8 +60,9 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     chain.command("zerog.cli.chain:run", name="run", help="Run a chain node in the foreground.")
     chain.command("zerog.cli.chain:import_chain", name="import", help="Take a chain that others made into this folder.")
     app.command(chain)
-    storage = cyclopts.App(name="storage", help="Files of a network, and storage nodes by themselves.")
-    storage.command("zerog.cli.storage_node:run", name="run", help="Run a storage node in the foreground.")
+    storage = cyclopts.App(name="storage", help="Files on 0G Storage, and the programs that keep them.")
+    for name, function, text in STORAGE_COMMANDS:
+        storage.command(function, name=name, help=text)
     app.command(storage)
     return app
 

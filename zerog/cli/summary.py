@@ -20,6 +20,8 @@ def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> No
     lines = [f"zerog {__version__}: network {endpoints.network}, chain id {endpoints.chain_id}"]
     if endpoints.chain is not None:
         lines.append(f"  RPC      {endpoints.chain.http}  (WebSocket on the same port)")
+    if endpoints.storage is not None:
+        lines.append(f"  storage  {endpoints.storage.indexer}  (indexer for clients; {_counted(len(endpoints.storage.nodes), 'node')})")
     if endpoints.accounts:
         lines += [f"  account  {endpoints.accounts[0].address}", f"  key      {endpoints.accounts[0].private_key}"]
     lines += [f"  state    {endpoints.data_dir}", "", *_commands(endpoints, where), ""]
@@ -34,7 +36,7 @@ def show_status(status: NetworkStatus) -> None:
         return
     print(f"network {status.network} in {status.data_dir} (pid {status.pid})")
     for name, role in status.roles.items():
-        facts = ", ".join(f"{key} {value}" for key, value in role.items() if value is not None and not isinstance(value, dict))
+        facts = ", ".join(f"{key} {value}" for key, value in role.items() if value is not None and not isinstance(value, dict | list))
         print(f"  {name}: {facts}")
 
 
@@ -45,6 +47,10 @@ def _commands(endpoints: Endpoints, where: str) -> list[str]:
         request = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}'
         commands.insert(0, f"  curl -s {endpoints.chain.http} -H content-type:application/json -d '{request}'")
     return commands
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _is_here(endpoints: Endpoints) -> bool:

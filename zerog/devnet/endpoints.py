@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Account", "ChainEndpoints", "Endpoints", "as_environment"]
+__all__ = ["Account", "ChainEndpoints", "Endpoints", "StorageEndpoints", "StorageNodeEndpoints", "as_environment"]
 
 CONTRACTS: Final = ("Flow", "LedgerManager", "InferenceServing", "FineTuningServing", "DAEntrance")
 """Contracts whose names always stand there, with `null` until they are deployed."""
@@ -17,6 +17,21 @@ class ChainEndpoints(msgspec.Struct, frozen=True, kw_only=True):
 
     http: str
     ws: str
+
+
+class StorageNodeEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """One storage node."""
+
+    rpc: str
+    admin: str
+
+
+class StorageEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """The indexer is what clients of storage are given; its router stands for all nodes together."""
+
+    indexer: str
+    kv: str | None = None
+    nodes: list[StorageNodeEndpoints] = []
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +58,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str
     logs: str
     chain: ChainEndpoints | None = None
-    storage: dict[str, object] | None = None
+    storage: StorageEndpoints | None = None
     da: dict[str, object] | None = None
     compute: dict[str, object] | None = None
     explorer: str | None = None

@@ -6,7 +6,22 @@ from pathlib import Path
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.report import ErrorReport
 
-__all__ = ["ForeignNetworkError", "NetworkRunningError", "RecordBrokenError", "RoleFailedError"]
+__all__ = ["FewerNodesError", "ForeignNetworkError", "NetworkRunningError", "RecordBrokenError", "RoleFailedError"]
+
+
+@dataclass(eq=False)
+class FewerNodesError(RefusalError):
+    """A network that forgets some of its storage nodes would lose files."""
+
+    kept: int
+    asked: int
+
+    code = "fewer_nodes"
+    remedy = "start it with as many nodes, or more; or begin again with `zerog reset`"
+    http_status = 409
+
+    def __str__(self) -> str:
+        return f"the network's files lie on {self.kept} storage nodes, and {self.asked} were asked for"
 
 
 @dataclass(eq=False)

@@ -38,7 +38,11 @@ class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
     port_base: int | None = None
     """What the ports were chosen by."""
     ports: dict[str, int] = msgspec.field(default_factory=dict)
-    """Port of each role."""
+    """Ports of all roles, by names such as `storage.rpc`."""
+    nodes: int | None = None
+    """Shards of storage, from the first start on."""
+    replicas: int | None = None
+    """Nodes that hold each of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,20 @@
 """What may differ between two networks on one machine."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from zerog.networks import PublicName, RulesName
+from zerog.networks import PublicName, RoleName, RulesName
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.guard import is_loopback_name
 
-__all__ = ["DEFAULT_PORT_BASE", "DevnetSettings", "RoleName", "SettingsInvalidError"]
-
-RoleName = Literal["chain"]
-"""Subsystems that `zerog up` starts."""
+__all__ = ["DEFAULT_PORT_BASE", "DevnetSettings", "SettingsInvalidError"]
 
 DEFAULT_PORT_BASE: Final = 8000
 PORT_BASE_MAX: Final = 22000
 """So that every default port plus the distance from 8000 is a port."""
+SHARDS_MAX: Final = 64
+REPLICAS_MAX: Final = 16
+"""More nodes on one machine prove nothing."""
 
 
 @dataclass(eq=False)
@@ -48,6 +48,10 @@ class DevnetSettings:
     """Rules of 0G that Ethereum lacks: ethereum has none of them, zero-gravity all; by default those of the network."""
     like: PublicName | None = None
     """Be a local copy of a public network, under its chain id: galileo or mainnet."""
+    nodes: int | None = None
+    """Shards of storage, each on a node of its own: a power of two. By default one, or as many as the network has."""
+    replicas: int | None = None
+    """Nodes that hold each shard."""
     one_process: bool = False
     """Run all roles in one process, for tests and small machines."""
     ephemeral: bool = False
@@ -63,5 +67,14 @@ class DevnetSettings:
             raise SettingsInvalidError(
                 f"a copy of {self.like} stays on this machine: the host must be a loopback address, not {self.host!r}"
             )
+        if self.nodes is not None and (self.nodes.bit_count() != 1 or self.nodes > SHARDS_MAX):
+            raise SettingsInvalidError(f"nodes are shards: their number is a power of two up to {SHARDS_MAX}, not {self.nodes}")
+        if self.replicas is not None and not 1 <= self.replicas <= REPLICAS_MAX:
+            raise SettingsInvalidError(f"there are 1 to {REPLICAS_MAX} replicas, not {self.replicas}")
         if self.block_time_s is not None and self.block_time_s <= 0:
             raise SettingsInvalidError(f"the block time is more than 0 seconds, not {self.block_time_s}")
+
+    @property
+    def storage_node_count(self) -> int:
+        """Nodes of storage, all replicas together."""
+        return (self.nodes or 1) * (self.replicas or 1)

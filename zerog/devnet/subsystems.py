@@ -1,15 +1,22 @@
 """The subsystems that `zerog up` knows: where each listens, how its process is started, how it runs in ours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from zerog.devnet.folder import NetworkRecord
-from zerog.devnet.settings import DEFAULT_PORT_BASE, DevnetSettings, RoleName
+from zerog.devnet.settings import DEFAULT_PORT_BASE, DevnetSettings
+from zerog.networks import RoleName
 from zerog.runtime.role import Role
 
-__all__ = ["SUBSYSTEMS", "Subsystem", "chosen_port"]
+__all__ = ["SUBSYSTEMS", "Ports", "Subsystem", "chosen_ports"]
+
+Ports = Mapping[str, int]
+"""Ports of one subsystem by what they are for; 0 lets the system choose."""
+
+PORTS_PER_NODE: Final = ("rpc", "admin", "grpc")
+"""What a storage node listens on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,27 +24,32 @@ class Subsystem:
     """One process of a network."""
 
     name: RoleName
-    default_port: int
+    default_ports: Callable[[DevnetSettings], Ports]
+    """Where it listens by default. The first is that of its URL, unless its status names its ports."""
     command: tuple[str, ...]
     """Its program: a module and its first arguments."""
-    flags: Callable[[DevnetSettings, int], list[str]]
-    """Flags of that command, for the network's settings and the role's port."""
+    flags: Callable[[DevnetSettings, Ports], list[str]]
+    """Flags of that command, for the network's settings and the role's ports."""
     make: Callable[[Sequence[str], Path, bool], Role]
     """The role itself, from the same flags, the network's state folder, and whether it keeps its state in memory."""
 
 
-def chosen_port(subsystem: Subsystem, settings: DevnetSettings, record: NetworkRecord | None) -> int:
-    """The port to listen on; 0 lets the system choose. Ports once chosen stay for a network until other ones are asked for."""
-    kept = None if record is None else record.ports.get(subsystem.name)
-    if settings.port_base is None:
-        return kept if kept is not None else subsystem.default_port
-    if settings.port_base == 0:
-        return kept if kept is not None and record is not None and record.port_base == 0 else 0
-    return subsystem.default_port + settings.port_base - DEFAULT_PORT_BASE
+def chosen_ports(subsystem: Subsystem, settings: DevnetSettings, record: NetworkRecord | None) -> dict[str, int]:
+    """The ports to listen on. Ports once chosen stay for a network until other ones are asked for."""
+    kept, kept_base = ({}, None) if record is None else (record.ports, record.port_base)
+    base = kept_base if settings.port_base is None else settings.port_base
+    moved_by = (base or DEFAULT_PORT_BASE) - DEFAULT_PORT_BASE
+    chosen: dict[str, int] = {}
+    for use, default in subsystem.default_ports(settings).items():
+        if base == kept_base and (port := kept.get(f"{subsystem.name}.{use}")) is not None:
+            chosen[use] = port
+        else:
+            chosen[use] = 0 if base == 0 or default == 0 else default + moved_by
+    return chosen
 
 
-def _chain_flags(settings: DevnetSettings, port: int) -> list[str]:
-    flags = ["--host", settings.host, "--rpc-port", str(port)]
+def _chain_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
+    flags = ["--host", settings.host, "--rpc-port", str(ports["rpc"])]
     if settings.block_time_s is not None:
         flags += ["--block-time", str(settings.block_time_s)]
     if settings.hardfork is not None:
@@ -58,7 +70,36 @@ def _make_chain(flags: Sequence[str], state_folder: Path, ephemeral: bool) -> Ro
     return make_chain_node(settings, state_folder, ephemeral=ephemeral)
 
 
+def _storage_ports(settings: DevnetSettings) -> Ports:
+    """The first node and the indexer stand where everybody looks for them; further nodes where the system says."""
+    ports = {"indexer": 12345, "rpc": 5678, "admin": 5679, "grpc": 50051}
+    ports.update((f"{use}.{node}", 0) for node in range(1, settings.storage_node_count) for use in PORTS_PER_NODE)
+    return ports
+
+
+def _storage_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
+    flags = ["--host", settings.host, "--shards", str(settings.nodes or 1), "--replicas", str(settings.replicas or 1)]
+    for use in ("indexer", *PORTS_PER_NODE):
+        flags += [f"--{use}-port", str(ports[use])]
+    for node in range(1, settings.storage_node_count):
+        for use in PORTS_PER_NODE:
+            flags += ["--further-ports", str(ports[f"{use}.{node}"])]
+    return flags
+
+
+def _make_storage(flags: Sequence[str], state_folder: Path, _ephemeral: bool) -> Role:
+    from zerog.devnet.storage import StorageService
+    from zerog.devnet.storage_settings import StorageServiceSettings
+    from zerog.runtime.settings import fill
+
+    settings = fill(StorageServiceSettings, flags, command=("storage", "serve"), state_folder=state_folder)
+    return StorageService(settings, state_folder)
+
+
 SUBSYSTEMS: Final[tuple[Subsystem, ...]] = (
-    Subsystem(name="chain", default_port=8545, command=("zerog", "chain", "run"), flags=_chain_flags, make=_make_chain),
+    Subsystem(name="chain", default_ports=lambda _: {"rpc": 8545}, command=("zerog", "chain", "run"), flags=_chain_flags, make=_make_chain),
+    Subsystem(
+        name="storage", default_ports=_storage_ports, command=("zerog", "storage", "serve"), flags=_storage_flags, make=_make_storage
+    ),
 )
-"""In the order in which they start; they stop in the opposite one."""
+"""In the order in which they are proven ready; they stop in the opposite one."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,13 +13,14 @@ import structlog
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-from zerog.devnet.endpoints import Account, ChainEndpoints, Endpoints, as_environment
-from zerog.devnet.errors import ForeignNetworkError, RoleFailedError
+from zerog.devnet.endpoints import CONTRACTS, Account, ChainEndpoints, Endpoints, StorageEndpoints, as_environment
+from zerog.devnet.errors import FewerNodesError, ForeignNetworkError, RoleFailedError
 from zerog.devnet.folder import NetworkFolder, NetworkRecord
 from zerog.devnet.launch import role_command, run_as_process, run_in_loop
 from zerog.devnet.settings import DevnetSettings
-from zerog.devnet.subsystems import SUBSYSTEMS, Subsystem, chosen_port
+from zerog.devnet.subsystems import SUBSYSTEMS, Subsystem, chosen_ports
 from zerog.networks import NetworkParams
+from zerog.primitives import checksum_address
 from zerog.primitives.keys import derive_accounts
 from zerog.runtime.control import Verb, connect
 from zerog.runtime.files import FileLock, LockHeldError, write_atomically
@@ -52,14 +53,19 @@ class _Slot:
     """One role under supervision."""
 
     subsystem: Subsystem
-    port: int
+    ports: dict[str, int]
+    """By what they are for; those that the system chooses are known once it runs."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
+    proven: anyio.Event = field(default_factory=anyio.Event)
+    """Set once it has been ready."""
     url: str | None = None
     proof: Mapping[str, object] = field(default_factory=dict)
     """What the role's probe said."""
     genesis_hash: str | None = None
     """Of the chain that the role runs or follows, if it says so."""
+    endpoints: object = None
+    """Where its parts are, if it says so: the role's member of `endpoints.json`."""
     ready: bool = False
     restarts: int = 0
     cancelled: bool = False
@@ -135,12 +141,14 @@ class Supervisor:
         with anyio.CancelScope(shield=True):
             record = None if self._settings.ephemeral else self._folder.read_record()
             self._check_network(record)
+            self._settings = _with_kept_layout(self._settings, record)
             async with anyio.create_task_group() as parts:
                 parts.start_soon(self._stop_in_order, stopping, name="supervisor.stop")
                 for subsystem in self._wanted():
-                    if stopping.is_set():
-                        return
-                    await self._start(subsystem, record, parts)
+                    await self._prepare(subsystem, record)
+                async with anyio.create_task_group() as starts:
+                    for slot in self._slots:
+                        starts.start_soon(self._start, slot, parts, name=f"supervisor.start.{slot.subsystem.name}")
                 if not stopping.is_set():
                     self._remember(record)
                     task_status.started(self.endpoints.chain.http if self.endpoints and self.endpoints.chain else "")
@@ -148,15 +156,20 @@ class Supervisor:
     def _wanted(self) -> list[Subsystem]:
         return [subsystem for subsystem in self._subsystems if not self._settings.only or subsystem.name in self._settings.only]
 
-    async def _start(self, subsystem: Subsystem, record: NetworkRecord | None, parts: anyio.abc.TaskGroup) -> None:
+    async def _prepare(self, subsystem: Subsystem, record: NetworkRecord | None) -> None:
+        """A place for a role whose ports are free. Raises `PortInUseError` with the name of whoever has one."""
         await self._outlast_orphan(subsystem.name)
-        slot = _Slot(subsystem, chosen_port(subsystem, self._settings, record))
-        if slot.port:
-            listen(self._settings.host, slot.port).close()  # Raises with the name of whoever is there.
+        slot = _Slot(subsystem, chosen_ports(subsystem, self._settings, record))
+        for port in slot.ports.values():
+            if port:
+                listen(self._settings.host, port).close()
         self._slots.append(slot)
-        await parts.start(self._keep, slot, name=f"supervisor.{subsystem.name}")
+
+    async def _start(self, slot: _Slot, parts: anyio.abc.TaskGroup) -> None:
+        """All at once: each waits by itself for what it needs of the others, and loads its program meanwhile."""
+        await parts.start(self._keep, slot, name=f"supervisor.{slot.subsystem.name}")
         if not slot.cancelled:
-            log.info("role_started", of=subsystem.name, url=slot.url, proof=slot.proof)
+            log.info("role_started", of=slot.subsystem.name, url=slot.url, proof=slot.proof)
 
     async def _stop_in_order(self, stopping: anyio.Event) -> None:
         await stopping.wait()
@@ -214,22 +227,34 @@ class Supervisor:
         try:
             async with anyio.create_task_group() as role:
                 url = await role.start(self._runner(slot), name=f"{slot.subsystem.name}.role")
-                slot.port = int(url.rsplit(":", 1)[1])
+                for earlier in self._slots[: self._slots.index(slot)]:
+                    await earlier.proven.wait()
                 slot.proof = await self._ask(slot, "probe", PROBE_S_MAX)
-                genesis = (await self._ask(slot, "status", PROBE_S_MAX)).get("genesis")
-                slot.genesis_hash = None if genesis is None else str(genesis)
-                slot.url = url
+                self._learn(slot, url, await self._ask(slot, "status", PROBE_S_MAX))
                 slot.ready = True
+                slot.proven.set()
                 task_status.started()
         except BaseExceptionGroup as group:
             raise expected_error(group) or group from None
         finally:
             slot.ready = False
 
+    def _learn(self, slot: _Slot, url: str, status: Mapping[str, object]) -> None:
+        """Where the role is, and which chain it knows."""
+        ports = status.get("ports")
+        if isinstance(ports, Mapping):
+            slot.ports.update((str(use), int(port)) for use, port in ports.items())
+        else:
+            slot.ports[next(iter(slot.ports))] = int(url.rsplit(":", 1)[1])
+        genesis = status.get("genesis")
+        slot.genesis_hash = None if genesis is None else str(genesis)
+        slot.endpoints = status.get("endpoints")
+        slot.url = url
+
     def _runner(self, slot: _Slot) -> Callable[..., Coroutine[object, object, None]]:
         """The function that runs the role, here or in a process."""
         subsystem, settings = slot.subsystem, self._settings
-        flags = subsystem.flags(settings, slot.port)
+        flags = subsystem.flags(settings, slot.ports)
         if settings.one_process:
             make = partial(subsystem.make, flags, self._folder.path, settings.ephemeral)
             return partial(run_in_loop, make, self._folder.run)
@@ -263,8 +288,11 @@ class Supervisor:
             kept = record or NetworkRecord(network=self._network.name)
             base = kept.port_base if self._settings.port_base is None else self._settings.port_base
             ports = dict(kept.ports)
-            ports.update((slot.subsystem.name, slot.port) for slot in self._slots)
-            self._folder.write_record(msgspec.structs.replace(kept, genesis_hash=self._genesis_hash(kept), port_base=base, ports=ports))
+            ports.update((f"{slot.subsystem.name}.{use}", port) for slot in self._slots for use, port in slot.ports.items())
+            genesis, nodes, replicas = self._genesis_hash(kept), self._settings.nodes, self._settings.replicas
+            self._folder.write_record(
+                msgspec.structs.replace(kept, genesis_hash=genesis, port_base=base, ports=ports, nodes=nodes, replicas=replicas)
+            )
         self.endpoints = self._make_endpoints()
         write_atomically(self._folder.endpoints, self.endpoints.to_json())
         write_atomically(self._folder.environment, as_environment(self.endpoints))
@@ -280,6 +308,8 @@ class Supervisor:
 
     def _make_endpoints(self) -> Endpoints:
         chain = next((slot.url for slot in self._of("chain")), None)
+        storage = next((slot.endpoints for slot in self._of("storage")), None)
+        flow = self._network.addresses.get("flow")
         return Endpoints(
             network=self._network.name,
             chain_id=self._network.chain_id,
@@ -287,6 +317,8 @@ class Supervisor:
             data_dir=str(self._folder.path),
             logs=str(self._folder.logs),
             chain=None if chain is None else ChainEndpoints(http=chain, ws=chain.replace("http", "ws", 1)),
+            storage=None if storage is None else msgspec.convert(storage, StorageEndpoints),
+            contracts={**dict.fromkeys(CONTRACTS), "Flow": None if flow is None else checksum_address(flow)},
             accounts=self._accounts(),
         )
 
@@ -297,3 +329,15 @@ class Supervisor:
             return []
         accounts = derive_accounts(genesis.mnemonic, genesis.account_count)
         return [Account(address=str(account.address), private_key=f"0x{account.private_key.hex()}") for account in accounts]
+
+
+def _with_kept_layout(settings: DevnetSettings, record: NetworkRecord | None) -> DevnetSettings:
+    """The settings with as many storage nodes as the network has, unless more are asked for: then each old one's shard becomes a part of
+    what it was, and new ones fetch theirs. Raises `FewerNodesError`."""
+    if record is None:
+        return settings
+    merged = replace(settings, nodes=settings.nodes or record.nodes, replicas=settings.replicas or record.replicas)
+    kept = (record.nodes or 1) * (record.replicas or 1)
+    if merged.storage_node_count < kept:
+        raise FewerNodesError(kept, merged.storage_node_count)
+    return merged

@@ -5,7 +5,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Final
 
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["PortHolder", "PortInUseError", "holder_of_port", "listen"]
+__all__ = ["PortHolder", "PortInUseError", "holder_of_port", "listen", "local_url", "reserve_port"]
 
 LISTENING: Final = "0A"
 """State TCP_LISTEN in /proc/net/tcp. Source: Linux, include/net/tcp_states.h."""
@@ -67,6 +67,26 @@ def listen(host: str, port: int) -> socket.socket:
             raise PortInUseError(host, port, holder_of_port(port)) from error
         raise
     return listener
+
+
+def reserve_port(until: ExitStack, host: str) -> int:
+    """A port that the system gives to nobody else before `until` is closed; a socket of ours may `listen` there meanwhile."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    place = until.enter_context(socket.socket(family, socket.SOCK_STREAM))
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind((host, 0))
+    return int(place.getsockname()[1])
+
+
+def local_url(host: str, port: int) -> str:
+    """Where a client on this machine reaches a server that listens on `host`."""
+    match host:
+        case "" | "0.0.0.0":  # noqa: S104 - compared, not bound.
+            return f"http://127.0.0.1:{port}"
+        case "::":
+            return f"http://[::1]:{port}"
+        case _:
+            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def holder_of_port(port: int) -> PortHolder | None:

@@ -1,6 +1,5 @@
 """Runs an ASGI application on a port, inside an anyio task: uvicorn with our connections, limits and way to stop."""
 
-import socket
 import sys
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -16,7 +15,7 @@ from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.protocol import HttpProtocol
 from zerog.runtime.http.watch import Sweeper
 from zerog.runtime.http.websocket import WebSocketProtocol
-from zerog.runtime.ports import listen
+from zerog.runtime.ports import listen, local_url
 
 __all__ = ["serve"]
 
@@ -53,7 +52,7 @@ async def serve(
             if open_front:
                 await tasks.start(FrontDoor(server, config, listener, open_front).run, name="http.front")
             tasks.start_soon(Sweeper(server.server_state, limits).run, name="http.sweeper")
-            task_status.started(_url(host, listener))
+            task_status.started(local_url(host, listener.getsockname()[1]))
     finally:
         if open_front:
             listener.close()
@@ -101,18 +100,6 @@ def _config(app: Any, limits: HttpLimits) -> ServerConfig:
         server_header=False,
         date_header=False,
     )
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    """Where a client on this machine reaches the server."""
-    port = listener.getsockname()[1]
-    match host:
-        case "" | "0.0.0.0":  # noqa: S104 - compared, not bound.
-            return f"http://127.0.0.1:{port}"
-        case "::":
-            return f"http://[::1]:{port}"
-        case _:
-            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _stop(server: Server, grace_s: float) -> None:

@@ -12,7 +12,7 @@ import pytest
 from zerog import __version__
 
 COMMANDS = (
-    ("up",), ("down",), ("reset",), ("status",), ("logs",), ("version",), ("chain",), ("chain", "run"),
+    ("up",), ("down",), ("reset",), ("status",), ("logs",), ("version",), ("chain",), ("chain", "run"), ("storage",), ("storage", "serve"),
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_every_command_explains_itself_and_touches_nothing(command: tuple[str, .
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in (("version",), ("chain",))], ids=" ".join)
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command[-1] not in ("version", "chain", "storage")], ids=" ".join)
 def test_every_command_takes_a_folder(command: tuple[str, ...], tmp_path: Path) -> None:
     assert "--dir" in zerog(*command, "--help", folder=tmp_path).stdout
 

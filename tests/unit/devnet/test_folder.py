@@ -9,14 +9,13 @@ import pytest
 from zerog.devnet.endpoints import Account, ChainEndpoints, Endpoints, as_environment
 from zerog.devnet.errors import NetworkRunningError, RecordBrokenError
 from zerog.devnet.folder import NetworkFolder, NetworkRecord
-from zerog.devnet.keys import role_account
 from zerog.devnet.settings import DevnetSettings, SettingsInvalidError
-from zerog.devnet.subsystems import SUBSYSTEMS, chosen_port
-from zerog.networks import load
+from zerog.devnet.subsystems import SUBSYSTEMS, chosen_ports
+from zerog.networks import load, role_account
 from zerog.primitives.keys import derive_accounts
 from zerog.runtime.files import FileLock
 
-CHAIN = SUBSYSTEMS[0]
+CHAIN, STORAGE = SUBSYSTEMS
 
 
 def test_reset_keeps_the_settings_alone(tmp_path: Path) -> None:
@@ -60,15 +59,39 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (None, None, 8545),
         (9000, None, 9545),
         (0, None, 0),
-        (None, NetworkRecord(network="local", port_base=0, ports={"chain": 40001}), 40001),
-        (0, NetworkRecord(network="local", port_base=0, ports={"chain": 40001}), 40001),
-        (0, NetworkRecord(network="local", ports={"chain": 8545}), 0),
-        (9000, NetworkRecord(network="local", port_base=0, ports={"chain": 40001}), 9545),
-        (None, NetworkRecord(network="local", port_base=9000, ports={"chain": 9545}), 9545),
+        (None, NetworkRecord(network="local", port_base=0, ports={"chain.rpc": 40001}), 40001),
+        (0, NetworkRecord(network="local", port_base=0, ports={"chain.rpc": 40001}), 40001),
+        (0, NetworkRecord(network="local", ports={"chain.rpc": 8545}), 0),
+        (9000, NetworkRecord(network="local", port_base=0, ports={"chain.rpc": 40001}), 9545),
+        (None, NetworkRecord(network="local", port_base=9000, ports={"chain.rpc": 9545}), 9545),
     ],
 )
 def test_a_port_stays_until_another_is_asked_for(port_base: int | None, record: NetworkRecord | None, port: int) -> None:
-    assert chosen_port(CHAIN, DevnetSettings(port_base=port_base), record) == port
+    assert chosen_ports(CHAIN, DevnetSettings(port_base=port_base), record) == {"rpc": port}
+
+
+def test_all_ports_of_storage_move_with_the_base_and_further_nodes_listen_where_the_system_says() -> None:
+    assert chosen_ports(STORAGE, DevnetSettings(), None) == {"indexer": 12345, "rpc": 5678, "admin": 5679, "grpc": 50051}
+    moved = chosen_ports(STORAGE, DevnetSettings(port_base=22000, nodes=2), None)
+    assert moved == {"indexer": 26345, "rpc": 19678, "admin": 19679, "grpc": 64051, "rpc.1": 0, "admin.1": 0, "grpc.1": 0}
+    record = NetworkRecord(network="local", port_base=0, ports={"storage.rpc": 40001, "storage.rpc.1": 40002})
+    kept = chosen_ports(STORAGE, DevnetSettings(nodes=2), record)
+    assert kept == {"indexer": 0, "rpc": 40001, "admin": 0, "grpc": 0, "rpc.1": 40002, "admin.1": 0, "grpc.1": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"nodes": 3}, "power of two up to 64, not 3"),
+        ({"nodes": 0}, "power of two up to 64, not 0"),
+        ({"nodes": 128}, "power of two up to 64, not 128"),
+        ({"replicas": 0}, "1 to 16 replicas, not 0"),
+    ],
+    ids=str,
+)
+def test_a_number_of_nodes_that_cannot_be_is_refused(changes: dict[str, int], cause: str) -> None:
+    with pytest.raises(SettingsInvalidError, match=cause):
+        DevnetSettings(**changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("port_base", [1, 7999, 22001, -1])

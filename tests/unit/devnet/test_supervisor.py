@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
@@ -12,9 +13,10 @@ import pytest
 
 from tests.unit.devnet import tiny_role
 from zerog import networks
-from zerog.devnet.errors import ForeignNetworkError, RoleFailedError
+from zerog.devnet.errors import FewerNodesError, ForeignNetworkError, RoleFailedError
 from zerog.devnet.folder import NetworkFolder
 from zerog.devnet.settings import DevnetSettings
+from zerog.devnet.subsystems import Subsystem
 from zerog.devnet.supervisor import Supervisor
 from zerog.runtime.control import connect
 from zerog.runtime.files import FileLock
@@ -26,12 +28,12 @@ BOTH = pytest.mark.parametrize("one_process", [False, True], ids=["processes", "
 
 @asynccontextmanager
 async def running(
-    folder: NetworkFolder, *, one_process: bool = False, fail: str = "", port_base: int | None = 0
+    folder: NetworkFolder, *subsystems: Subsystem, one_process: bool = False, fail: str = "", port_base: int | None = 0, **settings: Any
 ) -> AsyncIterator[Supervisor]:
-    """A network of one tiny role, ready."""
+    """A network of `subsystems`, or of one tiny role; ready."""
     folder.prepare()
-    settings = DevnetSettings(one_process=one_process, port_base=port_base)
-    supervisor = Supervisor(settings, folder, networks.load("local"), (tiny_role.subsystem(fail=fail),))
+    asked = DevnetSettings(one_process=one_process, port_base=port_base, **settings)
+    supervisor = Supervisor(asked, folder, networks.load("local"), subsystems or (tiny_role.subsystem(fail=fail),))
     async with anyio.create_task_group() as parts:
         await parts.start(start, supervisor)
         yield supervisor
@@ -169,3 +171,57 @@ async def test_what_the_supervisor_is_asked_goes_to_every_role(tmp_path: Path, o
         assert (tmp_path / "copy" / "chain" / "count").read_text() == "1"
         await supervisor.resume()
         assert await supervisor.probe() == {"chain": {"count": 1}}
+
+
+@BOTH
+async def test_roles_start_together_and_each_is_proven_after_the_ones_before_it(tmp_path: Path, one_process: bool) -> None:
+    """The second one's ports and endpoints are what it says itself."""
+    folder = NetworkFolder.of(tmp_path)
+    both = (tiny_role.subsystem(), tiny_role.subsystem(name="storage"))
+    async with running(folder, *both, one_process=one_process) as supervisor:
+        assert supervisor.endpoints is not None
+        storage = supervisor.endpoints.storage
+        assert storage is not None
+        assert (storage.kv, storage.nodes[0].rpc, storage.nodes[0].admin) == (None, storage.indexer, storage.indexer)
+        assert await count_at(storage.indexer) == 1
+        assert msgspec.json.decode(folder.endpoints.read_bytes())["storage"] == msgspec.to_builtins(storage)
+        assert supervisor.endpoints.contracts["Flow"] == "0xefc37aFce469f0c1e277E507a31b45447a0Ebbe9"
+    record = folder.read_record()
+    assert record is not None
+    assert record.ports.keys() == {"chain.rpc", "storage.indexer", "storage.further"}
+    assert record.ports["storage.indexer"] == int(storage.indexer.rsplit(":", 1)[1])
+    assert not FileLock.is_held(folder.run / "storage.lock")
+
+
+async def test_where_one_role_does_not_start_the_other_is_stopped(tmp_path: Path) -> None:
+    folder = NetworkFolder.of(tmp_path)
+    for fail in ("refuse", "probe"):
+        for both in (
+            (tiny_role.subsystem(fail=fail), tiny_role.subsystem(name="storage")),
+            (tiny_role.subsystem(), tiny_role.subsystem(name="storage", fail=fail)),
+        ):
+            with pytest.raises(BaseExceptionGroup) as caught:
+                async with running(folder, *both):
+                    pytest.fail("it must not become ready")
+            assert "tiny" in str(expected_error(caught.value))
+            assert not FileLock.is_held(folder.run / "chain.lock")
+            assert not FileLock.is_held(folder.run / "storage.lock")
+
+
+async def test_a_network_does_not_forget_storage_nodes(tmp_path: Path) -> None:
+    folder = NetworkFolder.of(tmp_path)
+    async with running(folder, nodes=4, replicas=2):
+        pass
+    record = folder.read_record()
+    assert record is not None
+    assert (record.nodes, record.replicas) == (4, 2)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with running(folder, nodes=2):
+            pytest.fail("it must not become ready")
+    error = expected_error(caught.value)
+    assert isinstance(error, FewerNodesError)
+    assert (error.kept, error.asked) == (8, 4)
+    async with running(folder, nodes=8, replicas=1):
+        pass
+    assert (record := folder.read_record()) is not None
+    assert (record.nodes, record.replicas) == (8, 1)

@@ -14,7 +14,8 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import SocketStream, TaskStatus
 
 from zerog.devnet.settings import DevnetSettings
-from zerog.devnet.subsystems import Subsystem
+from zerog.devnet.subsystems import Ports, Subsystem
+from zerog.networks import RoleName
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.ports import listen
 from zerog.runtime.process import EventHerald, RolePlace, run_role
@@ -31,9 +32,8 @@ class TinyRefusedError(RefusalError):
 class TinyRole:
     """Answers every connection with its counter. The first probe of a folder counts one up, later ones read it back."""
 
-    name = "chain"
-
-    def __init__(self, folder: Path, port: int, fail: str = "") -> None:
+    def __init__(self, folder: Path, port: int, fail: str = "", name: RoleName = "chain") -> None:
+        self.name = name
         self.folder = folder
         self.port = port
         self.fail = fail
@@ -72,7 +72,12 @@ class TinyRole:
         return {"count": int(self.count_file.read_text(encoding="ascii"))}
 
     def status(self) -> Mapping[str, object]:
-        return {"port": self.port, "quiesced_at": self.quiesced_at, "genesis": "0x01"}
+        status: dict[str, object] = {"port": self.port, "quiesced_at": self.quiesced_at}
+        if self.name == "chain":
+            return {**status, "genesis": "0x01"}
+        url = f"http://127.0.0.1:{self.port}"
+        nodes = [{"rpc": url, "admin": url}]
+        return {**status, "ports": {"indexer": self.port, "further": 7}, "endpoints": {"indexer": url, "kv": None, "nodes": nodes}}
 
     async def quiesce(self, block: int) -> None:
         self.quiesced_at = block
@@ -87,17 +92,22 @@ class TinyRole:
 
 def make_tiny(flags: Sequence[str], state_folder: Path, _ephemeral: bool) -> Role:
     """The role in this process."""
-    options = parser().parse_args(flags)
-    return TinyRole(state_folder / "tiny", options.port, options.fail)
+    return tiny(parser().parse_args(flags), state_folder)
 
 
-def subsystem(default_port: int = 0, *, fail: str = "") -> Subsystem:
+def tiny(options: argparse.Namespace, state_folder: Path) -> TinyRole:
+    """The role that flags ask for."""
+    return TinyRole(state_folder / options.name, options.port, options.fail, options.name)
+
+
+def subsystem(default_port: int = 0, *, name: RoleName = "chain", fail: str = "") -> Subsystem:
     """What the supervisor knows of it."""
 
-    def flags(_settings: DevnetSettings, port: int) -> list[str]:
-        return ["--port", str(port), "--fail", fail]
+    def flags(_settings: DevnetSettings, ports: Ports) -> list[str]:
+        return ["--name", name, "--port", str(next(iter(ports.values()))), "--fail", fail]
 
-    return Subsystem(name="chain", default_port=default_port, command=(__name__,), flags=flags, make=make_tiny)
+    ports = {"rpc" if name == "chain" else "indexer": default_port}
+    return Subsystem(name=name, default_ports=lambda _: ports, command=(__name__,), flags=flags, make=make_tiny)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--dir", type=Path)
     options.add_argument("--supervised", action="store_true")
     options.add_argument("--ephemeral", action="store_true")
+    options.add_argument("--name", default="chain")
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--fail", default="")
     return options
@@ -114,4 +125,4 @@ if __name__ == "__main__":
     asked = parser().parse_args()
     state_folder = asked.dir / ".zerog"
     place = RolePlace(state_folder=state_folder, herald=EventHerald(1), supervised=asked.supervised, log_form="none")
-    sys.exit(run_role("chain", lambda: TinyRole(state_folder / "tiny", asked.port, asked.fail), place))
+    sys.exit(run_role(asked.name, lambda: tiny(asked, state_folder), place))
