@@ -1,7 +1,9 @@
 """Looks files up: which submissions a root has, which of them are complete here, and how that is told."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
 from zerog.primitives import Hash32
 from zerog.storage.node.store import Store, StoredSubmission
@@ -11,6 +13,9 @@ from zerog.storage.wire.files import FileInfo, FileTransaction
 
 __all__ = ["Files"]
 
+KNOWN_MAX: Final = 256
+"""Submissions that are remembered; tags of a submission may be long."""
+
 
 class Files:
     """What one node knows of files. Looking up is quick and belongs to the event loop's thread."""
@@ -18,17 +23,30 @@ class Files:
     def __init__(self, store: Store, shard: Shard) -> None:
         self.store = store
         self.shard = shard
+        self._known: Final[OrderedDict[int, StoredSubmission]] = OrderedDict()
+        """Submissions that were asked for last, which an upload asks for with each segment."""
 
     def unpruned(self, root: Hash32) -> Iterator[StoredSubmission]:
         """Submissions of a root that are not pruned, the oldest first."""
         for seq in self.store.seqs_of(root):
-            submission = self.store.submission(seq)
+            submission = self.by_seq(seq)
             if submission is not None and not submission.pruned:
                 yield submission
 
     def by_seq(self, seq: int) -> StoredSubmission | None:
-        """A submission by its number, of which no more than 64 bits count."""
-        return self.store.submission(seq) if seq < self.store.next_seq else None
+        """A submission by its number."""
+        submission = self._known.get(seq)
+        if submission is None:
+            submission = self.store.submission(seq)
+            if submission is not None:
+                self._known[seq] = submission
+                if len(self._known) > KNOWN_MAX:
+                    self._known.popitem(last=False)
+        return submission
+
+    def forget(self) -> None:
+        """Ask the store again: submissions were taken back or pruned."""
+        self._known.clear()
 
     def find(self, root: Hash32) -> StoredSubmission | None:
         """The submission that answers for a root: the oldest that is complete here, else the oldest that is not pruned.
@@ -48,7 +66,7 @@ class Files:
 
     def find_for_upload(self, root: Hash32, size_bytes: int) -> StoredSubmission | None:
         """The submission that an upload without a number is for: one of that size if there is any, and a pruned one only as the last."""
-        submissions = [found for seq in self.store.seqs_of(root) if (found := self.store.submission(seq)) is not None]
+        submissions = [found for seq in self.store.seqs_of(root) if (found := self.by_seq(seq)) is not None]
         return min(submissions, key=lambda found: (found.pruned, found.submission.size_bytes != size_bytes, found.seq), default=None)
 
     def required(self, submission: StoredSubmission) -> range:

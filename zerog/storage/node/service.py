@@ -126,7 +126,7 @@ class StorageNode:
             peers.announced(submissions)
 
         view = ChainView(client, identity.flow, interval_s=settings.sync_interval_s)
-        follower = FlowFollower(view, store, settings, clock, counters, announce)
+        follower = FlowFollower(view, files, settings, clock, counters, announce)
         reads = Reads(store, counters)
         return Keeper(
             settings=settings,

@@ -14,9 +14,10 @@ from zerog.runtime.clock import Clock
 from zerog.storage.node.chain_view import BlockReference, ChainView
 from zerog.storage.node.counters import Counters
 from zerog.storage.node.errors import FlowMismatchError
+from zerog.storage.node.files import Files
 from zerog.storage.node.flow_log import LogGapError, next_page, read_logs
 from zerog.storage.node.settings import StorageNodeSettings
-from zerog.storage.node.store import BlockMark, Store, StoredSubmission
+from zerog.storage.node.store import BlockMark, StoredSubmission
 from zerog.storage.protocol.flow import FlowTree
 
 __all__ = ["FlowFollower"]
@@ -39,11 +40,12 @@ class FlowFollower:
     """Brings submissions into the store, in the order of the chain, and takes them back with their blocks."""
 
     def __init__(
-        self, chain: ChainView, store: Store, settings: StorageNodeSettings, clock: Clock, counters: Counters, announce: Announce
+        self, chain: ChainView, files: Files, settings: StorageNodeSettings, clock: Clock, counters: Counters, announce: Announce
     ) -> None:
         """`announce` hears of submissions once they are in the store."""
         self._chain: Final = chain
-        self._store: Final = store
+        self._files: Final = files
+        store = self._store = files.store
         self._settings: Final = settings
         self._clock: Final = clock
         self._counters: Final = counters
@@ -239,6 +241,7 @@ class FlowFollower:
 
     def _unwind(self, mark: BlockMark | None) -> None:
         checkpoint = self._store.unwind(-1 if mark is None else mark.number)
+        self._files.forget()
         self._read = mark
         if checkpoint is None:
             self.tree = FlowTree()

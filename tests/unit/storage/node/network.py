@@ -1,6 +1,7 @@
 """A chain and storage nodes in this process, and the quickest way to talk to them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,12 +13,14 @@ import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from zerog import networks
+from zerog._kernel import Transaction
 from zerog.chain.client import ChainClient
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.contracts.storage import Submit, batch_submit_call, submit_call
-from zerog.primitives import Hash32, Wei
+from zerog.primitives import Account, Hash32, Wei
+from zerog.runtime.process import expected_error
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.protocol.merkle import FileTree
@@ -142,6 +145,21 @@ class Chain(Talker):
         events = [Submit.decode(log.topics, log.data) for log in receipt.logs if log.topics[0] == Submit.TOPIC]
         return [event.placement.tx_seq for event in events]
 
+    def submit_underpaid(self, submission: Submission, account: Account) -> None:
+        """Send a submission that will revert; the gas cannot be estimated."""
+        raw = Transaction(
+            kind=2,
+            chain_id=LOCAL.chain_id,
+            nonce=self.client.nonce(account.address),
+            gas_limit=500_000,
+            max_fee_per_gas=10**10,
+            max_priority_fee_per_gas=10**9,
+            to=LOCAL.addresses["flow"],
+            value=0,
+            data=submit_call(submission, account.address),
+        ).sign(account.private_key)
+        self.client.send_raw(raw)
+
 
 class Node(Talker):
     """A storage node."""
@@ -180,6 +198,11 @@ class Node(Talker):
             return self.rpc("zgs_getFileInfoByTxSeq", name)
         return self.rpc("zgs_getFileInfo", str(name), True)
 
+    def is_finalized_now(self, seq: int) -> bool:
+        """The same without a call, for the node's own loop."""
+        submission = self.keeper.files.by_seq(seq)
+        return submission is not None and self.keeper.files.is_finalized(submission)
+
     def is_finalized(self, name: Hash32 | int) -> bool:
         info = self.info(name)
         return info is not None and bool(info["finalized"])
@@ -192,6 +215,8 @@ class Network:
         self.portal = portal
         self.http = http
         self._cleanup = cleanup
+        self._running: dict[StorageNode, Future[Any]] = {}
+        self._roles: list[ChainNode | StorageNode] = []
 
     @classmethod
     @contextmanager
@@ -199,16 +224,16 @@ class Network:
         with start_blocking_portal() as portal, httpx.Client() as http, ExitStack() as cleanup:
             yield cls(portal, http, cleanup)
 
-    def chain(self, **changes: Any) -> Chain:
-        node = ChainNode(ChainNodeSettings(**({"rpc_port": 0} | changes)), LOCAL)
-        chain = Chain(node, self._start(node.run), self.http)
+    def chain(self, params: networks.NetworkParams = LOCAL, **changes: Any) -> Chain:
+        node = ChainNode(ChainNodeSettings(**({"rpc_port": 0} | changes)), params)
+        chain = Chain(node, self._start(node), self.http)
         self._cleanup.callback(chain.client.close)
         return chain
 
     def node(self, chain: Chain, **changes: Any) -> Node:
         settings: dict[str, Any] = {"rpc_port": 0, "admin_port": 0, "grpc_port": 0, "chain_url": chain.url} | changes
         node = StorageNode(StorageNodeSettings(**settings))
-        return Node(node, self._start(node.run), self.http, self.portal)
+        return Node(node, self._start(node), self.http, self.portal)
 
     @contextmanager
     def running(self, chain: Chain, **changes: Any) -> Iterator[Node]:
@@ -216,18 +241,34 @@ class Network:
         settings: dict[str, Any] = {"rpc_port": 0, "admin_port": 0, "grpc_port": 0, "chain_url": chain.url} | changes
         node = StorageNode(StorageNodeSettings(**settings))
         future, url = self.portal.start_task(node.run)
+        running = self._running[node] = future
         try:
             yield Node(node, url, self.http, self.portal)
         finally:
-            future.cancel()
+            del self._running[node]
+            running.cancel()
             self.portal.call(self._until, lambda: node.url is None)
+
+    def failure(self, node: Node) -> BaseException | None:
+        """Why a running node ends by itself."""
+        error = self._running[node.node].exception(WAIT_S)
+        return error if error is None else expected_error(error)
+
+    def stop_all(self) -> None:
+        """Stop what was started for good, and wait until the ports are free."""
+        self._cleanup.close()
+        self.portal.call(self._until, lambda: all(url is None for url in self._urls()))
+
+    def _urls(self) -> list[str | None]:
+        return [role.url for role in self._roles]
 
     async def _until(self, fits: Callable[[], bool]) -> None:
         with anyio.fail_after(WAIT_S):
             while not fits():  # noqa: ASYNC110 - as above.
                 await anyio.sleep(0.002)
 
-    def _start(self, run: Callable[..., Any]) -> str:
-        future, url = self.portal.start_task(run)
+    def _start(self, role: ChainNode | StorageNode) -> str:
+        self._roles.append(role)
+        future, url = self.portal.start_task(role.run)
         self._cleanup.callback(future.cancel)
         return str(url)
