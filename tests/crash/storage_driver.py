@@ -13,6 +13,7 @@ import anyio
 
 from tests.crash.driver import FAILED_STATUS, say
 from tests.crash.storage_plan import Plan, carry_out, make_plan, open_store
+from tests.unit.storage.node.store.samples import some_file
 from zerog.storage.node.store import Store, StoreFailedError
 
 
@@ -46,7 +47,7 @@ def require_reading_only(store: Store, plan: Plan, done: int) -> None:
 
     plan.reached(store, done)
     assert store.failure is not None
-    absent = next(file.segments for file in plan.files if store.held_count(file.root) < len(file.segments))
+    absent = some_file("of no plan", 300).segments
     for write in (partial(anyio.run, store.put, absent), partial(store.unwind, 0), partial(store.prune, 0)):
         with pytest.raises(StoreFailedError, match=re.escape(store.failure.cause)):
             write()
