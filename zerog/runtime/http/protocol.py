@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, cast
 
 import httptools
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from zerog.primitives.errors import RefusalError
@@ -37,6 +37,9 @@ from zerog.runtime.http.watch import NO_LIMIT, Stage, Watch
 __all__ = ["Begun", "DirectApplication", "HttpProtocol"]
 
 log = structlog.get_logger(__name__)
+
+STATUS_LINE[600] = b"HTTP/1.1 600 Internal Server Error\r\n"
+"""A status of 0G's indexers that no standard knows. Source: 0gfoundation/0g-storage-client, `common/api/`."""
 
 HEAD_END: Final = b"\r\n\r\n"
 HEADS_MAX: Final = 1_024

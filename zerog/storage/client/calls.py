@@ -12,7 +12,7 @@ from zerog.storage.wire.files import Availability, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus, ShardConfig, ShardedNode, ShardedNodes
 from zerog.storage.wire.segments import SegmentWithProof
 
-__all__ = ["Call", "NodeLists", "encode", "read_answer"]
+__all__ = ["Call", "NodeLists", "encode", "encode_batch", "read_answer", "read_batch"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ class NodeLists(msgspec.Struct):
 class _Answer(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: _ErrorBody | None = None
+    id: int | str | float | None = None
 
 
 def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
@@ -52,6 +53,7 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
+_ANSWERS: Final = msgspec.json.Decoder(list[_Answer])
 _ANYTHING: Final = _decoder(Any)
 _AVAILABILITY: Final = _decoder(Availability | None)
 _BYTES: Final = _decoder(bytes | None)
@@ -70,18 +72,41 @@ _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 def encode(call: Call[T]) -> bytes:
     """The body to post."""
-    return _encode({"jsonrpc": "2.0", "id": 1, "method": call.method, "params": call.params})
+    return _encode(_request(1, call))
+
+
+def encode_batch(calls: Sequence[Call[T]]) -> bytes:
+    """The body to post for several calls at once."""
+    return _encode([_request(number, call) for number, call in enumerate(calls)])
+
+
+def _request(number: int, call: Call[T]) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params}
 
 
 def read_answer(call: Call[T], body: bytes | bytearray | memoryview, url: str) -> T:
     """The answer's value. Raises `PeerRefusedError` when the peer refused, `PeerAnswerError` when the body is not what a peer says."""
     try:
-        answer = _ANSWER.decode(body)
-        if answer.error is not None:
-            raise PeerRefusedError(url, call.method, answer.error.code, answer.error.message, answer.error.data)
-        return call.decoder.decode(answer.result)
+        return _value(call, _ANSWER.decode(body), url)
     except (ValueError, RecursionError) as error:  # msgspec's errors are values that do not fit.
         raise PeerAnswerError(url, f"{call.method}: {error}") from None
+
+
+def read_batch(calls: Sequence[Call[T]], body: bytes | bytearray | memoryview, url: str) -> list[T]:
+    """The answers' values in the order of the calls. Raises as `read_answer`."""
+    try:
+        answers = {answer.id: answer for answer in _ANSWERS.decode(body)}
+        return [_value(call, answers[number], url) for number, call in enumerate(calls)]
+    except KeyError as error:
+        raise PeerAnswerError(url, f"a batch without an answer to call {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise PeerAnswerError(url, f"a batch: {error}") from None
+
+
+def _value(call: Call[T], answer: _Answer, url: str) -> T:
+    if answer.error is not None:
+        raise PeerRefusedError(url, call.method, answer.error.code, answer.error.message, answer.error.data)
+    return call.decoder.decode(answer.result)
 
 
 Name = Hash32 | int

@@ -12,10 +12,10 @@ from zerog.storage.client import calls
 from zerog.storage.client.calls import Call
 from zerog.storage.client.connection import HttpServer, PeerLimits
 from zerog.storage.client.errors import PeerAnswerError, PeerRefusedError
-from zerog.storage.client.rpc import check_status, run_call
+from zerog.storage.client.rpc import check_status, run_batch, run_call
 from zerog.storage.protocol.errors import StorageError
 from zerog.storage.protocol.merkle import MerkleProof, verify_segment
-from zerog.storage.protocol.padding import segments_of
+from zerog.storage.protocol.padding import segments_of, uploaded_bytes_of_segment
 from zerog.storage.protocol.shards import Shard, ShardInvalidError
 from zerog.storage.wire.files import Availability, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus
@@ -95,6 +95,10 @@ class NodeClient:
         """A file as the node has it; of several submissions the first that is finalized, else the first."""
         return self._run(calls.file_info(root, need_available=need_available))
 
+    def file_infos(self, roots: Sequence[Hash32], *, need_available: bool = True) -> list[FileInfo | None]:
+        """The same of many files, in few requests."""
+        return run_batch(self._server, [calls.file_info(root, need_available=need_available) for root in roots])
+
     def file_info_by_seq(self, tx_seq: int) -> FileInfo | None:
         """The file of a submission."""
         return self._run(calls.file_info_by_seq(tx_seq))
@@ -102,6 +106,10 @@ class NodeClient:
     def is_finalized(self, name: Hash32 | int) -> bool | None:
         """Whether the node has all of a file that its shard must hold; `None` if it does not know the file."""
         return self._run(calls.is_finalized(name))
+
+    def are_finalized(self, names: Sequence[Hash32 | int]) -> list[bool | None]:
+        """The same of many files, in few requests."""
+        return run_batch(self._server, [calls.is_finalized(name) for name in names])
 
     def availability(self, name: Hash32 | int) -> Availability | None:
         """Which segments the node has. An official node refuses: see `speaks_binary`."""
@@ -168,10 +176,12 @@ class NodeClient:
 
     # ---- whichever the node has ----------------------------------------------------------------------------------
 
-    def segments(self, root: Hash32, *, size_bytes: int, first: int, count: int, tx_seq: int | None = None) -> list[Segment]:
+    def segments(
+        self, root: Hash32, *, size_bytes: int, first: int, count: int, tx_seq: int | None = None, verify: bool = True
+    ) -> list[Segment]:
         """Those of segments `first` to `first + count - 1` that the node sends, each checked against the root; at most 4 MiB.
 
-        `tx_seq` serves official nodes. Raises `PeerAnswerError` where a byte or a proof is wrong.
+        `tx_seq` serves official nodes. Raises `PeerAnswerError` where a byte or a proof is wrong; without `verify` only where a length is.
         """
         count = min(count, BULK_SEGMENTS_MAX, segments_of(size_bytes) - first)
         if self.speaks_binary():
@@ -179,18 +189,23 @@ class NodeClient:
             indexes = [segment.index for segment in found]
             if len(set(indexes)) != len(indexes) or any(not first <= index < first + count for index in indexes):
                 raise PeerAnswerError(self.url, f"it sends segments {indexes} where {first} to {first + count - 1} were wanted")
-            return [self._checked(root, size_bytes, segment.index, segment.data, segment) for segment in found]
+            return [self._checked(root, size_bytes, segment.index, segment.data, segment, verify=verify) for segment in found]
         one = self.download_json_with_proof(root if tx_seq is None else tx_seq, first)
         if one is None:
             return []
         if one.index != first:
             raise PeerAnswerError(self.url, f"it sends segment {one.index} where {first} was wanted")
-        return [self._checked(root, size_bytes, first, memoryview(one.data), one.proof)]
+        return [self._checked(root, size_bytes, first, memoryview(one.data), one.proof, verify=verify)]
 
-    def _checked(self, root: Hash32, size_bytes: int, index: int, data: memoryview, proof: BulkSegment | FileProof) -> Segment:
+    def _checked(
+        self, root: Hash32, size_bytes: int, index: int, data: memoryview, proof: BulkSegment | FileProof, *, verify: bool
+    ) -> Segment:
+        if len(data) != uploaded_bytes_of_segment(size_bytes, index):
+            raise PeerAnswerError(self.url, f"segment {index} of {root} has {len(data)} bytes")
         try:
             decoded = proof.to_proof()
-            verify_segment(root, size_bytes=size_bytes, index=index, data=data, proof=decoded)
+            if verify:
+                verify_segment(root, size_bytes=size_bytes, index=index, data=data, proof=decoded)
         except (StorageError, ValueError) as error:
             cause = getattr(error, "cause", error)
             raise PeerAnswerError(self.url, f"segment {index} of {root} is not what its root says: {cause}") from None

@@ -1,19 +1,21 @@
 """JSON-RPC over our own connections, and what a peer says when its HTTP status is no success."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 import msgspec
 
-from zerog.storage.client.calls import Call, encode, read_answer
+from zerog.storage.client.calls import Call, encode, encode_batch, read_answer, read_batch
 from zerog.storage.client.connection import Answer, Body, HttpServer
 from zerog.storage.client.errors import PeerStatusError
 
-__all__ = ["check_status", "run_call", "words"]
+__all__ = ["check_status", "run_batch", "run_call", "words"]
 
 T = TypeVar("T")
 
 JSON: Final = {"Content-Type": "application/json"}
+BATCH_CALLS_MAX: Final = 200
 CHARACTERS_MAX: Final = 500
 """Of what a peer says, in an error of ours."""
 
@@ -31,10 +33,23 @@ _refusal_decoder: Final = msgspec.json.Decoder(_RefusalBody)
 
 def run_call(server: HttpServer, call: Call[T]) -> T:
     """Ask, and read the answer. Raises `PeerUnreachableError`, `PeerAnswerError`, `PeerStatusError` or `PeerRefusedError`."""
+    return read_answer(call, _post(server, encode(call)), server.url)
+
+
+def run_batch(server: HttpServer, calls: Sequence[Call[T]]) -> list[T]:
+    """Ask several things, in requests of at most `BATCH_CALLS_MAX`. Raises as `run_call`, at the first refusal."""
+    values = []
+    for start in range(0, len(calls), BATCH_CALLS_MAX):
+        some = calls[start : start + BATCH_CALLS_MAX]
+        values += read_batch(some, _post(server, encode_batch(some)), server.url)
+    return values
+
+
+def _post(server: HttpServer, body: bytes) -> Body:
     target = "" if server.path else "/"
-    answer = server.exchange("POST", target, encode(call), JSON, answer_bytes_max=server.limits.json_bytes_max)
+    answer = server.exchange("POST", target, body, JSON, answer_bytes_max=server.limits.json_bytes_max)
     check_status(answer, server.url)
-    return read_answer(call, answer.body, server.url)
+    return answer.body
 
 
 def check_status(answer: Answer, url: str) -> None:

@@ -92,10 +92,13 @@ class FileFinder:
         self._places: Final[dict[Name, tuple[float, Place]]] = {}
         self._laggards: Final[dict[str, float]] = {}
 
-    async def find(self, name: Name, *, need_available: bool = True, nodes: Sequence[Node] | None = None) -> FoundFile | None:
+    async def find(
+        self, name: Name, *, need_available: bool = True, nodes: Sequence[Node] | None = None, in_part: bool = False
+    ) -> FoundFile | None:
         """What `nodes` (by default all trusted ones that live) say of a file; `None` if they do not know it, or not enough of them.
 
-        A file counts as known once the nodes that know it hold every segment among them. Raises `NoNodeError` if nobody answers.
+        A file counts as known once the nodes that know it hold every segment among them; `in_part` once any knows it. Raises
+        `NoNodeError` if nobody answers.
         """
         asked = await self._directory.live() if nodes is None else list(nodes)
         known, unknown = await _ask(asked, name, need_available=need_available)
@@ -103,7 +106,7 @@ class FileFinder:
             raise NoNodeError("files")
         if known and nodes is None:
             known += await self._wait_for(unknown, name, need_available=need_available)
-        if not known or (nodes is None and not covers(node for node, _ in known)):
+        if not known or not (in_part or nodes is not None or covers(node for node, _ in known)):
             return None
         found = await self._agreed(known)
         self._remember(name, found.place)

@@ -55,7 +55,7 @@ class Locations:
 
     async def file(self, root: Hash32) -> list[ShardedNode] | None:
         """Nodes that together have all of a file; `None` where they are not known yet. Raises `FileUnknownError`."""
-        found = await self._finder.find(root)
+        found = await self._finder.find(root, in_part=True)
         if found is None:
             raise FileUnknownError
         router = await self._router()

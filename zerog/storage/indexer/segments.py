@@ -19,6 +19,7 @@ from zerog.storage.indexer.files import Place
 from zerog.storage.indexer.nodes import Node, NodeDirectory
 from zerog.storage.protocol.errors import SegmentParameterError, SegmentProofError
 from zerog.storage.protocol.merkle import verify_segment
+from zerog.storage.protocol.padding import uploaded_bytes_of_segment
 from zerog.storage.wire.segments import BulkSegment
 
 __all__ = ["READ_SEGMENTS_MAX", "SegmentReader"]
@@ -115,12 +116,23 @@ async def _checked(node: Node, place: Place, indexes: Sequence[int]) -> Segments
     if node.speaks_binary is None:
         node.speaks_binary = await _speaks_binary(node)
     fetch = _fetch_binary if node.speaks_binary else _fetch_json
-    segments = await fetch(node, place, indexes)
+    segments = [_fitted(segment, place) for segment in await fetch(node, place, indexes)]
     if len(segments) > INLINE_SEGMENTS_MAX:
         await to_thread.run_sync(_verify, place, segments)
     else:
         _verify(place, segments)
     return {segment.index: segment for segment in segments}
+
+
+def _fitted(segment: BulkSegment, place: Place) -> BulkSegment:
+    """With as many bytes as a file of this size has there.
+
+    Files of two sizes can have one root, where one goes on with zeros up to what the other is padded to; a node may have either.
+    """
+    wanted = uploaded_bytes_of_segment(place.size_bytes, segment.index) if segment.index >= 0 else 0
+    if len(segment.data) == wanted:
+        return segment
+    return msgspec.structs.replace(segment, data=memoryview(bytes(segment.data[:wanted]).ljust(wanted, b"\0")))
 
 
 async def _speaks_binary(node: Node) -> bool:

@@ -7,11 +7,12 @@ from typing import Final
 
 import anyio
 import structlog
-from anyio import TASK_STATUS_IGNORED, create_task_group
+from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.http.asgi import AsgiApplication, Receive, Scope, Send
+from zerog.runtime.http.errors import PathNotFoundError
 from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.pages import RolePages
@@ -34,6 +35,8 @@ from zerog.storage.indexer.settings import IndexerSettings
 
 __all__ = ["StorageIndexer"]
 
+STATUS_PATH: Final = f"{NODE_PATH}/status"
+
 log = structlog.get_logger(__name__)
 
 
@@ -52,6 +55,7 @@ class StorageIndexer:
         self.locations: Final = Locations(self.directory, self.finder, self.discovery, dice or random.SystemRandom())
         reader = SegmentReader(self.directory, slow_s=settings.hedge_s)
         self.router: Final = Router(self.directory, self.finder, reader, Uploads(self.directory, self.finder))
+        self._gateway: AsgiApplication | None = None
         self.budget: Final = ByteBudget(settings.buffer_bytes)
         self._dispatcher: Final = Dispatcher(self.locations, [indexer])
         self._node_app: Final = RouterApplication(self.router, self.budget, body_bytes_max=settings.body_bytes_max)
@@ -80,9 +84,9 @@ class StorageIndexer:
         settings = self.settings
         limits = HttpLimits(body_bytes_max=settings.body_bytes_max)
         guard = Guard(AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False))
-        app = JsonRpcApplication(
-            self._dispatcher, guard, pages=RolePages(probe=self.probe, metrics=self.metrics), limits=limits, mounts=self._mounts()
-        )
+        mounts = {NODE_PATH: self._answer_node, "/file": self._answer_rest, "/files": self._answer_rest}
+        pages = RolePages(probe=self.probe, metrics=self.metrics)
+        app = JsonRpcApplication(self._dispatcher, guard, pages=pages, limits=limits, mounts=mounts)
 
         async def without_direct_answers(scope: Scope, receive: Receive, send: Send) -> None:
             # The direct way takes whole bodies from all clients at once; this one reads as much of each as there is room for.
@@ -95,8 +99,25 @@ class StorageIndexer:
         """The methods that are answered here, by the part that answers them."""
         return {"indexer": self._dispatcher, "router": self._node_app.dispatcher}
 
-    def _mounts(self) -> Mapping[str, AsgiApplication]:
-        return {NODE_PATH: self._node_app} if self.settings.router else {}
+    async def _answer_node(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is asked of the router; its path is also that of one of the REST routes."""
+        if scope["path"] == STATUS_PATH and scope["method"] in ("GET", "HEAD"):
+            await self._answer_rest(scope, receive, send)
+        elif self.settings.router:
+            await self._node_app(scope, receive, send)
+        else:
+            raise PathNotFoundError(scope["path"])
+
+    async def _answer_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Starlette is imported once somebody asks for a file: it takes a tenth of a second."""
+        if self._gateway is None:
+            self._gateway = await to_thread.run_sync(self._make_gateway)
+        await self._gateway(scope, receive, send)
+
+    def _make_gateway(self) -> AsgiApplication:
+        from zerog.storage.indexer.gateway.routes import make_gateway
+
+        return make_gateway(self.router, self.locations, self.budget, folder_file_bytes_max=self.settings.folder_file_bytes_max)
 
     def metrics(self) -> bytes:
         """What the indexer counts, in the text format of Prometheus."""

@@ -51,6 +51,8 @@ class _Entry:
     place: Place | None
     stored: set[int]
     finalized: list[Node]
+    taken: bool = False
+    """Whether any node took its part; else all of them have it already, or refuse it."""
     refusal: tuple[str | None, str | None] = (None, None)
 
 
@@ -100,9 +102,10 @@ class BulkRoutes:
 
     async def _outcome(self, entry: _Entry) -> BulkOutcome:
         code, cause = entry.refusal
-        if all(segment.index in entry.stored for segment in entry.upload.segments):
+        is_there = all(segment.index in entry.stored for segment in entry.upload.segments)
+        if is_there and entry.taken:
             code = cause = None
-        elif code is None:
+        elif not is_there and code is None:
             missing = NoNodeError("these segments")
             code, cause = missing.code, str(missing)
         return BulkOutcome(stored=len(entry.stored), finalized=await self._is_finalized(entry), code=code, cause=cause)
@@ -140,8 +143,10 @@ def _note(outcome: Asked[list[BulkOutcome]], parts: Sequence[tuple[_Entry, BulkU
                 entry.refusal = (report.code, report.cause)
         return
     for (entry, part), result in zip(parts, outcome.answer, strict=True):
-        if result.code is None:
+        if result.code is None or result.stored == len(part.segments):
             entry.stored.update(segment.index for segment in part.segments)
+        if result.code is None:
+            entry.taken = True
         else:
             entry.refusal = (result.code, result.cause)
         if result.finalized:
