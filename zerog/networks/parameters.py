@@ -108,6 +108,8 @@ class NetworkParams:
     chain_id: int
     rpc_url: str | None = None
     """Where a public network answers; `None` for one that runs here."""
+    indexer_url: str | None = None
+    """Where its storage answers, likewise."""
     genesis: GenesisParams | None = None
     """`None` for a network that others began."""
     rules: ZeroGravityRules
@@ -132,6 +134,7 @@ class _File:
     storage: StorageParams
     addresses: dict[str, Address]
     rpc_url: str | None = None
+    indexer_url: str | None = None
     genesis: GenesisParams | None = None
 
 
@@ -152,6 +155,7 @@ def load(name: str) -> NetworkParams:
         name=file.name,
         chain_id=file.chain_id,
         rpc_url=file.rpc_url,
+        indexer_url=file.indexer_url,
         genesis=file.genesis,
         rules=file.rules,
         storage=file.storage,

@@ -1,9 +1,10 @@
 """From a name or a URL to a connection with one member for each subsystem, for programs with an event loop and without one."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
@@ -12,7 +13,10 @@ from zerog.chain.client import AsyncChainClient, ChainClient
 from zerog.primitives import Account, Data
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["AsyncNetwork", "Network", "NoNetworkError", "connect", "connect_async", "resolve"]
+if TYPE_CHECKING:
+    from zerog.storage.client import AsyncStorageClient, StorageClient
+
+__all__ = ["AsyncNetwork", "Network", "NoNetworkError", "NoStorageError", "connect", "connect_async", "resolve"]
 
 ENDPOINTS: Final = Path(".zerog") / "endpoints.json"
 """Where a running local network says where it is, below its working folder."""
@@ -33,8 +37,26 @@ class NoNetworkError(RefusalError):
         return f"no local network with a chain runs in {self.folder}"
 
 
+@dataclass(eq=False)
+class NoStorageError(RefusalError):
+    """The network has no storage, or it is not known where."""
+
+    chain_url: str
+
+    code = "no_storage"
+    remedy = "start it with `zerog up`, or name an indexer or a storage node"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"no storage is known for the chain at {self.chain_url}"
+
+
 class _Chain(msgspec.Struct):
     http: str
+
+
+class _Storage(msgspec.Struct):
+    indexer: str
 
 
 class _Account(msgspec.Struct):
@@ -45,6 +67,7 @@ class _Endpoints(msgspec.Struct):
     """What we read of `endpoints.json`."""
 
     chain: _Chain | None = None
+    storage: _Storage | None = None
     accounts: list[_Account] = []
 
 
@@ -55,6 +78,8 @@ class Place:
     chain_url: str
     accounts: tuple[Account, ...] = ()
     """Funded test accounts; a local network has some."""
+    indexer_url: str | None = None
+    """Of its storage; `None` where that is not known, or does not run."""
 
 
 def resolve(network: str, folder: Path | None = None) -> Place:
@@ -66,10 +91,10 @@ def resolve(network: str, folder: Path | None = None) -> Place:
         return Place(network)
     if network == LOCAL:
         return _local(folder or Path.cwd())
-    url = networks.load(network).rpc_url
-    if url is None:
+    params = networks.load(network)
+    if params.rpc_url is None:
         raise NoNetworkError(folder or Path.cwd())
-    return Place(url)
+    return Place(params.rpc_url, indexer_url=params.indexer_url)
 
 
 def _local(folder: Path) -> Place:
@@ -83,19 +108,31 @@ def _local(folder: Path) -> Place:
         if endpoints.chain is None:
             break
         accounts = tuple(Account.from_private_key(Data.from_json(account.private_key)) for account in endpoints.accounts)
-        return Place(endpoints.chain.http, accounts)
+        return Place(endpoints.chain.http, accounts, None if endpoints.storage is None else endpoints.storage.indexer)
     raise NoNetworkError(folder)
 
 
 class Network:
     """A network for programs without an event loop. Close it, or use it in a `with` block."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, account: Account | None = None) -> None:
+        """`account` pays for what is stored; by default the first test account, where there are some."""
         self.chain = ChainClient(place.chain_url)
         self.accounts = place.accounts
+        self._place = place
+        self._payer = account or next(iter(place.accounts), None)
+
+    @cached_property
+    def storage(self) -> "StorageClient":
+        """Files of the network. Raises `NoStorageError`."""
+        from zerog.storage.client import StorageClient
+
+        return StorageClient(indexer=_indexer_of(self._place), chain=self.chain, account=self._payer)
 
     def close(self) -> None:
         """Let go of all connections."""
+        if "storage" in self.__dict__:
+            self.storage.close()
         self.chain.close()
 
     def __enter__(self) -> Self:
@@ -108,12 +145,30 @@ class Network:
 class AsyncNetwork:
     """A network for programs with an event loop. Close it, or use it in an `async with` block."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, account: Account | None = None) -> None:
+        """`account` pays for what is stored; by default the first test account, where there are some."""
         self.chain = AsyncChainClient(place.chain_url)
         self.accounts = place.accounts
+        self._place = place
+        self._payer = account or next(iter(place.accounts), None)
+
+    @cached_property
+    def storage(self) -> "AsyncStorageClient":
+        """Files of the network. Raises `NoStorageError`."""
+        from zerog.storage.client import AsyncStorageClient
+
+        return AsyncStorageClient(indexer=_indexer_of(self._place), chain=self._threads_chain, account=self._payer)
+
+    @cached_property
+    def _threads_chain(self) -> ChainClient:
+        """For the threads in which files are submitted."""
+        return ChainClient(self._place.chain_url)
 
     async def close(self) -> None:
         """Let go of all connections."""
+        if "storage" in self.__dict__:
+            self.storage.close()
+            self._threads_chain.close()
         await self.chain.close()
 
     async def __aenter__(self) -> Self:
@@ -123,11 +178,20 @@ class AsyncNetwork:
         await self.close()
 
 
-def connect(network: str, *, folder: Path | None = None) -> Network:
-    """Connect to `local`, to a public network by its name, or to the URL of a node. Raises as `resolve`."""
-    return Network(resolve(network, folder))
+def _indexer_of(place: Place) -> str:
+    if place.indexer_url is None:
+        raise NoStorageError(place.chain_url)
+    return place.indexer_url
 
 
-def connect_async(network: str, *, folder: Path | None = None) -> AsyncNetwork:
+def connect(network: str, *, folder: Path | None = None, account: Account | None = None) -> Network:
+    """Connect to `local`, to a public network by its name, or to the URL of a node. `account` pays for what is stored.
+
+    Raises as `resolve`.
+    """
+    return Network(resolve(network, folder), account)
+
+
+def connect_async(network: str, *, folder: Path | None = None, account: Account | None = None) -> AsyncNetwork:
     """As `connect`, for programs with an event loop."""
-    return AsyncNetwork(resolve(network, folder))
+    return AsyncNetwork(resolve(network, folder), account)

@@ -13,7 +13,9 @@ from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.networks import UnknownNetworkError
-from zerog.sdk import NoNetworkError, resolve
+from zerog.primitives import Hash32
+from zerog.sdk import NoNetworkError, NoStorageError, resolve
+from zerog.storage.client import PeerUnreachableError
 
 LOCAL = networks.load("local")
 
@@ -71,3 +73,23 @@ def test_a_network_without_a_chain_is_none(tmp_path: Path) -> None:
     (tmp_path / ".zerog" / "endpoints.json").write_text('{"chain": null}')
     with pytest.raises(NoNetworkError):
         zerog.connect("local", folder=tmp_path)
+
+
+def test_storage_is_where_the_network_says(tmp_path: Path) -> None:
+    (tmp_path / ".zerog").mkdir()
+    (tmp_path / ".zerog" / "endpoints.json").write_text(
+        '{"chain": {"http": "http://127.0.0.1:1"}, "storage": {"indexer": "http://127.0.0.1:2", "kv": null, "nodes": []}}'
+    )
+    assert resolve("local", tmp_path).indexer_url == "http://127.0.0.1:2"
+    assert resolve("galileo").indexer_url == "https://indexer-storage-testnet-turbo.0g.ai"
+    with zerog.connect("local", folder=tmp_path) as network, pytest.raises(PeerUnreachableError, match=r"127\.0\.0\.1:2"):
+        network.storage.stat(Hash32(bytes(32)))
+
+
+@pytest.mark.anyio
+async def test_where_no_storage_is_known_it_is_refused_on_use(folder: Path) -> None:
+    with zerog.connect("http://127.0.0.1:1") as network, pytest.raises(NoStorageError, match=r"127\.0\.0\.1:1"):
+        network.storage.stat(Hash32(bytes(32)))
+    async with zerog.connect_async("local", folder=folder) as same:
+        with pytest.raises(NoStorageError):
+            await same.storage.stat(Hash32(bytes(32)))
