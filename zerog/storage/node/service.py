@@ -1,6 +1,5 @@
 """The role: follows the flow, keeps files, serves them, and answers for itself."""
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -223,7 +222,7 @@ class StorageNode:
         """Leave a copy of the node's files in `directory`. Raises `NotKeptError` for a node in a temporary folder."""
         if self.settings.data_dir is None:
             raise NotKeptError
-        await to_thread.run_sync(_copy_node, self.settings.data_dir, directory)
+        await to_thread.run_sync(_copy_node, self.keeper.store, self.settings.data_dir, directory)
 
     async def resume(self) -> None:
         """Take work again."""
@@ -232,16 +231,7 @@ class StorageNode:
         self._gate.open()
 
 
-def _copy_node(source: Path, directory: Path) -> None:
-    """Full data files never change, so a second name for them is a copy; the last one may still grow."""
-    data = source / STORE_FOLDER / "data"
-    files = sorted((path for path in data.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
-    sealed = set(map(os.fspath, files[:-1]))
-
-    def copy(path: str, target: str) -> None:
-        if path in sealed:
-            os.link(path, target)
-        else:
-            shutil.copy2(path, target)
-
-    shutil.copytree(source, directory, dirs_exist_ok=True, copy_function=copy, ignore=shutil.ignore_patterns("lock"))
+def _copy_node(store: Store, source: Path, directory: Path) -> None:
+    """The store copies itself, as of one moment; all other files are small."""
+    shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", STORE_FOLDER))
+    store.copy_to(directory / STORE_FOLDER)

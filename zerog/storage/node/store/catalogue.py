@@ -4,7 +4,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
@@ -23,6 +23,7 @@ WRITER_CACHE_KIB: Final = 8192
 READER_CACHE_KIB: Final = 1024
 WAL_BYTES_KEPT: Final = 16 << 20
 IDLE_READERS_MAX: Final = 8
+CLOSED: Final = "it is closed"
 
 SCHEMA: Final = """
 CREATE TABLE submissions (
@@ -76,7 +77,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counters VALUES ('files', 0), ('segments', 0), ('dropped_segments', 0), ('corrupt_segments', 0);
+INSERT INTO counters VALUES ('files', 0), ('segments', 0), ('dropped_segments', 0), ('corrupt_segments', 0), ('empty_commits', 0);
 """
 """Sectors and bytes of submissions are 16 bytes, big-endian: one may claim more than an integer of SQLite holds, and they sort by value."""
 
@@ -91,6 +92,7 @@ class Catalogue:
         self._writer = writer
         self._writing = threading.Lock()
         self._idle: deque[sqlite3.Connection] = deque()
+        self._is_closed = False
 
     @classmethod
     def open(cls, path: Path, *, durable: bool) -> Self:
@@ -108,7 +110,9 @@ class Catalogue:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for queries, each of which sees all that is committed. Raises `StoreDamagedError`."""
+        """A connection for queries, which see all that is committed. Raises `StoreDamagedError`; `StoreFailedError` when it is closed."""
+        if self._is_closed:
+            raise StoreFailedError(CLOSED)
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -119,7 +123,7 @@ class Catalogue:
         except sqlite3.DatabaseError as error:
             raise StoreDamagedError(self.path.parent, str(error)) from error
         finally:
-            if len(self._idle) < IDLE_READERS_MAX:
+            if len(self._idle) < IDLE_READERS_MAX and not self._is_closed:
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -128,6 +132,8 @@ class Catalogue:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that is done inside becomes durable together, or not at all. Raises `StoreFailedError`."""
         with self._writing:
+            if self._is_closed:
+                raise StoreFailedError(CLOSED)
             self.require_sound()
             connection = self._writer
             try:
@@ -159,9 +165,15 @@ class Catalogue:
             self.failure = refusal
         return refusal
 
+    def copy_to(self, path: Path) -> None:
+        """Leave a copy of what is committed now. Raises `OSError`, `StoreDamagedError`."""
+        with self.reading() as connection, closing(sqlite3.connect(path)) as target:
+            connection.backup(target)
+
     def close(self) -> None:
-        """Nobody reads or writes any more."""
+        """Take no more reads and writes; those that are under way are finished."""
         with self._writing:
+            self._is_closed = True
             while self._idle:
                 self._idle.pop().close()
             self._writer.close()

@@ -85,6 +85,9 @@ class DataFiles:
         self._size_bytes_max = size_bytes_max
         self._durable = durable
         self._tail: Tail | None = None
+        self._before: Tail | None = None
+        """Where the latest group began."""
+        self._newest_before = 0
         self._descriptor = -1
         self._newest = 0
 
@@ -127,15 +130,15 @@ class DataFiles:
 
         Raises `OSError`; after one for lack of room everything is as it was before.
         """
-        before = None if self._tail is None else Tail(self._tail.number, self._tail.end)
-        newest = self._newest
+        self._before = None if self._tail is None else Tail(self._tail.number, self._tail.end)
+        self._newest_before = self._newest
         appended = Appended()
         try:
             for batch in self._batches(segments):
                 self._write(batch, appended)
         except OSError as error:
             if is_lack_of_room(error):
-                self._undo(before, newest)
+                self.take_back()
             raise
         self._sync()
         return appended
@@ -180,12 +183,12 @@ class DataFiles:
             sync_folder(self.folder)
         return self._tail
 
-    def _undo(self, before: Tail | None, newest: int) -> None:
-        """Take back what was written of a group for which there was no room."""
+    def take_back(self) -> None:
+        """Give back the space of the latest group, which nothing may refer to. Raises `OSError`."""
         self._close()
-        for number in range(newest + 1, self._newest + 1):
+        for number in range(self._newest_before + 1, self._newest + 1):
             self.path(number).unlink(missing_ok=True)
-        self.go_on(before, self._newest)
+        self.go_on(self._before, self._newest)
 
     def _sync(self) -> None:
         if self._durable and self._descriptor >= 0:

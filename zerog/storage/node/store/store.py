@@ -16,6 +16,7 @@ from zerog.primitives import Hash32
 from zerog.runtime.files import FileLock, make_private_folder
 from zerog.storage.node.store.catalogue import CATALOGUE_FILE, Catalogue, refusal_of
 from zerog.storage.node.store.chain_log import ChainLog
+from zerog.storage.node.store.copying import copy_data_files
 from zerog.storage.node.store.data_files import DataFiles, sync_folder
 from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError
 from zerog.storage.node.store.held import Held
@@ -274,6 +275,14 @@ class Store:
         place = located.place
         path = str(self._files.path(place.data_file))
         log.error("store_segment_corrupt", root=str(root), index=index, path=path, offset=place.offset, cause=cause)
+
+    def copy_to(self, folder: Path) -> None:
+        """Leave a copy in `folder`, as of one moment, while all goes on. Blocks. Raises `OSError`, `StoreDamagedError`."""
+        make_private_folder(folder)
+        make_private_folder(folder / DATA_FOLDER)
+        with self._sweeping:  # No data file is deleted meanwhile.
+            self._catalogue.copy_to(folder / CATALOGUE_FILE)
+            copy_data_files(self._files, folder / CATALOGUE_FILE, folder / DATA_FOLDER)
 
     def statistics(self) -> Mapping[str, int]:
         """Counters by name: files, segments and bytes held, data files, bytes dead in them, groups written, segments found corrupt."""

@@ -178,10 +178,25 @@ class Writer:
             self._index.add(new, appended)
         except StoreFullError as error:
             log.warning("store_full", cause=error.cause)
-            return error
+            return self._take_back(size_bytes) or error
         except StoreFailedError as error:
             return self._give_up(error)
         self.groups += 1
+        return None
+
+    def _take_back(self, size_bytes: int) -> StoreFailedError | None:
+        """Give back the space of a group that the catalogue had no room for; why nothing can be written any more, if it is so.
+
+        Not before another commit took the place of the failed one, whose rows could come back after a loss of power and find other bytes.
+        """
+        try:
+            self._index.write_nothing()
+            self._files.take_back()
+        except StoreFullError:
+            return None  # The space is lost until the data file is deleted.
+        except (StoreFailedError, OSError) as error:
+            return self._give_up(error if isinstance(error, StoreFailedError) else refusal_of(error))
+        self.freed(size_bytes)
         return None
 
     def _new_segments(self, group: Sequence[Job]) -> list[SegmentWrite]:

@@ -60,6 +60,7 @@ async def test_no_room_for_the_first_group(tmp_path: Path) -> None:
 async def test_no_room_for_the_catalogue(tmp_path: Path) -> None:
     with Store.open(tmp_path, options=OPTIONS) as store:
         await store.put(BEFORE.segments)
+        sizes = {path.stat().st_size for path in (tmp_path / "data").iterdir()}
         (pages,) = store._catalogue._writer.execute("PRAGMA page_count").fetchone()
         store._catalogue._writer.execute(f"PRAGMA max_page_count = {pages}").fetchone()
         many = [segment for number in range(200) for segment in some_file(number, 300).segments]
@@ -68,6 +69,7 @@ async def test_no_room_for_the_catalogue(tmp_path: Path) -> None:
         with pytest.raises(StoreFullError):
             store.record(BlockMark(1, block_hash(1)), submissions_of([BEFORE] * 100, first_seq=0, block=1), bytes(20_000))
         assert store.next_seq == 0
+        assert {path.stat().st_size for path in (tmp_path / "data").iterdir()} == sizes
         assert store.held_count(many[0].root) == 0
         assert store.read(BEFORE.root, 0) == BEFORE.uploaded(0)
         store._catalogue._writer.execute("PRAGMA max_page_count = 1000000").fetchone()
