@@ -21,6 +21,10 @@ __all__ = ["make_app", "run"]
 EXIT_USAGE: Final = 2
 """The command line cannot be understood."""
 STORAGE_COMMANDS: Final = (
+    ("put", "zerog.cli.storage:put", "Store a file or a directory, and print its root."),
+    ("get", "zerog.cli.storage:get", "Fetch a file or a directory, every byte held against its root."),
+    ("stat", "zerog.cli.storage:stat", "Show what the nodes know of a file."),
+    ("ls", "zerog.cli.storage:ls", "List the files of the network, or what is in a stored directory."),
     ("run", "zerog.cli.storage_node:run", "Run a storage node in the foreground."),
     ("indexer", "zerog.cli.storage_indexer:run", "Run an indexer with its router and gateway in the foreground."),
     ("serve", "zerog.cli.storage_service:run", "Run the nodes of this folder's network and their indexer, as 'zerog up' does."),

@@ -16,6 +16,10 @@ from zerog.storage.client.waiting import Deadline
 
 __all__ = ["Placed", "Submitter", "Transaction"]
 
+NONCE_TRIES: Final = 10
+NONCE_TAKEN_TEXTS: Final = ("nonce too low", "replacement transaction underpriced", "already known")
+"""Source: ethereum/go-ethereum, core/txpool/errors.go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
@@ -65,11 +69,18 @@ class Submitter:
         submitter = self._account.address
         data = submit_call(submissions[0], submitter) if len(submissions) == 1 else batch_submit_call(submissions, submitter)
         with self._lock:
-            try:
-                sent = self._chain.send(self._account, self._flow, value_wei=fee_wei, data=data)
-            except RpcError as error:
-                raise _refusal(error) or error from error
+            sent = self._send(fee_wei, data)
         return Transaction(sent, tuple(submissions), fee_wei, data)
+
+    def _send(self, fee_wei: Wei, data: bytes) -> Hash32:
+        """Another program may send for the same account at the same moment: then one of them takes the next nonce."""
+        for _ in range(NONCE_TRIES):
+            try:
+                return self._chain.send(self._account, self._flow, value_wei=fee_wei, data=data)
+            except RpcError as error:
+                if not any(text in error.message for text in NONCE_TAKEN_TEXTS):
+                    raise _refusal(error) or error from error
+        return self._chain.send(self._account, self._flow, value_wei=fee_wei, data=data)
 
     def wait(self, transaction: Transaction, deadline: Deadline) -> list[Placed]:
         """Places of its submissions, in their order.
