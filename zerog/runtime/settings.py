@@ -86,7 +86,7 @@ def fill(kind: type[S], flags: Sequence[str], *, command: Sequence[str], state_f
 
 
 def as_flags(settings: object) -> list[str]:
-    """The flags that make `fill` give `settings` again. Fields that are `None` are left out."""
+    """The flags that make `fill` give `settings` again. Fields that are `None` are left out, and a tuple's flag is repeated."""
     if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
         raise TypeError(f"{settings!r} is no instance of a dataclass")
     flags: list[str] = []
@@ -95,6 +95,8 @@ def as_flags(settings: object) -> list[str]:
         name = flag_name(field.name)
         if value is True or value is False:
             flags.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, tuple):
+            flags.extend(part for item in value for part in (f"--{name}", str(item)))
         elif value is not None:
             flags.extend((f"--{name}", str(value)))
     return flags

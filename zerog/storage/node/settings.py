@@ -63,7 +63,7 @@ class StorageNodeSettings:
     """Seconds between two looks for segments that peers may have by now."""
     peer_timeout_s: float = 20.0
     """Longest that one answer of a peer may take, whatever its size."""
-    cache_bytes_max: int = 32 << 20
+    cache_bytes_max: int = 16 << 20
     """Most bytes in memory of files that no block announces yet."""
     cache_files_max: int = 4_096
     """Most of such files."""

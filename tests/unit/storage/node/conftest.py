@@ -1,5 +1,6 @@
 """A chain and a storage node that follows it, one of each a module; each test submits its own files."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -21,3 +22,11 @@ def chain(network: Network) -> Chain:
 @pytest.fixture(scope="module")
 def node(network: Network, chain: Chain) -> Node:
     return network.node(chain)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port that the system had free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -23,6 +23,7 @@ from zerog.primitives import Account, Hash32, Wei
 from zerog.runtime.process import expected_error
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
+from zerog.storage.node.upload_rules import SegmentUpload
 from zerog.storage.protocol.merkle import FileTree
 from zerog.storage.protocol.padding import uploaded_bytes_of_segment
 from zerog.storage.protocol.submission import Submission
@@ -192,6 +193,12 @@ class Node(Talker):
         """Send all segments of a file, one a call as the official TypeScript SDK does."""
         for index in file.segments:
             assert self.rpc("zgs_uploadSegmentsByTxSeq", [file.segment(index)], seq) == 0
+
+    async def upload_in_loop(self, file: File, index: int, seq: int) -> None:
+        """Take a segment without a connection, within the node's own loop."""
+        proof = file.tree.segment_proof(index)
+        segment = SegmentUpload(root=file.root, size_bytes=file.size, index=index, data=file.uploaded(index), proof=proof)
+        await self.keeper.uploads.accept([segment], seq=seq)
 
     def info(self, name: Hash32 | int) -> Any:
         if isinstance(name, int):

@@ -16,7 +16,7 @@ __all__ = ["zgs"]
 zgs = Namespace("zgs")
 
 PAGE_FILES: Final = 100
-PAGE_FILES_MAX: Final = 1_000
+PAGE_FILES_MAX: Final = 256
 BITMAP_SEGMENTS_MAX: Final = 1 << 23
 """Segments that a bitmap tells of: those of a file of 2 TiB."""
 
