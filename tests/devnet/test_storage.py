@@ -1,0 +1,218 @@
+"""Storage of a network as a user meets it: files go in and come back, over crashes, restarts and a chain that goes back."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+import zerog as library
+from tests.devnet.command import Zerog, ask
+from zerog.chain.client import ChainClient
+from zerog.devnet.endpoints import Endpoints, StorageEndpoints
+from zerog.devnet.storage_proof import PROOF_FILE
+from zerog.networks import load, role_account
+from zerog.storage.client import FileUnknownError, NodeClient, StorageClientError
+from zerog.storage.protocol.merkle import file_root
+from zerog.storage.protocol.shards import Shard
+
+WAIT_S_MAX = 30
+PROOF_ROOT = file_root(PROOF_FILE)
+Clients = Callable[[Endpoints], list[NodeClient]]
+
+
+@pytest.fixture
+def zerog(tmp_path: Path) -> Iterator[Zerog]:
+    command = Zerog(tmp_path)
+    yield command
+    command.down()
+
+
+def storage_of(endpoints: Endpoints) -> StorageEndpoints:
+    assert endpoints.storage is not None
+    return endpoints.storage
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S_MAX
+    while not is_so():
+        assert time.monotonic() < deadline
+
+
+@pytest.fixture
+def clients() -> Iterator[Clients]:
+    """Makes a client of each node."""
+    with ExitStack() as stack:
+        yield lambda endpoints: [stack.enter_context(NodeClient(node.rpc)) for node in storage_of(endpoints).nodes]
+
+
+def storage_pid(zerog: Zerog) -> int | None:
+    """The process of storage, once it serves."""
+    status = msgspec.json.decode(zerog.run("status", "--json").stdout)["roles"].get("storage", {})
+    return int(status["pid"]) if "url" in status else None
+
+
+def some_bytes(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def payer_of_proofs() -> str:
+    genesis = load("local").genesis
+    assert genesis is not None
+    return str(role_account(genesis.mnemonic, "storage").address)
+
+
+def test_the_first_start_leaves_one_file_and_later_starts_add_nothing(zerog: Zerog) -> None:
+    seen = []
+    for _ in range(2):
+        endpoints = zerog.up()
+        with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
+            files = [file.tx.data_merkle_root for file in router.list_files().files]
+        nonce = ask(endpoints, "eth_getTransactionCount", payer_of_proofs(), "latest")
+        seen.append((files, nonce, ask(endpoints, "eth_blockNumber"), storage_of(endpoints)))
+        zerog.down()
+    assert seen[0] == seen[1]
+    assert seen[0][:3] == ([PROOF_ROOT], "0x1", "0x2")
+
+
+def test_files_come_back_by_python_by_curl_and_after_a_restart(zerog: Zerog) -> None:
+    """The same in a copy of a public network."""
+    content = some_bytes(1, 1_000_001)
+    for like in ((), ("--like", "galileo")):
+        endpoints = zerog.up(*like)
+        with library.connect("local", folder=zerog.folder) as network:
+            upload = network.storage.upload(content)
+            assert upload.root == file_root(content)
+            assert network.storage.read(upload.root) == content
+        zerog.down()
+        endpoints = zerog.up(*like)
+        with library.connect("local", folder=zerog.folder) as network:
+            assert network.storage.read(upload.root) == content
+        answer = httpx.get(f"{storage_of(endpoints).indexer}/file", params={"root": str(upload.root)}, headers={"Range": "bytes=999990-"})
+        assert (answer.status_code, answer.content) == (206, content[999_990:])
+        zerog.down()
+        zerog.run("reset")
+
+
+@pytest.mark.parametrize("extra", [(), ("--ephemeral",)], ids=["kept", "ephemeral"])
+def test_after_kill_9_of_storage_it_comes_back_by_itself_with_its_files(zerog: Zerog, extra: tuple[str, ...]) -> None:
+    content = some_bytes(2, 300_000)
+    endpoints = zerog.up(*extra)
+    command = Zerog(Path(endpoints.data_dir).parent)
+    with library.connect("local", folder=command.folder) as network:
+        root = network.storage.upload(content).root
+        first = storage_pid(command)
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        until(lambda: storage_pid(command) not in (None, first))
+        assert network.storage.read(root) == content
+        second = network.storage.upload(content[::-1])
+        assert network.storage.read(second.root) == content[::-1]
+    assert ask(endpoints, "eth_getTransactionCount", payer_of_proofs(), "latest") == "0x1"
+    command.down()
+
+
+def test_several_nodes_share_the_segments_and_the_router_stands_for_all(zerog: Zerog, clients: Clients) -> None:
+    content = some_bytes(3, 9 * 262_144 + 5)
+    endpoints = zerog.up("--nodes", "2", "--replicas", "2")
+    nodes = clients(endpoints)
+    assert [node.shard() for node in nodes] == [Shard(2, 0), Shard(2, 1), Shard(2, 0), Shard(2, 1)]
+    with library.connect("local", folder=zerog.folder) as network:
+        root = network.storage.upload(content).root
+        assert network.storage.read(root) == content
+        until(lambda: all(node.is_finalized(root) for node in nodes))  # Replicas fetch from each other.
+    held = [node.availability(root) for node in nodes]
+    assert [found.held_count for found in held if found] == [5, 5, 5, 5]
+    zerog.down()
+    again = zerog.up()
+    assert again.storage == endpoints.storage
+    zerog.down()
+    assert "error [fewer_nodes]" in zerog.run("up", "--wait", "--nodes", "2", "--replicas", "1", expect=1).stderr
+
+
+def test_a_network_grows_and_its_new_nodes_fetch_what_they_must_hold(zerog: Zerog, clients: Clients) -> None:
+    content = some_bytes(4, 6 * 262_144)
+    zerog.up()
+    with library.connect("local", folder=zerog.folder) as network:
+        root = network.storage.upload(content).root
+    zerog.down()
+    endpoints = zerog.up("--nodes", "2")
+    nodes = clients(endpoints)
+    until(lambda: all(node.is_finalized(root) for node in nodes))
+    with library.connect("local", folder=zerog.folder) as network:
+        assert network.storage.read(root) == content
+
+
+def test_a_chain_that_goes_back_takes_its_files_along(zerog: Zerog) -> None:
+    content = some_bytes(5, 5_000)
+    endpoints = zerog.up()
+    with library.connect("local", folder=zerog.folder) as network:
+        snapshot = ask(endpoints, "evm_snapshot")
+        root = network.storage.upload(content).root
+        assert ask(endpoints, "evm_revert", snapshot) is True
+        with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
+            until(lambda: router.file_info(root) is None)
+            assert router.is_finalized(PROOF_ROOT) is True
+        with pytest.raises(FileUnknownError):
+            network.storage.read(root)
+        again = network.storage.upload(content)
+        assert (again.tx_seqs, network.storage.read(root)) == ((1,), content)
+
+
+def test_a_chain_that_is_reset_under_the_node_is_followed_from_its_beginning(zerog: Zerog) -> None:
+    """Also over a restart of the network: the proof is then stored once more."""
+    endpoints = zerog.up()
+    with library.connect("local", folder=zerog.folder) as network:
+        root = network.storage.upload(some_bytes(6, 5_000)).root
+        ask(endpoints, "anvil_reset")
+        with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
+            until(lambda: router.file_info(PROOF_ROOT) is None and router.file_info(root) is None)
+        zerog.down()
+        zerog.up()
+        assert network.storage.read(PROOF_ROOT) == PROOF_FILE
+        with pytest.raises(StorageClientError):
+            network.storage.read(root)
+
+
+def test_after_zerog_reset_everything_begins_anew(zerog: Zerog) -> None:
+    zerog.up()
+    with library.connect("local", folder=zerog.folder) as network:
+        root = network.storage.upload(some_bytes(7, 5_000)).root
+    zerog.down()
+    zerog.run("reset")
+    zerog.up()
+    with library.connect("local", folder=zerog.folder) as network:
+        with pytest.raises(FileUnknownError):
+            network.storage.read(root)
+        assert [file.tx.data_merkle_root for file in network.storage.files().files] == [PROOF_ROOT]
+
+
+def test_storage_alone_waits_for_a_chain_and_finds_it_in_its_folder(zerog: Zerog) -> None:
+    ports = [word for use in ("indexer", "rpc", "admin", "grpc") for word in (f"--{use}-port", "0")]
+    with zerog.begin("storage", "serve", *ports) as storage, zerog.begin("chain", "run", "--rpc-port", "0") as chain:
+        assert chain.stdout is not None
+        assert storage.stdout is not None
+        chain_url, indexer = chain.stdout.readline().strip(), storage.stdout.readline().strip()
+        assert httpx.get(f"{indexer}/readyz").status_code == 200
+        with ChainClient(chain_url) as client:
+            assert client.block_number() == 0  # Only a supervisor asks for the proof.
+        for process in (storage, chain):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WAIT_S_MAX) == 0
+
+
+def test_a_node_that_is_asked_to_shut_down_is_brought_back(zerog: Zerog) -> None:
+    endpoints = zerog.up()
+    first = storage_pid(zerog)
+    question = {"jsonrpc": "2.0", "id": 1, "method": "admin_shutdown", "params": []}
+    assert "error" not in httpx.post(storage_of(endpoints).nodes[0].admin, json=question).json()
+    until(lambda: storage_pid(zerog) not in (None, first))
+    assert "code=shutdown_asked" in zerog.run("logs", "storage").stdout
+    with library.connect("local", folder=zerog.folder) as network:
+        assert network.storage.read(PROOF_ROOT) == PROOF_FILE
