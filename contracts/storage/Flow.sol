@@ -20,6 +20,11 @@ contract Flow is Epochs {
     /// @dev Sectors of a pricing chunk, the unit in which rewards are kept: 8 GiB.
     uint256 private constant PRICING_CHUNK_SECTORS = 1 << 25;
 
+    /// @dev What a submission may cost by its place, which is known only when it is in a block: see `_requireGas`.
+    uint256 private constant GAS_OF_ANY_PLACE = 340_000;
+    uint256 private constant LOW_LEVELS = 10;
+    uint256 private constant GAS_OF_A_LEVEL = 8_000;
+
     /// @dev What a submission returns.
     struct Place {
         uint256 index;
@@ -56,6 +61,8 @@ contract Flow is Epochs {
     error NotEnoughFee(uint256 price, uint256 amount, uint256 paid);
     /// @dev Declared for those who decode by this ABI; an invalid submission reverts with the text "Invalid submission".
     error InvalidSubmission();
+    /// @dev A submission needs `needed` gas at its beginning, and `left` were left.
+    error NotEnoughGas(uint256 needed, uint256 left);
     /// @dev `payer` paid too much and did not take `amount` wei back: pay exactly, or take them.
     error RefundRefused(address payer, uint256 amount);
     /// @dev There is no submission of this index.
@@ -215,6 +222,7 @@ contract Flow is Epochs {
         place.sectors = data.sectors();
         uint256 fee = price * place.sectors;
         if (paid < fee) revert NotEnoughFee(price, place.sectors, paid);
+        _requireGas(data.nodes[0].height);
         _makeContexts(type(uint256).max);
 
         uint256 before = _tree.length;
@@ -227,6 +235,14 @@ contract Flow is Epochs {
         Address.sendValue(payable(market), fee);
         IMarket(market).chargeFee(before, place.sectors, place.start - before);
         return (place, paid - fee);
+    }
+
+    /// @dev Others may submit between an estimate and the block, and then the same submission costs up to twice as much. Clients add
+    /// nothing to an estimate, so it has to contain the dearest place of all; what is not used is not paid.
+    function _requireGas(uint256 height) private view {
+        uint256 needed = GAS_OF_ANY_PLACE + GAS_OF_A_LEVEL * Math.saturatingSub(height, LOW_LEVELS);
+        uint256 left = gasleft();
+        if (left < needed) revert NotEnoughGas(needed, left);
     }
 
     function _append(SubmissionData calldata data, Place memory place) private {

@@ -14,12 +14,18 @@ struct FlowTree {
 /// @notice Sectors that nobody submitted are zero sectors. The root is that of the smallest perfect tree that holds all.
 library FlowTrees {
     uint256 private constant SEGMENT_SECTORS = 1024;
+    /// @dev Levels of a flow of 256 TiB.
+    uint256 private constant PREPARED_LEVELS = 40;
     /// @dev Hash of 256 zero bytes.
     bytes32 private constant ZERO_SECTOR = 0xd397b3b043d87fcd6fad1291ff0bfd16401c274896d8c63a923727f077b8e0b5;
 
     /// @notice Begin with the sentinel: a leaf at position 0 whose hash is zero.
+    /// @dev The levels above it get a value that nobody reads, so that the first file which reaches a level pays no more than others.
     function initialize(FlowTree storage tree) internal {
         tree.length = 1;
+        for (uint256 height = 1; height < PREPARED_LEVELS; ++height) {
+            tree.frontier[height] = ZERO_SECTOR;
+        }
     }
 
     /// @notice Where a file begins whose first node has height `height` and that covers `sectors` in all: aligned to its

@@ -20,6 +20,7 @@ __all__ = [
     "MineContext",
     "NewEpoch",
     "NotEnoughFeeError",
+    "NotEnoughGasError",
     "Placement",
     "RefundRefusedError",
     "RewardState",
@@ -228,6 +229,20 @@ class NotEnoughFeeError(FlowCallRefusedError):
 
 
 @dataclass(eq=False)
+class NotEnoughGasError(FlowCallRefusedError):
+    """The call's gas does not cover a submission wherever in the flow it comes to lie."""
+
+    needed_gas: int
+    left_gas: int
+
+    code = "not_enough_gas"
+    remedy = "send at least what `eth_estimateGas` says; what is not used is not paid"
+
+    def __str__(self) -> str:
+        return f"a submission needs {self.needed_gas} gas at its beginning, and {self.left_gas} were left"
+
+
+@dataclass(eq=False)
 class RefundRefusedError(FlowCallRefusedError):
     """The sender paid too much and did not take the rest back."""
 
@@ -273,6 +288,7 @@ def flow_refusal(data: bytes) -> FlowCallRefusedError | None:
     """What a revert's data means, if it is one of the flow's own errors. Raises `DecodeError` when its arguments are cut off."""
     for name, make in (
         ("NotEnoughFee", lambda price, amount, paid: NotEnoughFeeError(Wei(price), amount, Wei(paid))),
+        ("NotEnoughGas", NotEnoughGasError),
         ("RefundRefused", lambda payer, amount: RefundRefusedError(Address(payer), Wei(amount))),
         ("UnknownSubmission", UnknownSubmissionError),
         ("SubmissionExpired", SubmissionExpiredError),

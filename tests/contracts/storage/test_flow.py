@@ -17,6 +17,7 @@ from zerog.contracts.storage import (
     FIXED_PRICE,
     FLOW,
     NotEnoughFeeError,
+    NotEnoughGasError,
     Placement,
     RefundRefusedError,
     Submission,
@@ -282,6 +283,31 @@ def test_what_is_paid_too_much_comes_back(storage: Storage, batch: bool) -> None
     receipt = storage.send(storage.user, storage.flow, data, fee + 10**18)
     assert storage.balance(storage.user) == before - fee - int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
     assert [storage.balance(holder) for holder in (storage.flow, storage.market, storage.reward)] == [0, 0, fee]
+
+
+def test_an_estimate_holds_wherever_others_push_the_file(storage: Storage) -> None:
+    """Clients add nothing to an estimate, and SDK 1.2.8 waits for ever when it was too little."""
+    rng = random.Random(23)
+    for _ in range(60):
+        size = 1 << rng.randrange(25)
+        data = submit_call(submission_of(size, [(rng.randbytes(32), height) for height in heights(size)]), SOMEONE)
+        request = {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(10**9)}
+        gas = storage.context.send("eth_estimateGas", request)
+        for _ in range(rng.randrange(1, 4)):
+            other = rng.randrange(1, 1 << rng.randrange(1, 28))
+            storage.submit(submission_of(other, [(rng.randbytes(32), height) for height in heights(other)]))
+        receipt = storage.context.send("eth_getTransactionReceipt", storage.context.send("eth_sendTransaction", {**request, "gas": gas}))
+        assert receipt["status"] == "0x1"
+
+
+def test_a_submission_without_gas_for_every_place_is_refused_before_it_does_anything(storage: Storage) -> None:
+    data = submit_call(pattern_file(513), SOMEONE)
+    request = {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(30), "gas": hex(300_000)}
+    response = storage.context.bare.provider.make_request("eth_call", [request, "latest"])  # type: ignore[arg-type]
+    error, needed, left = facts(decode_data(str(response["error"]["data"])))
+    assert (error, needed) == (NotEnoughGasError, 340_000)
+    assert isinstance(left, int)
+    assert left < 300_000
 
 
 def test_money_that_lies_in_the_flow_pays_for_nobody(storage: Storage) -> None:
