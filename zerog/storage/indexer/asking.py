@@ -55,13 +55,17 @@ async def first_good(
 
     Gives the first good outcome, if there is one, and all others that came before it. `slow_s` is the longest wait for one.
     """
+    if len(nodes) == 1:
+        only = await _timed(nodes[0], question)
+        return (only, []) if _is_good(only, is_good) else (None, [only])
+    good: Asked[T] | None = None
     others: list[Asked[T]] = []
     waiting = list(nodes)
     under_way = 0
     send, receive = anyio.create_memory_object_stream[Asked[T]](max(1, len(nodes)))
     with send, receive:
         async with anyio.create_task_group() as tasks:
-            while waiting or under_way:
+            while good is None and (waiting or under_way):
                 limit_s = None
                 if waiting:
                     node = waiting.pop(0)
@@ -72,11 +76,17 @@ async def first_good(
                 if outcome is None:
                     continue  # Slower than usual: ask another one beside it.
                 under_way -= 1
-                if outcome.answer is not None and is_good(outcome.answer):
-                    tasks.cancel_scope.cancel()
-                    return outcome, others
-                others.append(outcome)
-    return None, others
+                if _is_good(outcome, is_good):
+                    good = outcome
+                else:
+                    others.append(outcome)
+            if under_way:  # A cancellation for nothing would leave a traceback that keeps the data alive until it is collected.
+                tasks.cancel_scope.cancel()
+    return good, others
+
+
+def _is_good(outcome: Asked[T], is_good: Callable[[T], bool]) -> bool:
+    return outcome.answer is not None and is_good(outcome.answer)
 
 
 def _start(tasks: TaskGroup, node: Node, question: Question[T], send: MemoryObjectSendStream[Asked[T]]) -> None:

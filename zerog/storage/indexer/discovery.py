@@ -96,10 +96,10 @@ class Discovery:
         self._asked_s[seq] = now_s
         await self._ask(Call("admin_findFile", (seq,), _ANYTHING))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of all connections."""
         for admin in self._admins:
-            await admin.close()
+            admin.close()
 
     async def _keep_nodes(self, addresses: Sequence[str]) -> None:
         places = anyio.CapacityLimiter(CHECKS_MAX)
@@ -108,7 +108,7 @@ class Discovery:
             async with places:
                 await node.check(fresh_s=REFRESH_S / 2)
             if not node.is_live and not node.trusted:
-                await self._directory.forget(node)
+                self._directory.forget(node)
 
         async with create_task_group() as tasks:
             for address in dict.fromkeys(addresses):

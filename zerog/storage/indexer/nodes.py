@@ -148,10 +148,10 @@ class NodeDirectory:
             known = self._discovered[url] = self._made(url, trusted=False)
         return known
 
-    async def forget(self, node: Node) -> None:
+    def forget(self, node: Node) -> None:
         """Let go of a discovered node."""
         self._discovered.pop(node.url, None)
-        await node.upstream.close()
+        node.upstream.close()
 
     async def live(self, *, discovered: bool = False) -> list[Node]:
         """Trusted nodes that answer now, in their order; or those that were discovered.
@@ -179,10 +179,10 @@ class NodeDirectory:
             await anyio.sleep(WATCH_S)
             await _check([*self.trusted, *self.discovered], fresh_s=WATCH_S / 2)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of all connections."""
         for node in (*self.trusted, *self.discovered):
-            await node.upstream.close()
+            node.upstream.close()
 
     def _made(self, url: str, *, trusted: bool) -> Node:
         return Node(url.rstrip("/"), trusted=trusted, since=int(self._clock.unix_s()))

@@ -150,7 +150,7 @@ async def _fetch_binary(node: Node, place: Place, indexes: Sequence[int]) -> lis
     if answer.status == HTTPStatus.NOT_FOUND:
         return []
     if answer.status != HTTPStatus.OK:
-        raise PeerStatusError(node.url, answer.status, answer.body[:200].decode(errors="replace"))
+        raise PeerStatusError(node.url, answer.status, bytes(answer.body[:200]).decode(errors="replace"))
     wanted = set(indexes)
     try:
         return [segment for segment in _decode_bulk(answer.body) if segment.index in wanted]

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import anyio
 import structlog
 from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskStatus
@@ -76,9 +75,8 @@ class StorageIndexer:
                 task_status.started(self.url)
         finally:
             self.url = None
-            with anyio.CancelScope(shield=True):
-                await self.directory.close()
-                await self.discovery.close()
+            self.directory.close()
+            self.discovery.close()
 
     async def _serve(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         settings = self.settings

@@ -1,19 +1,20 @@
 """HTTP/1.1 to one storage node, for many requests at once: kept connections, a deadline on every exchange, a bound on every answer.
 
 The client's own connection blocks a thread for each request; a router has hundreds under way, and gives some up before they are answered.
+Bodies are received where they stay: with a copy less, and without the pieces that a stream would leave all over the memory.
 """
 
+import asyncio
+import ssl
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ssl import SSLError
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import anyio
 import httptools
-from anyio.abc import ByteStream
 
 from zerog.storage.client.calls import Call, encode, read_answer
 from zerog.storage.client.errors import PeerAnswerError, PeerUnreachableError
@@ -28,10 +29,12 @@ BULK_BYTES_MAX: Final = 8 << 20
 """Of an answer with segments: data of at most 4 MiB, and the proofs."""
 CONNECTIONS_MAX: Final = 32
 """To one node at once; more requests wait."""
-RECEIVE_BYTES: Final = 1 << 18
+HEAD_BYTES_MAX: Final = 1 << 16
+RECEIVE_BYTES: Final = 1 << 16
+"""At a time, of heads and of bodies whose length is not known."""
 CONNECT_S: Final = 3.0
 ANSWER_S: Final = 30.0
-LOST: Final = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+HEAD_END: Final = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Answer:
 
     status: int
     content_type: bytes
-    body: bytes
+    body: memoryview
 
 
 class Upstream:
@@ -50,14 +53,14 @@ class Upstream:
         """`url` is that of an HTTP server; nothing is connected before the first request."""
         parts = urlsplit(url)
         self.url: Final = url
-        self._tls: Final = parts.scheme == "https"
         self._host: Final = parts.hostname or ""
-        self._port: Final = parts.port or (443 if self._tls else 80)
+        self._port: Final = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls: Final = ssl.create_default_context() if parts.scheme == "https" else None
         self._path: Final = parts.path.rstrip("/")
         self._host_header: Final = parts.netloc.rpartition("@")[2]
         self._idle: Final[deque[_Connection]] = deque()
         self._places: Final = anyio.CapacityLimiter(CONNECTIONS_MAX)
-        self.is_closed = False
+        self._is_closed = False
 
     async def call(self, call: Call[T], *, limit_s: float = ANSWER_S) -> T:
         """The result of a JSON-RPC call. Raises `PeerUnreachableError`, `PeerAnswerError` and `PeerRefusedError`."""
@@ -82,107 +85,212 @@ class Upstream:
         """Raises `PeerUnreachableError` and `PeerAnswerError`."""
         return await self._exchange([self._head("GET", target, "")], limit_s, answer_bytes_max)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of the connections that nobody uses; the others follow when their exchange ends."""
-        self.is_closed = True
+        self._is_closed = True
         while self._idle:
-            await self._idle.pop().close()
+            self._idle.pop().cut()
 
     def _head(self, method: str, target: str, more: str) -> bytes:
         return f"{method} {self._path}{target} HTTP/1.1\r\nHost: {self._host_header}\r\nAccept-Encoding: identity\r\n{more}\r\n".encode()
 
-    async def _exchange(self, request: list[bytes | memoryview], limit_s: float, answer_bytes_max: int) -> Answer:
+    async def _exchange(self, request: Sequence[bytes | memoryview], limit_s: float, answer_bytes_max: int) -> Answer:
         try:
             async with self._places:
                 with anyio.fail_after(limit_s):
-                    return await self._ask(b"".join(request), answer_bytes_max)
+                    return await self._ask(request, answer_bytes_max)
         except TimeoutError:
             raise PeerUnreachableError(self.url, f"it takes longer than {limit_s:g} s") from None
-        except (OSError, SSLError, *LOST) as error:
+        except OSError as error:
             raise PeerUnreachableError(self.url, str(error) or type(error).__name__) from error
-        except httptools.HttpParserError as error:
-            raise PeerAnswerError(self.url, f"no HTTP: {error}") from error
+        except (httptools.HttpParserError, _AnswerError) as error:
+            raise PeerAnswerError(self.url, f"no HTTP that we take: {error}") from error
 
-    async def _ask(self, request: bytes, answer_bytes_max: int) -> Answer:
+    async def _ask(self, request: Sequence[bytes | memoryview], answer_bytes_max: int) -> Answer:
         """A kept connection may have been closed by the server meanwhile, without a word; then one that is new is taken."""
         while self._idle:
-            with suppress(*LOST):
+            with suppress(ConnectionError):
                 return await self._ask_on(self._idle.pop(), request, answer_bytes_max)
-        with anyio.fail_after(CONNECT_S):
-            stream = await self._connect()
-        return await self._ask_on(_Connection(stream), request, answer_bytes_max)
+        return await self._ask_on(await self._connect(), request, answer_bytes_max)
 
-    async def _connect(self) -> ByteStream:
-        if self._tls:
-            return await anyio.connect_tcp(self._host, self._port, tls=True, tls_standard_compatible=False)
-        return await anyio.connect_tcp(self._host, self._port)
+    async def _connect(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
+        with anyio.move_on_after(CONNECT_S):
+            _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=self._tls)
+            return connection
+        raise ConnectionRefusedError(f"no connection within {CONNECT_S:g} s")
 
-    async def _ask_on(self, connection: "_Connection", request: bytes, answer_bytes_max: int) -> Answer:
+    async def _ask_on(self, connection: "_Connection", request: Sequence[bytes | memoryview], answer_bytes_max: int) -> Answer:
         reusable = False
         try:
-            await connection.stream.send(request)
-            reader = await connection.read_answer(answer_bytes_max)
-            if reader.is_too_long:
-                raise PeerAnswerError(self.url, f"it sends more than {answer_bytes_max} bytes")
-            reusable = reader.keeps_alive and not self.is_closed
-            return Answer(reader.status, reader.content_type, b"".join(reader.body))
+            answer = await connection.ask(request, answer_bytes_max)
+            reusable = connection.keeps_alive and not self._is_closed
         finally:
             if reusable:
                 self._idle.append(connection)
             else:
-                await connection.close()
+                connection.cut()
+        return answer
 
 
-class _Connection:
-    """One connection."""
+class _AnswerError(Exception):
+    """An answer that is HTTP, and more than we take."""
 
-    def __init__(self, stream: ByteStream) -> None:
-        self.stream: Final = stream
 
-    async def read_answer(self, bytes_max: int) -> "_AnswerReader":
-        """The next answer. Raises `anyio.EndOfStream` when the server closes before it is complete."""
-        reader = _AnswerReader(bytes_max)
-        while not reader.is_complete and not reader.is_too_long:
-            reader.feed(await self.stream.receive(RECEIVE_BYTES))
-        return reader
+class _Connection(asyncio.BufferedProtocol):
+    """One connection, with one request under way at most."""
 
-    async def close(self) -> None:
-        """Cut it: nobody waits for the other side's good-bye."""
-        with anyio.CancelScope(shield=True), anyio.move_on_after(1.0), suppress(OSError, *LOST):
-            await anyio.aclose_forcefully(self.stream)
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._scratch: Final = bytearray(RECEIVE_BYTES)
+        self._reader: _AnswerReader | None = None
+        self._changed = anyio.Event()
+        self._lost: Exception | None = None
+        self.keeps_alive = False
+        """After an answer: whether the next request may be made here."""
+
+    async def ask(self, request: Sequence[bytes | memoryview], answer_bytes_max: int) -> Answer:
+        """Raises `ConnectionError`, also where the answer is not complete, and what a bad answer raises."""
+        if self._lost is not None or self._transport is None:
+            raise ConnectionResetError("the server closed the connection")
+        self._changed = anyio.Event()
+        reader = self._reader = _AnswerReader(answer_bytes_max)
+        self._transport.writelines(request)
+        await self._changed.wait()
+        self._reader = None
+        self.keeps_alive = reader.keeps_alive and self._lost is None
+        return reader.answer(self._lost)
+
+    def cut(self) -> None:
+        """End it at once: nobody waits for the other side's good-bye."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, _size_hint: int) -> memoryview:
+        room = self._reader.room() if self._reader is not None else None
+        return memoryview(self._scratch) if room is None else room
+
+    def buffer_updated(self, count: int) -> None:
+        reader = self._reader
+        if reader is None:
+            self._lost = ConnectionResetError("the server speaks without being asked")
+            self.cut()
+        elif reader.took(self._scratch, count):
+            self._changed.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lost = error or ConnectionResetError("the server closed the connection")
+        self._changed.set()
 
 
 class _AnswerReader:
-    """Takes an answer apart; the names of its methods are the parser's."""
+    """Takes an answer apart; the names of some of its methods are the parser's.
+
+    A body whose length is announced goes straight to where it stays; any other goes through the parser.
+    """
 
     def __init__(self, bytes_max: int) -> None:
         self._parser: Final = httptools.HttpResponseParser(self)
-        self._left = bytes_max
-        self.content_type = b""
-        self.body: Final[list[bytes]] = []
-        self.status = 0
+        self._bytes_max: Final = bytes_max
+        self._head = bytearray()
+        self._length: int | None = None
+        self._body = bytearray()
+        self._filled = 0
+        self._is_direct = False
+        self._is_chunked = False
+        self._is_complete = False
+        self._error: Exception | None = None
+        self._status = 0
+        self._content_type = b""
         self.keeps_alive = False
-        self.is_complete = False
-        self.is_too_long = False
 
-    def feed(self, data: bytes) -> None:
-        """Raises `httptools.HttpParserError`."""
-        self._parser.feed_data(data)
+    def room(self) -> memoryview | None:
+        """Where the next bytes of the body belong; `None` while that is not known."""
+        return memoryview(self._body)[self._filled :] if self._is_direct else None
+
+    def took(self, scratch: bytearray, count: int) -> bool:
+        """So many bytes came, into `room` or `scratch`; whether the answer has an end now, good or bad."""
+        if self._is_complete:
+            self._error = _AnswerError("it sends more than it announced")
+            return True
+        if self._is_direct:
+            self._filled += count
+            self._is_complete = self._filled == len(self._body)
+            self._is_direct = not self._is_complete
+            return self._is_complete
+        try:
+            self._feed(bytes(memoryview(scratch)[:count]))
+        except (httptools.HttpParserError, _AnswerError) as error:
+            self._error = error
+        return self._has_ended()
+
+    def _has_ended(self) -> bool:
+        return self._is_complete or self._error is not None
+
+    def answer(self, lost: Exception | None) -> Answer:
+        """The answer, or what came instead of one."""
+        if self._error is not None:
+            self.keeps_alive = False
+            raise self._error
+        if not self._is_complete:
+            self.keeps_alive = False
+            raise ConnectionResetError("the answer ends in the middle") from lost
+        body, self._body = self._body, bytearray()  # The parser and this hold each other until they are collected, but not the data.
+        return Answer(self._status, self._content_type, memoryview(body))
+
+    def _feed(self, data: bytes) -> None:
+        if self._status:
+            self._parser.feed_data(data)
+            return
+        self._head += data
+        end = self._head.find(HEAD_END)
+        if end < 0:
+            if len(self._head) > HEAD_BYTES_MAX:
+                raise _AnswerError("its headers do not end")
+            return
+        rest = bytes(memoryview(self._head)[end + len(HEAD_END) :])
+        self._parser.feed_data(bytes(memoryview(self._head)[: end + len(HEAD_END)]))
+        if self._length is None or self._is_chunked:
+            self._parser.feed_data(rest)
+        else:
+            self._begin_directly(self._length, rest)
+
+    def _begin_directly(self, length: int, rest: bytes) -> None:
+        if length > self._bytes_max:
+            raise _AnswerError(f"it wants to send {length} bytes, and {self._bytes_max} are allowed")
+        if len(rest) > length:
+            raise _AnswerError("it sends more than it announced")
+        self._body = bytearray(length)
+        self._body[: len(rest)] = rest
+        self._filled = len(rest)
+        self._is_complete = self._filled == length
+        self._is_direct = not self._is_complete
+
+    # What the parser calls.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"content-type":
-            self.content_type = value
+        match name.lower():
+            case b"content-type":
+                self._content_type = value
+            case b"content-length" if value.isdigit():
+                self._length = int(value)
+            case b"transfer-encoding":
+                self._is_chunked = True
 
     def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
+        self._status = self._parser.get_status_code()
         self.keeps_alive = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
-        self._left -= len(body)
-        if self._left < 0:
-            self.is_too_long = True
+        if len(self._body) + len(body) > self._bytes_max:
+            self._error = _AnswerError(f"it sends more than {self._bytes_max} bytes")
         else:
-            self.body.append(body)
+            self._body += body
 
     def on_message_complete(self) -> None:
-        self.is_complete = True
+        self._is_complete = True

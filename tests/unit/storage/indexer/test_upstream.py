@@ -1,5 +1,6 @@
 """Connections to nodes that behave badly: every wait ends, every answer has a bound, and a stale connection is no failure."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,9 @@ from zerog.storage.indexer.upstream import Upstream
 
 Talk = Callable[[SocketStream], Awaitable[None]]
 SHARD = b'{"jsonrpc":"2.0","id":1,"result":{"shardId":1,"numShard":2}}'
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (SHARD[:5], len(SHARD) - 5, SHARD[5:])
 
 
 def answer(body: bytes, *, status: str = "200 OK", length: int | None = None) -> bytes:
@@ -37,7 +41,7 @@ async def server(talk: Talk) -> AsyncIterator[Upstream]:
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, talk_and_close)
         yield upstream
-        await upstream.close()
+        upstream.close()
         tasks.cancel_scope.cancel()
 
 
@@ -92,9 +96,12 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_replaced() -> No
         (answer(b"<html>"), PeerAnswerError),
         (answer(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}'), PeerRefusedError),
         (answer(SHARD, length=10_000), PeerUnreachableError),
+        (answer(SHARD, length=10), PeerAnswerError),
+        (answer(SHARD, length=1 << 40), PeerAnswerError),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000, PeerAnswerError),
         (b"", PeerUnreachableError),
     ],
-    ids=["no HTTP", "no JSON", "a refusal", "half an answer", "no answer"],
+    ids=["no HTTP", "no JSON", "a refusal", "half an answer", "more than announced", "more than allowed", "endless headers", "no answer"],
 )
 async def test_a_bad_answer_is_an_error_of_the_node(sent: bytes, error: type[Exception]) -> None:
     async def talk(stream: SocketStream) -> None:
@@ -104,6 +111,20 @@ async def test_a_bad_answer_is_an_error_of_the_node(sent: bytes, error: type[Exc
     async with server(talk) as upstream:
         with pytest.raises(error):
             await upstream.call(calls.shard())
+
+
+@pytest.mark.parametrize("sent", [answer(SHARD), CHUNKED], ids=["a length", "chunks"])
+async def test_an_answer_may_come_byte_by_byte(sent: bytes) -> None:
+    async def talk(stream: SocketStream) -> None:
+        stream.extra(SocketAttribute.raw_socket).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: S610 - as below.
+        while True:
+            await request_of(stream)
+            for byte in sent:
+                await stream.send(bytes([byte]))
+
+    async with server(talk) as upstream:
+        for _ in range(2):
+            assert (await upstream.call(calls.shard())).num_shard == 2
 
 
 async def test_an_endless_answer_is_cut() -> None:

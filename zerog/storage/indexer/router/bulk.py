@@ -157,7 +157,7 @@ async def _post(node: Node, parts: Sequence[BulkUpload]) -> list[BulkOutcome]:
     """Raises a `PeerError`."""
     answer = await node.upstream.post("/segments", [_encode_uploads(parts)], content_type="application/msgpack", limit_s=UPLOAD_S)
     if answer.status != 200:
-        raise PeerStatusError(node.url, answer.status, answer.body[:200].decode(errors="replace"))
+        raise PeerStatusError(node.url, answer.status, bytes(answer.body[:200]).decode(errors="replace"))
     try:
         outcomes = _decode_outcomes(answer.body)
     except ValueError as error:
