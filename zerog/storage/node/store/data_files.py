@@ -17,7 +17,7 @@ import structlog
 from zerog.storage.node.store.records import SegmentWrite
 from zerog.storage.protocol.units import HASH_BYTES
 
-__all__ = ["FILE_HEADER", "RECORD_HEADER", "Appended", "DataFiles", "Place", "Tail", "is_lack_of_room"]
+__all__ = ["FILE_HEADER", "RECORD_HEADER", "RECORD_MAGIC", "Appended", "DataFiles", "Place", "Tail", "is_lack_of_room"]
 
 log = structlog.get_logger(__name__)
 

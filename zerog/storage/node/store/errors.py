@@ -62,7 +62,7 @@ class StoreDamagedError(StorageError):
     cause: str
 
     code = "store_damaged"
-    remedy = "move the folder away and start again: the node reads the chain's log and fetches its segments from its peers"
+    remedy = "delete catalogue.sqlite and what is named after it, and start again: it is made anew from the segments and the chain's log"
     http_status = 500
 
     def __str__(self) -> str:

@@ -8,9 +8,9 @@ from zerog.primitives import Address, Hash32
 from zerog.storage.protocol.merkle import MerkleProof
 from zerog.storage.protocol.padding import padded_sectors_of
 from zerog.storage.protocol.submission import Submission
-from zerog.storage.protocol.units import SECTOR_BYTES, SEGMENT_BYTES, SEGMENT_SECTORS
+from zerog.storage.protocol.units import HASH_BYTES, SECTOR_BYTES, SEGMENT_BYTES, SEGMENT_SECTORS
 
-__all__ = ["BlockMark", "SegmentWrite", "StoreOptions", "StoredSegment", "StoredSubmission", "sectors_of_segment"]
+__all__ = ["BlockMark", "SegmentWrite", "StoreOptions", "StoredSegment", "StoredSubmission", "sectors_of_segment", "split_hashes"]
 
 MIB: Final = 1 << 20
 SIBLINGS_MAX: Final = 64
@@ -100,6 +100,11 @@ class SegmentWrite:
 def sectors_of_segment(padded_sectors: int, index: int) -> int:
     """Sectors of the tree over segment `index` of a file; 0 if it has no such segment."""
     return min(max(0, padded_sectors - index * SEGMENT_SECTORS), SEGMENT_SECTORS) if index >= 0 else 0
+
+
+def split_hashes(raw: bytes) -> tuple[Hash32, ...]:
+    """Hashes that stand one behind the other; what is left over at the end is none."""
+    return tuple(Hash32(raw[at : at + HASH_BYTES]) for at in range(0, len(raw) - HASH_BYTES + 1, HASH_BYTES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

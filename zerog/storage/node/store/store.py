@@ -18,8 +18,9 @@ from zerog.storage.node.store.catalogue import CATALOGUE_FILE, Catalogue, refusa
 from zerog.storage.node.store.chain_log import ChainLog
 from zerog.storage.node.store.copying import copy_data_files
 from zerog.storage.node.store.data_files import DataFiles, sync_folder
-from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError
+from zerog.storage.node.store.errors import StoreFailedError
 from zerog.storage.node.store.held import Held
+from zerog.storage.node.store.rebuild import make_catalogue_anew
 from zerog.storage.node.store.records import (
     BlockMark,
     SegmentWrite,
@@ -27,6 +28,7 @@ from zerog.storage.node.store.records import (
     StoredSubmission,
     StoreOptions,
     sectors_of_segment,
+    split_hashes,
 )
 from zerog.storage.node.store.segment_index import Located, SegmentIndex
 from zerog.storage.node.store.writer import Writer
@@ -59,7 +61,8 @@ class Store:
     def open(cls, folder: Path | None, *, options: StoreOptions | None = None) -> Self:
         """Open or create the store in `folder`; `None` is a temporary folder that goes with the store, and does not wait for the disk.
 
-        Takes moments whatever the size. Raises `LockHeldError`, `StoreFormatError`, `StoreDamagedError`, `StoreFailedError`.
+        Takes moments whatever the size; only a catalogue that is missing while segments are there is made anew from all of them.
+        Raises `LockHeldError`, `StoreFormatError`, `StoreDamagedError`, `StoreFailedError`.
         """
         options = options or StoreOptions(durable=folder is not None)
         try:
@@ -76,15 +79,15 @@ class Store:
             make_private_folder(folder)
             resources.enter_context(FileLock.acquire(folder / LOCK_FILE, command="storage node"))
             make_private_folder(folder / DATA_FOLDER)
-            if not (folder / CATALOGUE_FILE).exists() and any((folder / DATA_FOLDER).iterdir()):
-                raise StoreDamagedError(folder, "it is missing, and segments are there")
+            files = DataFiles(folder / DATA_FOLDER, size_bytes_max=options.data_file_bytes_max, durable=options.durable)
+            resources.callback(files.close)
+            if not (folder / CATALOGUE_FILE).exists():
+                make_catalogue_anew(folder, files)
             catalogue = Catalogue.open(folder / CATALOGUE_FILE, durable=options.durable)
             resources.callback(catalogue.close)
             if options.durable:
                 sync_folder(folder)
                 sync_folder(folder.parent)
-            files = DataFiles(folder / DATA_FOLDER, size_bytes_max=options.data_file_bytes_max, durable=options.durable)
-            resources.callback(files.close)
             store = cls(folder, catalogue, files, options)
             resources.callback(store._writer.close)
             store._sweep()
@@ -264,7 +267,7 @@ class Store:
         place = located.place
         with suppress(OSError):
             raw = self._files.read(place.data_file, place.siblings_offset, HASH_BYTES * place.siblings)
-            return tuple(Hash32(raw[at : at + HASH_BYTES]) for at in range(0, len(raw) // HASH_BYTES * HASH_BYTES, HASH_BYTES))
+            return split_hashes(raw)
         return ()
 
     def _discard(self, root: Hash32, index: int, located: Located, cause: str) -> None:

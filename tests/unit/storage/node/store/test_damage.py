@@ -114,16 +114,6 @@ async def test_what_lies_behind_the_last_group_does_not_count(tmp_path: Path) ->
     audit(tmp_path)
 
 
-async def test_segments_without_their_catalogue_are_left_alone(tmp_path: Path) -> None:
-    await filled(tmp_path)
-    (tmp_path / "catalogue.sqlite").unlink()
-    with pytest.raises(StoreDamagedError, match="missing"):
-        Store.open(tmp_path)
-    with pytest.raises(StoreDamagedError, match="missing"):
-        Store.open(tmp_path)
-    assert (tmp_path / "data" / DATA_FILE).exists()
-
-
 async def test_a_catalogue_of_another_version_is_refused(tmp_path: Path) -> None:
     await filled(tmp_path)
     with closing(sqlite3.connect(tmp_path / "catalogue.sqlite", isolation_level=None)) as catalogue:
