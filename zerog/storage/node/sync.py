@@ -13,7 +13,7 @@ from zerog.primitives import DecodeError, Hash32
 from zerog.runtime.clock import Clock
 from zerog.storage.node.chain_view import BlockReference, ChainView
 from zerog.storage.node.counters import Counters
-from zerog.storage.node.errors import FlowMismatchError
+from zerog.storage.node.errors import ChainNotFollowedError, FlowMismatchError
 from zerog.storage.node.files import Files
 from zerog.storage.node.flow_log import LogGapError, next_page, read_logs
 from zerog.storage.node.settings import StorageNodeSettings
@@ -85,6 +85,7 @@ class FlowFollower:
                 self.is_synced = False
                 self.trouble = str(error) or type(error).__name__
                 log.warning("chain_not_followed", cause=self.trouble, again_in_s=pause_s)
+                self._wake()
                 await anyio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S_MAX)
             else:
@@ -92,8 +93,16 @@ class FlowFollower:
                 pause_s = RETRY_S_MIN
 
     async def wait_until_read(self, number: int) -> None:
-        """Return once block `number`, or the newest one if that is older, has been read."""
-        while not (self._read is not None and self._read.number >= number) and not self.is_synced:
+        """Return once block `number`, or the newest one if that is older, has been read.
+
+        Raises `ChainNotFollowedError` when the chain cannot be read, and what asking it raises.
+        """
+        head = await self._chain.block()
+        if head is not None:
+            number = min(number, head.number - self._settings.confirmations)
+        while number >= 0 and (self._read is None or self._read.number < number):
+            if self.trouble is not None:
+                raise ChainNotFollowedError(self.trouble)
             await self._moved.wait()
 
     def limit(self, number: int | None) -> None:

@@ -73,8 +73,9 @@ def test_a_node_stands_still_at_a_block_and_goes_on(network: Network, tmp_path: 
         [seq] = chain.submit(first.submission())
         node.wait_for_seq(seq)
         assert node.rpc("zgs_uploadSegmentsByTxSeq", [first.segment(0)], seq) == 0
-        block = chain.client.block_number()
-        node.portal.call(node.node.quiesce, block)
+        chain.submit(file_of(700).submission())
+        node.portal.call(node.node.quiesce, chain.client.block_number())
+        assert node.keeper.store.next_seq == seq + 2  # Also of a block that it has not heard of yet.
         [later] = chain.submit(second.submission())
         waiting = node.portal.start_task_soon(node.upload_in_loop, first, 1, seq)
         node.portal.call(node.node.checkpoint, tmp_path / "copy")
