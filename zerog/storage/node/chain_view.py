@@ -52,6 +52,11 @@ class ChainView:
         self.flow: Final = flow
         self.url: Final = client.url
 
+    @property
+    def tells_of_blocks(self) -> bool:
+        """Whether the node is, as far as we know, one of ours, which waits until there is news."""
+        return self._can_wait
+
     async def block(self, number: int | None = None) -> BlockReference | None:
         """A block, or the newest one."""
         with anyio.fail_after(CALL_S_MAX):

@@ -13,6 +13,8 @@ from zerog.storage.wire.files import FileInfo, FileTransaction
 
 __all__ = ["Files"]
 
+SAME_ROOT_MAX: Final = 32
+"""Submissions of one root that are looked at, from either end; all of one size are complete together, but for what shards must hold."""
 KNOWN_MAX: Final = 256
 """Submissions that are remembered; tags of a submission may be long."""
 
@@ -26,12 +28,12 @@ class Files:
         self._known: Final[OrderedDict[int, StoredSubmission]] = OrderedDict()
         """Submissions that were asked for last, which an upload asks for with each segment."""
 
-    def unpruned(self, root: Hash32) -> Iterator[StoredSubmission]:
-        """Submissions of a root that are not pruned, the oldest first."""
-        for seq in self.store.seqs_of(root):
-            submission = self.by_seq(seq)
-            if submission is not None and not submission.pruned:
-                yield submission
+    def of_root(self, root: Hash32) -> Iterator[StoredSubmission]:
+        """Submissions of a root, the oldest first; of very many the oldest and the newest."""
+        seqs = self.store.seqs_of(root)
+        if len(seqs) > 2 * SAME_ROOT_MAX:
+            seqs = seqs[:SAME_ROOT_MAX] + seqs[-SAME_ROOT_MAX:]
+        return (found for seq in seqs if (found := self.by_seq(seq)) is not None)
 
     def by_seq(self, seq: int) -> StoredSubmission | None:
         """A submission by its number."""
@@ -54,10 +56,11 @@ class Files:
         The reference makes a difference whether the file must be available, which only tells pruned ones; no client cares.
         """
         first = None
-        for submission in self.unpruned(root):
+        for submission in self.of_root(root):
             if self.is_finalized(submission):
                 return submission
-            first = first or submission
+            if first is None and not submission.pruned:
+                first = submission
         return first
 
     def named(self, name: Hash32 | int) -> StoredSubmission | None:
@@ -66,8 +69,7 @@ class Files:
 
     def find_for_upload(self, root: Hash32, size_bytes: int) -> StoredSubmission | None:
         """The submission that an upload without a number is for: one of that size if there is any, and a pruned one only as the last."""
-        submissions = [found for seq in self.store.seqs_of(root) if (found := self.by_seq(seq)) is not None]
-        return min(submissions, key=lambda found: (found.pruned, found.submission.size_bytes != size_bytes, found.seq), default=None)
+        return min(self.of_root(root), key=lambda found: (found.pruned, found.submission.size_bytes != size_bytes, found.seq), default=None)
 
     def required(self, submission: StoredSubmission) -> range:
         """Indexes of the segments that this node must hold of a file."""

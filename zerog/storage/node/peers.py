@@ -24,7 +24,7 @@ from zerog.storage.node.counters import Counters
 from zerog.storage.node.files import Files
 from zerog.storage.node.gate import Gate
 from zerog.storage.node.settings import StorageNodeSettings
-from zerog.storage.node.store import SegmentWrite, StoredSubmission
+from zerog.storage.node.store import SegmentWrite, StoredSubmission, StoreFailedError
 from zerog.storage.node.wanted import FileState, FileWish, Wanted
 from zerog.storage.protocol.shards import Shard
 from zerog.storage.protocol.units import SEGMENT_SECTORS
@@ -146,6 +146,9 @@ class Peers:
             except (PeerError, TimeoutError) as error:
                 self._blame(peer, error)
                 continue
+            except StoreFailedError as error:  # No fault of the peer; it may be that somebody makes room.
+                log.warning("fetched_not_stored", peer=peer.url, cause=str(error))
+                fetched = 0
             if not fetched:
                 with anyio.move_on_after(self._interval_s):
                     await self._changed.wait()
@@ -159,7 +162,10 @@ class Peers:
         for wish in self.wanted.due(now_s, FILES_AT_ONCE):
             wish.due_s = now_s + self._interval_s
             submission = self._files.by_seq(wish.seq)
-            if submission is None or submission.pruned or self._files.is_finalized(submission):
+            if submission is None or submission.pruned:
+                self.wanted.stop(wish.seq)  # The chain took it back, or its time is over.
+                continue
+            if self._files.is_finalized(submission):
                 self.wanted.complete(wish.seq)
                 continue
             fetched += await self._fetch(peer, wish, submission)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ from zerog.storage.node.peers import Peers
 from zerog.storage.node.reads import Reads
 from zerog.storage.node.rpc import ADMIN_NAMESPACES, NAMESPACES
 from zerog.storage.node.settings import StorageNodeSettings
-from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission
+from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission, StoreOptions
 from zerog.storage.node.sync import FlowFollower
 from zerog.storage.node.upload_cache import UploadCache
 from zerog.storage.node.uploads import Uploads
@@ -87,7 +88,9 @@ class StorageNode:
         async with AsyncChainClient(self.settings.chain_url) as client:
             identity = await identify(self.settings, client)
             data_dir = self.settings.data_dir
-            store = await to_thread.run_sync(Store.open, None if data_dir is None else data_dir / STORE_FOLDER)
+            options = StoreOptions(disk_bytes_max=self.settings.disk_bytes_max)
+            folder = None if data_dir is None else data_dir / STORE_FOLDER
+            store = await to_thread.run_sync(partial(Store.open, folder, options=options))
             try:
                 async with create_task_group() as parts:
                     keeper = self._assemble(store, identity, client, self._on_shutdown or parts.cancel_scope.cancel)

@@ -63,6 +63,8 @@ class StorageNodeSettings:
     """Seconds between two looks for segments that peers may have by now."""
     peer_timeout_s: float = 20.0
     """Longest that one answer of a peer may take, whatever its size."""
+    disk_bytes_max: int | None = None
+    """Most bytes of data on the disk; without it, as many as there are."""
     cache_bytes_max: int = 16 << 20
     """Most bytes in memory of files that no block announces yet."""
     cache_files_max: int = 4_096
@@ -93,6 +95,8 @@ class StorageNodeSettings:
                 raise StorageSettingsError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.first_block < 0 or self.confirmations < 0:
             raise StorageSettingsError("numbers of blocks are not negative")
+        if self.disk_bytes_max is not None and self.disk_bytes_max < SEGMENT_BYTES:
+            raise StorageSettingsError(f"the disk needs room for one segment of {SEGMENT_BYTES} bytes")
         if self.cache_bytes_max < SEGMENT_BYTES:
             raise StorageSettingsError(f"the cache needs room for one segment of {SEGMENT_BYTES} bytes")
         self._check_forms()

@@ -17,7 +17,7 @@ from zerog.storage.node.errors import ChainNotFollowedError, FlowMismatchError
 from zerog.storage.node.files import Files
 from zerog.storage.node.flow_log import LogGapError, next_page, read_logs
 from zerog.storage.node.settings import StorageNodeSettings
-from zerog.storage.node.store import BlockMark, StoredSubmission
+from zerog.storage.node.store import BlockMark, StoredSubmission, StoreFailedError
 from zerog.storage.protocol.flow import FlowTree
 
 __all__ = ["FlowFollower"]
@@ -27,6 +27,8 @@ RETRY_S_MAX: Final = 5.0
 """Between two tries to reach the chain; each failure doubles the wait."""
 REPLAY_SUBMISSIONS: Final = 200
 """Submissions that are read at a time when the tree is built anew."""
+LAGS_MAX: Final = 3
+"""Looks in a row at a shorter chain until that is believed, where the chain node is not of ours."""
 MARK_S: Final = 1.0
 MARK_BLOCKS: Final = 64
 """Blocks without a submission are noted on disk after so much time, or when there are so many."""
@@ -56,6 +58,7 @@ class FlowFollower:
         self._head: BlockReference | None = None
         self._checked_seq = -1
         self._limit: int | None = None
+        self._lagging = 0
         self._moved = anyio.Event()
         self.trouble: str | None = None
         """Why the chain is not followed at the moment."""
@@ -80,7 +83,7 @@ class FlowFollower:
         while True:
             try:
                 await self._follow_once()
-            except (NodeUnreachableError, AnswerError, RpcError, LogGapError, DecodeError, TimeoutError) as error:
+            except (NodeUnreachableError, AnswerError, RpcError, LogGapError, DecodeError, StoreFailedError, TimeoutError) as error:
                 self._counters.chain_failures += 1
                 self.is_synced = False
                 self.trouble = str(error) or type(error).__name__
@@ -145,8 +148,12 @@ class FlowFollower:
         if self._is_at_limit():
             return False
         if self._read is not None and self._read.number >= head.number and not await self._is_on_chain(self._read):
+            if head.number < self._read.number and not self._chain.tells_of_blocks and self._lagging < LAGS_MAX:
+                self._lagging += 1  # Of several nodes behind one address, one may be some blocks behind.
+                return False
             await self._go_back()
             return True
+        self._lagging = 0
         page = next_page(
             None if self._read is None else self._read.number,
             head.number if self._limit is None else min(head.number, self._limit),
@@ -187,6 +194,7 @@ class FlowFollower:
         again = await self._chain.block(last)
         if again is None or again.hash != end.hash:
             return  # The chain went back meanwhile; the next step sees where to.
+        self._page_blocks = min(2 * self._page_blocks, self._settings.page_blocks)
         page = read_logs(logs, self._store.next_seq)
         self._counters.logs_ignored += page.ignored
         if page.ignored:
@@ -194,20 +202,29 @@ class FlowFollower:
         await self._take(BlockMark(last, end.hash), page.submissions, blocks=last - first + 1)
 
     async def _take(self, mark: BlockMark, submissions: Sequence[StoredSubmission], *, blocks: int) -> None:
-        for submission in submissions:
-            self._append(self.tree, submission)
+        if submissions:
+            self._record(mark, submissions)
         self._read = mark
         self._counters.blocks_read += blocks
         self._counters.submissions_read += len(submissions)
+        self._wake()
         if submissions:
-            self._store.record(mark, submissions, self.tree.checkpoint())
-            self._noted_s = self._clock.monotonic_s()
-            self._wake()
             await self._announce(submissions)
             await self._check_root(submissions[-1].seq, mark)
         elif self._is_note_due(mark):
             self.note()
-        self._wake()
+
+    def _record(self, mark: BlockMark, submissions: Sequence[StoredSubmission]) -> None:
+        """Into the tree and the store, or into neither. Raises `StoreFailedError`."""
+        before = self.tree.checkpoint()
+        for submission in submissions:
+            self._append(self.tree, submission)
+        try:
+            self._store.record(mark, submissions, self.tree.checkpoint())
+        except StoreFailedError:
+            self.tree.unwind(before)
+            raise
+        self._noted_s = self._clock.monotonic_s()
 
     def _append(self, tree: FlowTree, submission: StoredSubmission) -> None:
         """What has no place on a flow is said and left out; the next comparison with the contract's root decides."""

@@ -13,7 +13,7 @@ from zerog.storage.node.counters import Counters
 from zerog.storage.node.errors import InternalRefusalError, UploadRefusedError
 from zerog.storage.node.files import Files
 from zerog.storage.node.gate import Gate
-from zerog.storage.node.store import SegmentWrite, StoredSubmission
+from zerog.storage.node.store import SegmentWrite, StoredSubmission, StoreFailedError
 from zerog.storage.node.upload_cache import UploadCache
 from zerog.storage.node.upload_rules import SegmentUpload, check_data, check_known, check_unknown, verified
 from zerog.storage.protocol.errors import SegmentParameterError, StorageError
@@ -136,10 +136,16 @@ class Uploads:
             if file is None:
                 continue
             if file.size_bytes == submission.submission.size_bytes:
-                segments = list(file.segments.values())
-                await self._store(self._wanted(submission, segments))
-                log.info("cached_file_stored", root=str(submission.root), seq=submission.seq, segments=len(segments))
+                await self._store_cached(submission, list(file.segments.values()))
             self._cache.drop(submission.root)
+
+    async def _store_cached(self, submission: StoredSubmission, segments: list[SegmentWrite]) -> None:
+        try:
+            await self._store(self._wanted(submission, segments))
+        except StoreFailedError as error:  # Its client looks whether the file is complete, and sends it again.
+            log.warning("cached_file_not_stored", root=str(submission.root), seq=submission.seq, cause=str(error))
+        else:
+            log.info("cached_file_stored", root=str(submission.root), seq=submission.seq, segments=len(segments))
 
     async def run_expiry(self, kept_s: float) -> None:
         """Forget files whose block never came, until cancelled."""

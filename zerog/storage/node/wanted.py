@@ -97,9 +97,3 @@ class Wanted:
     def stop(self, seq: int) -> bool:
         """Forget a file; whether it was looked for."""
         return self._wishes.pop(seq, None) is not None
-
-    def cut(self, next_seq: int) -> None:
-        """The chain took back all submissions from this one on."""
-        for rows in (self._wishes, self._done):
-            for seq in [seq for seq in rows if seq >= next_seq]:
-                del rows[seq]
