@@ -38,6 +38,8 @@ class PeerLimits:
     """Seconds on top of what the slowest allowed transfer takes."""
     bytes_per_s_min: int = 128 * 1024
     """A peer that sends or takes less, on the average since the transfer began, is given up."""
+    stall_s: float = 10.0
+    """Seconds within a body without a byte."""
     json_bytes_max: int = 16 * 1024 * 1024
     """Of a JSON answer; a longer one ends with an error."""
     bulk_bytes_max: int = 8 * 1024 * 1024
@@ -73,16 +75,18 @@ class _Wire:
     def __init__(self, inner: socket.socket) -> None:
         self._inner = inner
         self._until_s = 0.0
+        self._stall_s = 0.0
 
-    def allow(self, seconds: float) -> None:
-        """From now on so many seconds are left."""
+    def allow(self, seconds: float, *, stall_s: float | None = None) -> None:
+        """From now on so many seconds are left, of which a single wait may take `stall_s`."""
         self._until_s = time.monotonic() + seconds
+        self._stall_s = seconds if stall_s is None else stall_s
 
     def _arm(self) -> None:
         left_s = self._until_s - time.monotonic()
         if left_s <= 0:
             raise TimeoutError("the peer is too slow")
-        self._inner.settimeout(left_s)
+        self._inner.settimeout(min(left_s, self._stall_s))
 
     def receive_into(self, buffer: "WriteableBuffer") -> int:
         self._arm()
@@ -277,7 +281,7 @@ class HttpServer:
             return self._body_without_length(connection, response, bytes_max)
         if length > bytes_max:
             raise PeerAnswerError(self.url, f"it wants to send {length} bytes where at most {bytes_max} make sense")
-        connection.wire.allow(self.limits.transfer_s(length))
+        connection.wire.allow(self.limits.transfer_s(length), stall_s=self.limits.stall_s)
         body = bytearray(length)
         received = response.readinto(body) if length else 0
         if received < length:
@@ -286,7 +290,7 @@ class HttpServer:
         return body
 
     def _body_without_length(self, connection: _Connection, response: http.client.HTTPResponse, bytes_max: int) -> Body:
-        connection.wire.allow(self.limits.transfer_s(bytes_max))
+        connection.wire.allow(self.limits.transfer_s(bytes_max), stall_s=self.limits.stall_s)
         body = bytearray()
         while piece := response.read(PIECE_BYTES):
             body += piece
@@ -336,7 +340,7 @@ class AnswerStream:
     def read(self, size_bytes: int = PIECE_BYTES) -> bytes:
         """The next piece, empty at the end. Raises `PeerUnreachableError` and `PeerAnswerError`."""
         limits = self._server.limits
-        self._connection.wire.allow(limits.transfer_s(self._received + size_bytes) - self._waited_s)
+        self._connection.wire.allow(limits.transfer_s(self._received + size_bytes) - self._waited_s, stall_s=limits.stall_s)
         began_s = time.monotonic()
         with self._server.faults():
             piece = self._response.read(size_bytes)

@@ -1,6 +1,6 @@
 """The way of segments back from their nodes: a window at a time, from whichever node gives them, each byte held against the root."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,6 +8,7 @@ from zerog.primitives import Hash32
 from zerog.storage.client.errors import FileUnknownError, PeerAnswerError, PeerError, SegmentMissingError
 from zerog.storage.client.node import Segment
 from zerog.storage.client.selection import KnownNode, Nodes
+from zerog.storage.protocol.padding import segments_of
 from zerog.storage.protocol.units import SEGMENT_BYTES, SEGMENT_SECTORS
 
 __all__ = ["Copy", "DownloadOptions", "Downloading", "Holder", "Window", "windows_of"]
@@ -15,6 +16,8 @@ __all__ = ["Copy", "DownloadOptions", "Downloading", "Holder", "Window", "window
 BULK_SEGMENTS: Final = 16
 """4 MiB: what a node gives in one answer."""
 WINDOW_SEGMENTS_MAX: Final = 64
+BELIEVED_BYTES_MAX: Final = 64 << 20
+"""Of a file that one length is told of: a wrong one of so many bytes shows early enough, when its end is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,8 @@ class Downloading:
     def find(self, name: Hash32 | int) -> Copy:
         """A file by its root or by the number of its submission. Raises `FileUnknownError`, and `NoNodesError` if nobody answers.
 
-        A root does not tell how long its file is, to the byte. Where nodes differ, most of them are believed.
+        A root does not tell how long its file is, to the byte. Where nodes differ, or tell of a large file, its end must be there and fit
+        the root; of several lengths that do, the one that most nodes tell is taken. Raises `SegmentMissingError` if there is no such end.
         """
         nodes = self._nodes.holding(name) if isinstance(name, Hash32) else self._nodes.known()
         found: dict[tuple[Hash32, int], list[Holder]] = {}
@@ -116,8 +120,23 @@ class Downloading:
             holders.insert(0 if info.finalized else len(holders), Holder(node, info.tx.seq, info.tx.start_entry_index))
         if not found:
             raise failure or FileUnknownError(name)
-        (root, size_bytes), holders = max(found.items(), key=lambda item: len(item[1]))
-        return Copy(root, size_bytes, holders)
+        copies = [Copy(root, size_bytes, holders) for (root, size_bytes), holders in found.items()]
+        return self._believed(sorted(copies, key=lambda copy: -len(copy.holders)))
+
+    def _believed(self, copies: Sequence[Copy]) -> Copy:
+        """The first whose end is what its root says."""
+        missing: SegmentMissingError | None = None
+        for copy in copies:
+            if len(copies) == 1 and copy.size_bytes <= BELIEVED_BYTES_MAX:
+                return copy
+            last = segments_of(copy.size_bytes) - 1
+            try:
+                self.window(copy, Window(last, 1, last * SEGMENT_BYTES, copy.size_bytes))
+            except SegmentMissingError as error:
+                missing = error
+            else:
+                return copy
+        raise missing or FileUnknownError(copies[0].root)
 
     def window(self, copy: Copy, window: Window) -> list[memoryview]:
         """The bytes of a window, in order. Raises `SegmentMissingError` when no node gives one of its segments."""

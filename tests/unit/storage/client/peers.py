@@ -5,10 +5,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Script", "answer_of", "peer", "read_request"]
+__all__ = ["EnoughError", "Script", "answer_of", "peer", "read_request"]
 
 Script = Callable[[socket.socket], None]
 """What a peer does with a connection; it may raise `OSError` when the client has gone."""
+
+
+class EnoughError(Exception):
+    """What a test breaks a transfer off with."""
+
 
 PIECE = b"x" * 65536
 

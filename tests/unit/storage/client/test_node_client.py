@@ -354,3 +354,15 @@ def test_a_gateway_says_why_it_gives_no_file() -> None:
     gone = answer_of(b'{"code":101,"message":"File not found"}', status="404 Not Found")
     with peer(says(gone)) as url, IndexerClient(url) as indexer, pytest.raises(PeerStatusError, match="File not found"), indexer.file(5):
         pass
+
+
+def test_a_body_that_stalls_is_given_up_before_its_time_is_over() -> None:
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(answer_of(b"{", length=1_000_000))
+        read_request(connection)
+
+    began_s = time.monotonic()
+    with peer(script) as url, NodeClient(url, PeerLimits(stall_s=0.1)) as node, pytest.raises(PeerUnreachableError, match="too long"):
+        node.status()
+    assert time.monotonic() - began_s < 5

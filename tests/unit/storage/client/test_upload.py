@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.storage.client.peers import EnoughError
 from tests.unit.storage.node.network import ACCOUNTS, LOCAL, PRICE_WEI, Chain, Network, Node, pattern
 from zerog.contracts.storage import NotEnoughFeeError
 from zerog.primitives import Address, Wei
@@ -79,9 +80,9 @@ def test_an_upload_that_was_broken_off_goes_on_where_it_ended(client: StorageCli
 
     def break_off(progress: Progress) -> None:
         if progress.phase == "upload" and progress.done_bytes == 5 * SEGMENT_BYTES:
-            raise InterruptedError
+            raise EnoughError
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(EnoughError):
         client.upload(data, options, progress=break_off)
     assert [node.held for node in client.stat(file_root(data)).nodes] == [5]
     height = chain.client.block_number()
