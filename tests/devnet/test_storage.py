@@ -100,6 +100,20 @@ def test_files_come_back_by_python_by_curl_and_after_a_restart(zerog: Zerog) -> 
         zerog.run("reset")
 
 
+def test_files_go_in_and_come_back_by_the_command_line(zerog: Zerog) -> None:
+    zerog.up()
+    given, got = zerog.folder / "given", zerog.folder / "got"
+    given.write_bytes(some_bytes(8, 600_000))
+    root = zerog.run("storage", "put", str(given)).stdout.strip()
+    assert root == str(file_root(given.read_bytes()))
+    zerog.run("storage", "get", root, "-o", str(got))
+    assert got.read_bytes() == given.read_bytes()
+    assert f"root        {root}" in zerog.run("storage", "stat", root).stdout
+    listed = zerog.run("storage", "ls").stdout
+    assert root in listed
+    assert str(PROOF_ROOT) in listed
+
+
 @pytest.mark.parametrize("extra", [(), ("--ephemeral",)], ids=["kept", "ephemeral"])
 def test_after_kill_9_of_storage_it_comes_back_by_itself_with_its_files(zerog: Zerog, extra: tuple[str, ...]) -> None:
     content = some_bytes(2, 300_000)
