@@ -4,10 +4,13 @@
 `GET /segments/{root}?first=I&count=N` answers an array of those `BulkSegment`s that are here.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
+from anyio import create_task_group
+from anyio.lowlevel import checkpoint
 
 from zerog.primitives import Hash32
 from zerog.runtime.http.asgi import JSON, Receive, Scope, Send, read_body, respond
@@ -23,6 +26,10 @@ __all__ = ["BULK_PATH", "BulkRoutes"]
 
 BULK_PATH: Final = "/segments"
 BODY_BYTES_MAX: Final = 16 << 20
+ENTRIES_AT_ONCE: Final = 64
+"""Of one request."""
+OUTCOMES_AT_ONCE: Final = 32
+"""Before others have their turn on the loop."""
 COUNT_MAX: Final = 64
 DATA_BYTES_MAX: Final = 4 << 20
 """Of one answer; one segment is given in any case."""
@@ -57,18 +64,38 @@ class BulkRoutes:
             entries = [[_upload(upload, index) for index in range(len(upload.segments))] for upload in uploads]
         except (msgspec.DecodeError, ValueError) as error:
             raise MalformedBodyError(str(error)) from None
-        outcomes = [await self._outcome(upload, segments) for upload, segments in zip(uploads, entries, strict=True)]
+        refusals = await self._store(list(zip(uploads, entries, strict=True)))
+        outcomes = []
+        for upload, segments, refusal in zip(uploads, entries, refusals, strict=True):
+            outcomes.append(self._outcome(upload, segments, refusal))
+            if len(outcomes) % OUTCOMES_AT_ONCE == 0:
+                await checkpoint()
         await respond(send, 200, msgspec.json.encode(outcomes), JSON)
 
-    async def _outcome(self, upload: BulkUpload, segments: list[SegmentUpload]) -> BulkOutcome:
-        """What became of one entry; a refusal ends it, and not the others."""
+    async def _store(self, entries: Sequence[tuple[BulkUpload, list[SegmentUpload]]]) -> list[StorageError | None]:
+        """Take all entries, several at a time, so that small files share a wait for the disk; what ended each, if anything did."""
+        refusals: list[StorageError | None] = [None] * len(entries)
+        left = enumerate(entries)
+
+        async def store() -> None:
+            for place, (upload, segments) in left:
+                try:
+                    await self._keeper.uploads.accept(segments, seq=upload.tx_seq)
+                except StorageError as error:
+                    refusals[place] = error
+
+        async with create_task_group() as tasks:
+            for _ in range(min(ENTRIES_AT_ONCE, len(entries))):
+                tasks.start_soon(store, name="storage.bulk_upload")
+        return refusals
+
+    def _outcome(self, upload: BulkUpload, segments: list[SegmentUpload], refusal: StorageError | None) -> BulkOutcome:
+        """What became of one entry, once all are through; a refusal ended it, and not the others."""
         root = Hash32(upload.root)
         code = cause = None
-        try:
-            await self._keeper.uploads.accept(segments, seq=upload.tx_seq)
-        except StorageError as error:
-            report = report_of(error)
-            data = error.rpc_data
+        if refusal is not None:
+            report = report_of(refusal)
+            data = refusal.rpc_data
             code, cause = report.code, report.cause if data is None or str(data) in report.cause else f"{report.cause}; {data}"
         submission = self._keeper.files.find(root) if upload.tx_seq is None else self._keeper.files.by_seq(upload.tx_seq)
         stored = sum(self._keeper.store.has(root, segment.index) for segment in segments)

@@ -11,7 +11,7 @@ from zerog.primitives import Hash32
 from zerog.storage.protocol.flow import verify_sector
 from zerog.storage.protocol.merkle import MerkleProof, verify_segment
 from zerog.storage.protocol.padding import sectors_of
-from zerog.storage.wire.segments import BulkSegment
+from zerog.storage.wire.segments import BulkSegment, BulkUpload
 
 seeds = count(1)
 
@@ -51,7 +51,7 @@ def test_binary_routes_take_and_give_the_same(chain: Chain, node: Node) -> None:
     node.wait_for_seq(seq)
     body = msgspec.msgpack.encode([file.bulk([0, 1, 2], seq), file.bulk([3, 4, 5])])
     answer = node.http.post(f"{node.url}/segments", content=body)
-    assert (answer.status_code, answer.json()) == (200, [{"stored": 3}, {"stored": 3, "finalized": True}])
+    assert (answer.status_code, answer.json()) == (200, [{"stored": 3, "finalized": True}, {"stored": 3, "finalized": True}])
     given = node.http.get(f"{node.url}/segments/{file.root}?first=1&count=4")
     segments = msgspec.msgpack.decode(given.content, type=list[BulkSegment])
     assert [segment.index for segment in segments] == [1, 2, 3, 4]
@@ -60,6 +60,20 @@ def test_binary_routes_take_and_give_the_same(chain: Chain, node: Node) -> None:
         verify_segment(file.root, size_bytes=file.size, index=segment.index, data=segment.data, proof=segment.to_proof())
     refused = node.http.get(f"{node.url}/segments/0x{'ab' * 32}?first=0&count=1")
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "file_unknown")
+
+
+def test_many_small_files_in_one_request_share_waits_for_the_disk(chain: Chain, node: Node) -> None:
+    files = [File(pattern(4096, next(seeds))) for _ in range(60)]
+    seqs = chain.submit(*(file.submission() for file in files))
+    node.wait_for_seq(seqs[-1])
+    before = node.keeper.store.statistics()["groups"]
+    entries = [file.bulk([0]) for file in files]
+    entries[7] = BulkUpload(root=bytes(files[7].root), size_bytes=4096, tx_seq=None, segments=files[8].bulk([0]).segments)
+    answer = node.http.post(f"{node.url}/segments", content=msgspec.msgpack.encode(entries))
+    outcomes = answer.json()
+    assert outcomes[7]["code"] == "segment_proof"
+    assert [outcome for outcome in outcomes if "code" not in outcome] == [{"stored": 1, "finalized": True}] * 59
+    assert node.keeper.store.statistics()["groups"] - before < 59
 
 
 def test_sectors_of_the_flow_are_proved_against_the_contracts_root(chain: Chain, node: Node) -> None:
