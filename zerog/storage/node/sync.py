@@ -28,7 +28,7 @@ RETRY_S_MAX: Final = 5.0
 REPLAY_SUBMISSIONS: Final = 200
 """Submissions that are read at a time when the tree is built anew."""
 LAGS_MAX: Final = 3
-"""Looks in a row at a shorter chain until that is believed, where the chain node is not of ours."""
+"""Looks in a row at a chain without the block that was read last until that is believed, where the chain node is not of ours."""
 MARK_S: Final = 1.0
 MARK_BLOCKS: Final = 64
 """Blocks without a submission are noted on disk after so much time, or when there are so many."""
@@ -147,12 +147,14 @@ class FlowFollower:
         """Read a page, or go back a bit. Whether there is more to do for this head."""
         if self._is_at_limit():
             return False
-        if self._read is not None and self._read.number >= head.number and not await self._is_on_chain(self._read):
-            if head.number < self._read.number and not self._chain.tells_of_blocks and self._lagging < LAGS_MAX:
+        if self._read is not None and self._read.number >= head.number:
+            block = await self._chain.block(self._read.number)
+            if block is None and not self._chain.tells_of_blocks and self._lagging < LAGS_MAX:
                 self._lagging += 1  # Of several nodes behind one address, one may be some blocks behind.
                 return False
-            await self._go_back()
-            return True
+            if block is None or block.hash != self._read.hash:
+                await self._go_back()
+                return True
         self._lagging = 0
         page = next_page(
             None if self._read is None else self._read.number,
