@@ -212,7 +212,7 @@ def test_files_are_listed_once_with_the_state_that_they_have_together(stage: Sta
 def test_a_node_that_is_slow_is_not_waited_for(stage: Stage) -> None:
     near, far = stage.nodes("0/1", "0/1")
     door = stage.door(far.url)
-    indexer = stage.indexer(door.url, near.url, hedge_s=0.05)
+    indexer = stage.indexer(door.url, near.url, hedge_s=0.5)
     file = file_of(5)
     seq = stage.stored(file, indexer, near, far)
     door.delay_s = 20.0
@@ -226,7 +226,7 @@ def test_a_node_that_is_slow_is_not_waited_for(stage: Stage) -> None:
 def test_a_node_that_gives_wrong_data_is_not_believed(stage: Stage) -> None:
     honest, liar = stage.nodes("0/1", "0/1")
     door = stage.door(liar.url)
-    indexer = stage.indexer(door.url, honest.url)
+    indexer = stage.indexer(door.url, honest.url, hedge_s=30.0)
     file = file_of(5)
     seq = stage.stored(file, indexer, honest, liar)
 
