@@ -16,6 +16,7 @@ from zerog.devnet.chain_place import ChainPlace, find_chain
 from zerog.devnet.storage_proof import prove_storage
 from zerog.devnet.storage_settings import PORTS_PER_NODE, StorageServiceSettings
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.asgi import AsgiApplication
 from zerog.runtime.ports import local_url, reserve_port
 from zerog.runtime.settings import fill
 from zerog.storage.indexer.service import StorageIndexer
@@ -86,7 +87,7 @@ class StorageService:
             with ExitStack() as reserved:
                 self._reserve_ports(reserved)
                 await self._start_nodes(chain, parts)
-                indexer = self._indexer = StorageIndexer(self._indexer_settings())
+                indexer = self._indexer = StorageIndexer(self._indexer_settings(), near=self._applications())
                 self._url = await parts.start(indexer.run, name="storage.indexer")
             log.info("storage_ready", url=self._url, nodes=len(self._nodes))
             task_status.started(self._url)
@@ -173,6 +174,11 @@ class StorageService:
         for place in self._places:
             flags += ["--nodes", self._local_url(place.rpc)]
         return fill(IndexerSettings, flags, command=("storage", "indexer"), state_folder=self._state_folder)
+
+    def _applications(self) -> dict[str, AsgiApplication]:
+        """Of the nodes, by their URLs: the indexer asks them without a socket in between."""
+        pairs = zip(self._places, self._nodes, strict=True)
+        return {self._local_url(place.rpc): node.application for place, node in pairs if node.application is not None}
 
     def _local_url(self, port: int) -> str:
         return local_url(self._settings.host, port)

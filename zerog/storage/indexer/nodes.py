@@ -1,16 +1,17 @@
 """The nodes that an indexer knows: which of them live, what they hold, and how quick they usually are."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import anyio
 import structlog
 
 from zerog.runtime.clock import Clock
+from zerog.runtime.http.asgi import AsgiApplication
 from zerog.storage.client import calls
 from zerog.storage.client.errors import PeerError
-from zerog.storage.indexer.upstream import Upstream
+from zerog.storage.indexer.upstream import NearUpstream, Upstream
 from zerog.storage.protocol.shards import Shard, ShardInvalidError, choose_replicas
 from zerog.storage.wire.nodes import ShardConfig, ShardedNode
 
@@ -39,12 +40,13 @@ SLOW_S_MIN: Final = 0.02
 class Node:
     """One storage node."""
 
-    def __init__(self, url: str, *, trusted: bool, since: int) -> None:
+    def __init__(self, url: str, *, trusted: bool, since: int, near: AsgiApplication | None = None) -> None:
+        """`near` is the node's own application, where the node is in this very process."""
         self.url: Final = url
         self.trusted: Final = trusted
         self.since: Final = since
         """Seconds since 1970: when it came to be known."""
-        self.upstream: Final = Upstream(url)
+        self.upstream: Final = Upstream(url) if near is None else NearUpstream(url, near)
         self.shard: Shard | None = None
         """What it holds; none while it does not answer."""
         self.latency_s = 0.0
@@ -131,8 +133,10 @@ class Node:
 class NodeDirectory:
     """All nodes of an indexer."""
 
-    def __init__(self, trusted: Sequence[str], clock: Clock) -> None:
+    def __init__(self, trusted: Sequence[str], clock: Clock, near: Mapping[str, AsgiApplication] | None = None) -> None:
+        """`near` are the applications of nodes in this process, by their URLs."""
         self._clock: Final = clock
+        self._near: Final = dict(near or {})
         self.trusted: Final = [self._made(url, trusted=True) for url in trusted]
         self._discovered: Final[dict[str, Node]] = {}
 
@@ -185,7 +189,7 @@ class NodeDirectory:
             node.upstream.close()
 
     def _made(self, url: str, *, trusted: bool) -> Node:
-        return Node(url.rstrip("/"), trusted=trusted, since=int(self._clock.unix_s()))
+        return Node(url.rstrip("/"), trusted=trusted, since=int(self._clock.unix_s()), near=self._near.get(url) if trusted else None)
 
 
 def listed(nodes: Iterable[Node]) -> list[ShardedNode]:

@@ -44,11 +44,19 @@ class StorageIndexer:
 
     name: Final = "indexer"
 
-    def __init__(self, settings: IndexerSettings, clock: Clock | None = None, dice: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        settings: IndexerSettings,
+        clock: Clock | None = None,
+        dice: random.Random | None = None,
+        *,
+        near: Mapping[str, AsgiApplication] | None = None,
+    ) -> None:
+        """`near` are applications of trusted nodes in this very process, by their URLs: they are asked past all sockets."""
         self.settings = settings
         self.clock = clock or SystemClock()
         self.url: str | None = None
-        self.directory: Final = NodeDirectory(settings.nodes, self.clock)
+        self.directory: Final = NodeDirectory(settings.nodes, self.clock, near)
         self.finder: Final = FileFinder(self.directory)
         self.discovery: Final = Discovery(self.directory, settings.admin_urls, settings.discover_ports)
         self.locations: Final = Locations(self.directory, self.finder, self.discovery, dice or random.SystemRandom())

@@ -7,19 +7,20 @@ Bodies are received where they stay: with a copy less, and without the pieces th
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import anyio
 import httptools
 
+from zerog.runtime.http.asgi import AsgiApplication
 from zerog.storage.client.calls import Call, encode, read_answer
 from zerog.storage.client.errors import PeerAnswerError, PeerUnreachableError
 
-__all__ = ["BULK_BYTES_MAX", "JSON_BYTES_MAX", "Answer", "Upstream"]
+__all__ = ["BULK_BYTES_MAX", "JSON_BYTES_MAX", "Answer", "NearUpstream", "Upstream"]
 
 T = TypeVar("T")
 
@@ -35,6 +36,17 @@ RECEIVE_BYTES: Final = 1 << 16
 CONNECT_S: Final = 3.0
 ANSWER_S: Final = 30.0
 HEAD_END: Final = b"\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a server."""
+
+    method: str
+    target: str
+    body: Sequence[bytes | memoryview] = ()
+    """In parts."""
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +89,11 @@ class Upstream:
         answer_bytes_max: int = JSON_BYTES_MAX,
     ) -> Answer:
         """Send a body, in parts. Raises `PeerUnreachableError` and `PeerAnswerError`."""
-        length = sum(map(len, body))
-        head = self._head("POST", target, f"Content-Type: {content_type}\r\nContent-Length: {length}\r\n")
-        return await self._exchange([head, *body], limit_s, answer_bytes_max)
+        return await self._within(limit_s, self._ask(Request("POST", target, body, content_type), answer_bytes_max))
 
     async def get(self, target: str, *, limit_s: float = ANSWER_S, answer_bytes_max: int = BULK_BYTES_MAX) -> Answer:
         """Raises `PeerUnreachableError` and `PeerAnswerError`."""
-        return await self._exchange([self._head("GET", target, "")], limit_s, answer_bytes_max)
+        return await self._within(limit_s, self._ask(Request("GET", target), answer_bytes_max))
 
     def close(self) -> None:
         """Let go of the connections that nobody uses; the others follow when their exchange ends."""
@@ -91,14 +101,11 @@ class Upstream:
         while self._idle:
             self._idle.pop().cut()
 
-    def _head(self, method: str, target: str, more: str) -> bytes:
-        return f"{method} {self._path}{target} HTTP/1.1\r\nHost: {self._host_header}\r\nAccept-Encoding: identity\r\n{more}\r\n".encode()
-
-    async def _exchange(self, request: Sequence[bytes | memoryview], limit_s: float, answer_bytes_max: int) -> Answer:
+    async def _within(self, limit_s: float, answer: Awaitable[Answer]) -> Answer:
+        """Everything that can go wrong as an error of ours."""
         try:
-            async with self._places:
-                with anyio.fail_after(limit_s):
-                    return await self._ask(request, answer_bytes_max)
+            with anyio.fail_after(limit_s):
+                return await answer
         except TimeoutError:
             raise PeerUnreachableError(self.url, f"it takes longer than {limit_s:g} s") from None
         except OSError as error:
@@ -106,12 +113,20 @@ class Upstream:
         except (httptools.HttpParserError, _AnswerError) as error:
             raise PeerAnswerError(self.url, f"no HTTP that we take: {error}") from error
 
-    async def _ask(self, request: Sequence[bytes | memoryview], answer_bytes_max: int) -> Answer:
+    async def _ask(self, request: Request, answer_bytes_max: int) -> Answer:
         """A kept connection may have been closed by the server meanwhile, without a word; then one that is new is taken."""
-        while self._idle:
-            with suppress(ConnectionError):
-                return await self._ask_on(self._idle.pop(), request, answer_bytes_max)
-        return await self._ask_on(await self._connect(), request, answer_bytes_max)
+        parts = [self._head(request), *request.body]
+        async with self._places:
+            while self._idle:
+                with suppress(ConnectionError):
+                    return await self._ask_on(self._idle.pop(), parts, answer_bytes_max)
+            return await self._ask_on(await self._connect(), parts, answer_bytes_max)
+
+    def _head(self, request: Request) -> bytes:
+        lines = [f"{request.method} {self._path}{request.target} HTTP/1.1", f"Host: {self._host_header}", "Accept-Encoding: identity"]
+        if request.method == "POST":
+            lines += [f"Content-Type: {request.content_type}", f"Content-Length: {sum(map(len, request.body))}"]
+        return "\r\n".join([*lines, "", ""]).encode()
 
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
@@ -120,10 +135,10 @@ class Upstream:
             return connection
         raise ConnectionRefusedError(f"no connection within {CONNECT_S:g} s")
 
-    async def _ask_on(self, connection: "_Connection", request: Sequence[bytes | memoryview], answer_bytes_max: int) -> Answer:
+    async def _ask_on(self, connection: "_Connection", parts: Sequence[bytes | memoryview], answer_bytes_max: int) -> Answer:
         reusable = False
         try:
-            answer = await connection.ask(request, answer_bytes_max)
+            answer = await connection.ask(parts, answer_bytes_max)
             reusable = connection.keeps_alive and not self._is_closed
         finally:
             if reusable:
@@ -131,6 +146,55 @@ class Upstream:
             else:
                 connection.cut()
         return answer
+
+
+class NearUpstream(Upstream):
+    """Requests to a server in this very process: to its application, past all sockets."""
+
+    def __init__(self, url: str, app: AsgiApplication) -> None:
+        """`url` is that under which others reach it."""
+        super().__init__(url)
+        self._app: Final = app
+
+    async def _ask(self, request: Request, answer_bytes_max: int) -> Answer:
+        status, content_type = 0, b""
+        parts: list[bytes | memoryview] = []
+        is_read = False
+
+        async def receive() -> MutableMapping[str, Any]:
+            nonlocal is_read
+            if is_read:
+                await anyio.sleep_forever()  # As of a client that stays and says nothing more.
+            is_read = True
+            body = request.body[0] if len(request.body) == 1 else b"".join(request.body)
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            nonlocal status, content_type
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                content_type = dict(message["headers"]).get(b"content-type", b"")
+            else:
+                parts.append(message.get("body", b""))
+                if sum(map(len, parts)) > answer_bytes_max:
+                    raise _AnswerError(f"it sends more than {answer_bytes_max} bytes")
+
+        async with self._places:
+            await self._app(self._scope(request), receive, send)
+        return Answer(status, content_type, memoryview(parts[0] if len(parts) == 1 else b"".join(parts)))
+
+    def _scope(self, request: Request) -> MutableMapping[str, Any]:
+        path, _, query = request.target.partition("?")
+        headers = [(b"host", self._host_header.encode())]
+        if request.method == "POST":
+            headers += [(b"content-type", request.content_type.encode()), (b"content-length", b"%d" % sum(map(len, request.body)))]
+        return {
+            "type": "http",
+            "method": request.method,
+            "path": f"{self._path}{path}",
+            "query_string": query.encode(),
+            "headers": headers,
+        }
 
 
 class _AnswerError(Exception):

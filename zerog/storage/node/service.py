@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from zerog.chain.client import AsyncChainClient
 from zerog.runtime.clock import Clock, SystemClock
+from zerog.runtime.http.asgi import AsgiApplication
 from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.pages import RolePages
@@ -66,6 +67,8 @@ class StorageNode:
         self.clock: Final = clock or SystemClock()
         self.url: str | None = None
         self.admin_url: str | None = None
+        self.application: AsgiApplication | None = None
+        """What is served at `url`, for who is in the same process."""
         self._on_shutdown: Final = on_shutdown
         self._keeper: Keeper | None = None
         self._dispatchers: tuple[Dispatcher, ...] = ()
@@ -105,7 +108,7 @@ class StorageNode:
                 with anyio.CancelScope(shield=True):
                     if self._keeper is not None and store.failure is None:
                         self._keeper.follower.note()
-                    self._keeper, self._dispatchers, self.url, self.admin_url = None, (), None, None
+                    self._keeper, self._dispatchers, self.url, self.admin_url, self.application = None, (), None, None, None
                     await to_thread.run_sync(store.close)
 
     def _assemble(self, store: Store, identity: Identity, client: AsyncChainClient, stop: Callable[[], None]) -> Keeper:
@@ -156,7 +159,7 @@ class StorageNode:
             self._dispatchers = (public, admin)
             app = JsonRpcApplication(admin, self._guard(ADMIN_HOST), is_anywhere=True)
             self.admin_url = await parts.start(serve, app, ADMIN_HOST, settings.admin_port, name=f"{self.name}.admin")
-        app = JsonRpcApplication(
+        app = self.application = JsonRpcApplication(
             public,
             self._guard(settings.host),
             pages=RolePages(probe=self.probe, metrics=self.metrics),

@@ -1,6 +1,6 @@
 """A chain, storage nodes, doors in front of them that can be shut or slowed down, and indexers: all in this process, on real sockets."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -98,10 +98,11 @@ class Stage:
         """A node for each shard."""
         return [self.network.node(self.chain, shard=shard, **changes) for shard in shards]
 
-    def indexer(self, *nodes: str, **changes: Any) -> Indexer:
-        """An indexer of nodes."""
+    def indexer(self, *nodes: str, near: Sequence[Node] = (), **changes: Any) -> Indexer:
+        """An indexer of nodes; of those that are `near` it is given the applications."""
         settings: dict[str, Any] = {"port": 0, "nodes": nodes} | changes
-        service = StorageIndexer(IndexerSettings(**settings))
+        applications = {node.url: node.node.application for node in near if node.node.application is not None}
+        service = StorageIndexer(IndexerSettings(**settings), near=applications)
         future, url = self.portal.start_task(service.run)
         self._cleanup.callback(future.cancel)
         return Indexer(service, url, self.network.http)

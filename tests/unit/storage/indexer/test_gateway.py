@@ -213,7 +213,8 @@ def test_a_pruned_file_is_102(stage: Stage) -> None:
     indexer = stage.indexer(node.url)
     file = file_of(1000)
     seq = stage.stored(file, indexer, node)
-    node.portal.call(lambda: node.keeper.store.prune(seq))
+    node.keeper.store.prune(seq)
+    node.keeper.files.forget()
     assert envelope(indexer.get(f"/file?txSeq={seq}")) == (102, "File already pruned", None)
     assert envelope(indexer.get(f"/file/info/{seq}"))[2]["pruned"] is True
     assert envelope(indexer.get(f"/file?root={file.root}"))[0] == 101

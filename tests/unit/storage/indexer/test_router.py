@@ -1,6 +1,7 @@
 """The router is one full node, whatever stands behind it: halves, replicas, nodes that are slow, dead or lie."""
 
 import base64
+import socket
 import time
 from itertools import count
 from typing import Any
@@ -17,6 +18,13 @@ from zerog.storage.protocol.units import SEGMENT_BYTES
 from zerog.storage.wire.segments import BulkSegment
 
 seeds = count(1)
+
+
+def reserved_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def file_of(segments: int, more: int = 0) -> File:
@@ -43,6 +51,12 @@ def single(stage: Stage, nodes: list[Node]) -> Indexer:
     return stage.indexer(nodes[2].url)
 
 
+@pytest.fixture(scope="module")
+def near(stage: Stage, nodes: list[Node]) -> Indexer:
+    """A node in the same process, past its sockets."""
+    return stage.indexer(nodes[2].url, near=nodes)
+
+
 def read_back(indexer: Indexer, file: File, seq: int) -> bytes:
     parts = []
     sectors = -(-file.size // 256)
@@ -52,7 +66,7 @@ def read_back(indexer: Indexer, file: File, seq: int) -> bytes:
     return b"".join(parts)[: file.size]
 
 
-@pytest.mark.parametrize("which", ["indexer", "halves", "single"])
+@pytest.mark.parametrize("which", ["indexer", "halves", "single", "near"])
 @pytest.mark.parametrize("segments", [1, 5, 40])
 def test_a_file_goes_in_as_json_and_comes_back(
     stage: Stage, nodes: list[Node], which: str, segments: int, request: pytest.FixtureRequest
@@ -117,8 +131,10 @@ def test_a_thousand_segments_go_through(stage: Stage, nodes: list[Node], indexer
     assert indexer.service.budget.used_bytes == 0
 
 
-def test_binary_routes_of_the_router_are_those_of_a_node(stage: Stage, nodes: list[Node], indexer: Indexer, single: Indexer) -> None:
-    for router in (indexer, single):
+def test_binary_routes_of_the_router_are_those_of_a_node(
+    stage: Stage, nodes: list[Node], indexer: Indexer, single: Indexer, near: Indexer
+) -> None:
+    for router in (indexer, single, near):
         file = file_of(20, more=3)
         seq = stage.stored(file, router, *nodes)
         with router.node_client() as client:
@@ -162,6 +178,21 @@ def test_refusals_are_those_of_the_nodes(stage: Stage, nodes: list[Node], indexe
         assert indexer.router.rpc(method, *params) is None
         assert single.router.rpc(method, *params) is None
     assert indexer.router.rpc("zgs_uploadSegments", []) == 0
+
+
+@pytest.mark.parametrize("method", ["admin_getPeers", "\\u0061dmin_getPeers", "miner_start", "admin_shutdown"])
+def test_methods_for_the_own_machine_are_not_reached_through_the_router(stage: Stage, method: str) -> None:
+    """A node may have them on the port of all others; the router stands where everybody may ask."""
+    port = reserved_port()
+    node = stage.network.node(stage.chain, rpc_port=port, admin_port=port)
+    assert node.rpc("admin_getPeers") == {}
+    for indexer in (stage.indexer(node.url), stage.indexer(node.url, near=[node])):
+        body = f'{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[]}}'
+        for sent in (body, f"[{body}]", body.replace('"method"', '"method":"zgs_getStatus","method"')):
+            answer = indexer.http.post(f"{indexer.url}/node", content=sent).json()
+            error = (answer[0] if isinstance(answer, list) else answer)["error"]
+            assert error["code"] == -32601
+    assert node.rpc("zgs_getShardConfig") == {"shardId": 0, "numShard": 1}
 
 
 def test_data_for_a_file_that_no_block_announces_yet_goes_to_all_nodes(stage: Stage, nodes: list[Node], halves: Indexer) -> None:
