@@ -43,7 +43,9 @@ ADMIN = [
 
 HASHES = st.binary(min_size=32, max_size=32).map(lambda value: "0x" + value.hex())
 NUMBERS = st.one_of(
-    st.integers(-1, 5), st.sampled_from([2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), 10**40]), st.floats(allow_nan=False)
+    st.integers(-1, 5),
+    st.sampled_from([2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), 10**40]),
+    st.floats(allow_nan=False, allow_infinity=False),
 )
 SEGMENTS = st.fixed_dictionaries(
     {},
