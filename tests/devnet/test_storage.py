@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import anyio
 import httpx
 import msgspec
 import pytest
@@ -18,6 +19,8 @@ from zerog.chain.client import ChainClient
 from zerog.devnet.endpoints import Endpoints, StorageEndpoints
 from zerog.devnet.storage_proof import PROOF_FILE
 from zerog.networks import load, role_account
+from zerog.runtime.control import connect
+from zerog.runtime.ports import holder_of_port
 from zerog.storage.client import FileUnknownError, NodeClient, StorageClientError
 from zerog.storage.protocol.merkle import file_root
 from zerog.storage.protocol.shards import Shard
@@ -205,6 +208,65 @@ def test_after_zerog_reset_everything_begins_anew(zerog: Zerog) -> None:
         with pytest.raises(FileUnknownError):
             network.storage.read(root)
         assert [file.tx.data_merkle_root for file in network.storage.files().files] == [PROOF_ROOT]
+
+
+def test_a_checkpoint_of_the_whole_network_is_a_network_of_its_own(zerog: Zerog, tmp_path: Path) -> None:
+    """Chain and files at one block: what was stored before is in it, and nothing that came later."""
+    endpoints = zerog.up()
+    state = tmp_path / "copy" / ".zerog"
+    with library.connect("local", folder=zerog.folder) as network:
+        before = network.storage.upload(some_bytes(9, 400_000)).root
+
+        async def copy() -> None:
+            async with connect(zerog.folder / ".zerog" / "run" / "supervisor.sock") as supervisor:
+                await supervisor.ask("quiesce", block=int(network.chain.block_number()), timeout_s=WAIT_S_MAX)
+                await supervisor.ask("checkpoint", directory=state, timeout_s=WAIT_S_MAX)
+                await supervisor.ask("resume", timeout_s=WAIT_S_MAX)
+
+        anyio.run(copy)
+        after = network.storage.upload(some_bytes(10, 5_000)).root
+        assert network.storage.read(after) == some_bytes(10, 5_000)
+    zerog.down()
+    copied = Zerog(state.parent)
+    try:
+        again = copied.up()
+        assert ask(again, "eth_blockNumber") == "0x3"
+        assert again.storage != endpoints.storage
+        with library.connect("local", folder=copied.folder) as network:
+            assert network.storage.read(before) == some_bytes(9, 400_000)
+            with pytest.raises(FileUnknownError):
+                network.storage.read(after)
+    finally:
+        copied.down()
+
+
+def test_after_kill_9_of_the_chain_files_go_on(zerog: Zerog) -> None:
+    endpoints = zerog.up()
+    assert endpoints.chain is not None
+    port = int(endpoints.chain.http.rsplit(":", 1)[1])
+    first = holder_of_port(port)
+    assert first is not None
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: (now := holder_of_port(port)) is not None and now.pid != first.pid)
+    with library.connect("local", folder=zerog.folder) as network:
+        upload = network.storage.upload(some_bytes(11, 70_000))
+        assert network.storage.read(upload.root) == some_bytes(11, 70_000)
+
+
+def test_a_chain_that_makes_blocks_only_when_told_is_told_so_once(zerog: Zerog) -> None:
+    """And where it cannot be told either, the start ends with a reason."""
+    settings = zerog.folder / ".zerog" / "zerog.toml"
+    settings.parent.mkdir()
+    settings.write_text("[chain.run]\nautomine = false\n")
+    assert ask(zerog.up(), "eth_blockNumber") == "0x2"
+    zerog.down()
+    assert ask(zerog.up(), "eth_blockNumber") == "0x2"
+    zerog.down()
+    zerog.run("reset")
+    settings.write_text("[chain.run]\nautomine = false\ndev-methods = false\n")
+    errors = zerog.run("up", "--wait", "--port-base", "0", expect=1).stderr
+    assert "error [storage_not_proven]" in errors
+    assert "the chain makes none on demand" in errors
 
 
 def test_storage_alone_waits_for_a_chain_and_finds_it_in_its_folder(zerog: Zerog) -> None:

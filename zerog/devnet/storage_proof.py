@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import anyio
 from anyio import to_thread
 
-from zerog.chain.client import AsyncChainClient, RpcError
+from zerog.chain.client import AsyncChainClient, ReceiptTimeoutError, RpcError
 from zerog.contracts.storage import FIXED_PRICE, FLOW, submit_call
 from zerog.devnet.chain_place import ChainPlace
 from zerog.primitives import Account, Address, Wei
@@ -23,6 +23,7 @@ __all__ = ["PROOF_FILE", "StorageNotProvenError", "prove_storage"]
 
 PROOF_FILE: Final = b"This file was stored by the first start of this network, to prove that storage works.\n"
 PROOF_S_MAX: Final = 30.0
+BLOCK_S_MAX: Final = 10.0
 LOOK_S: Final = 0.01
 """Between two looks for what the nodes are about to do."""
 
@@ -77,7 +78,10 @@ async def _announce(chain: AsyncChainClient, account: Account, tree: FileTree, f
     if await chain.receipt(sent) is None:
         with suppress(RpcError):  # Without developer methods a block has to come by itself.
             await chain.request("evm_mine")
-    receipt = await chain.wait_for_receipt(sent, timeout_s=PROOF_S_MAX)
+    try:
+        receipt = await chain.wait_for_receipt(sent, timeout_s=BLOCK_S_MAX)
+    except ReceiptTimeoutError:
+        raise StorageNotProvenError(f"is in no block after {BLOCK_S_MAX:g} seconds: the chain makes none on demand") from None
     if not receipt.succeeded:
         raise StorageNotProvenError(f"was refused by the flow in transaction {sent}")
 
