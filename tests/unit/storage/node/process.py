@@ -23,7 +23,8 @@ class NodeProcess(Talker):
         super().__init__(url, http)
         self.process = process
         self.ids: Iterator[int] = count(1)
-        self.idle_kib = self.memory_kib("VmRSS")
+        self.idle_kib = 0
+        """Resident memory when nobody has asked for anything yet."""
 
     def memory_kib(self, which: str) -> int:
         """Resident memory: `VmRSS` now, `VmHWM` at its highest."""
@@ -64,7 +65,9 @@ def node_process(chain: Chain, folder: Path, *flags: str) -> Iterator[NodeProces
         assert process.stdout is not None
         try:
             event = json.loads(process.stdout.readline())
-            yield NodeProcess(process, event["ready"], http)
+            node = NodeProcess(process, event["ready"], http)
+            node.idle_kib = node.memory_kib("VmRSS")
+            yield node
         finally:
             process.terminate()
             process.wait(WAIT_S)

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from anyio.from_thread import BlockingPortal
 
@@ -99,6 +101,32 @@ def test_submissions_are_taken_back_with_their_blocks(network: Network, own_chai
         assert node.is_finalized(again)
         assert node.rpc("zgs_getFlowContext")[0] == flow_root(own_chain, again)
         assert node.keeper.counters.reorganizations >= 1
+
+
+def test_an_upload_whose_block_is_taken_back_meanwhile_is_told(network: Network, own_chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain goes back exactly while the disk writes."""
+    file = file_of(262144)
+    with network.running(own_chain) as node:
+        snapshot = own_chain.rpc("evm_snapshot")
+        [seq] = own_chain.submit(file.submission())
+        node.wait_for_seq(seq)
+        store = node.keeper.store
+        put = store.put
+
+        async def put_and_go_back(segments: Any) -> None:
+            await put(segments)
+            await anyio.to_thread.run_sync(own_chain.rpc, "evm_revert", snapshot)
+            while store.next_seq > seq:  # noqa: ASYNC110 - the node reads the chain meanwhile.
+                await anyio.sleep(0.002)
+
+        monkeypatch.setattr(store, "put", put_and_go_back)
+        refusal = node.refusal("zgs_uploadSegmentsByTxSeq", [file.segment(0)], seq)
+        assert refusal == (-32000, "Transaction reverted, please upload again", None)
+        monkeypatch.undo()
+        own_chain.submit(file_of(300).submission())
+        [again] = own_chain.submit(file.submission())
+        node.wait_for_seq(again)
+        assert node.is_finalized(again)
 
 
 def test_data_outlives_the_block_that_announced_it(network: Network, own_chain: Chain) -> None:
