@@ -90,10 +90,18 @@ class ChainClient:
         """The logs of a range of blocks that match."""
         return self._run(requests.logs(criteria, first, last))
 
-    def send(self, account: Account, to: bytes | None, *, value_wei: int = 0, data: bytes = b"") -> Hash32:
-        """Sign a transaction with the account's key and send it; returns its hash. Without `to` it creates a contract."""
+    def estimate_gas(self, sender: bytes, to: bytes | None, *, value_wei: int = 0, data: bytes = b"") -> int:
+        """Gas that a transaction needs. Raises `RpcError` where it would fail."""
+        return self._run(requests.estimate(sender, to, value_wei, data))
+
+    def send(self, account: Account, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None) -> Hash32:
+        """Sign a transaction with the account's key and send it; returns its hash. Without `to` it creates a contract.
+
+        The gas is estimated, if no limit is given. Raises `RpcError` where the estimate would fail.
+        """
         head = self.block("latest")
-        gas_limit = self._run(requests.estimate(account.address, to, value_wei, data))
+        if gas_limit is None:
+            gas_limit = self.estimate_gas(account.address, to, value_wei=value_wei, data=data)
         tip_wei = self._run(requests.tip())
         raw = sign_transaction(
             account,

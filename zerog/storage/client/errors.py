@@ -10,6 +10,7 @@ StorageClientError
 ├── WrongNetworkError            chain and nodes do not belong together
 ├── KeyMissingError              nobody pays
 ├── SubmissionRevertedError      the transaction did nothing
+├── NonceTakenError              others send for the same account
 ├── WaitTimeoutError             what should have happened has not
 ├── UploadRefusedError           no nodes take the segments
 ├── FileUnknownError             no node knows the file
@@ -22,7 +23,7 @@ StorageClientError
 
 from dataclasses import dataclass
 
-from zerog.primitives import Hash32
+from zerog.primitives import Address, Hash32
 from zerog.storage.protocol.errors import StorageError
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "KeyMissingError",
     "LocalFileError",
     "NoNodesError",
+    "NonceTakenError",
     "PeerAnswerError",
     "PeerError",
     "PeerRefusedError",
@@ -182,6 +184,19 @@ class SubmissionRevertedError(StorageClientError):
 
     def __str__(self) -> str:
         return f"transaction {self.transaction_hash} was reverted: {self.cause}"
+
+
+@dataclass(eq=False)
+class NonceTakenError(StorageClientError):
+    """Others send transactions for the same account all the time."""
+
+    account: Address
+
+    code = "nonce_taken"
+    remedy = "pay with an account that nobody else sends with"
+
+    def __str__(self) -> str:
+        return f"another program sends transactions for {self.account} and always takes the next nonce"
 
 
 @dataclass(eq=False)

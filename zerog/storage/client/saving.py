@@ -84,12 +84,12 @@ def _run(file: RemoteFile, part_file: IO[bytes], state_path: Path | None, *, sta
     with _state(state_path, whose, keep=bool(done)) as state:
 
         def take(part: Part) -> None:
-            position = part.start - start
-            for piece in file.part(part):
-                _write(descriptor, piece, position)
-                position += len(piece)
-            if state is not None:
-                with lock:
+            pieces, position = file.part(part), part.start - start
+            with lock:  # Threads that write to one file wait for each other anyway, and the system has them do so on the processor.
+                for piece in pieces:
+                    _write(descriptor, piece, position)
+                    position += len(piece)
+                if state is not None:
                     state.write(part.start.to_bytes(PLACE_BYTES, "big"))
             tally.add(done_bytes=part.end - part.start)
 

@@ -11,11 +11,14 @@ from zerog.contracts.storage import FIXED_PRICE, FLOW, Submit, batch_submit_call
 from zerog.contracts.submission import Submission
 from zerog.primitives import Account, Address, Data, DecodeError, Hash32, Wei, encode_data, encode_quantity
 from zerog.primitives.errors import RefusalError
-from zerog.storage.client.errors import SubmissionRevertedError
+from zerog.storage.client.errors import NonceTakenError, SubmissionRevertedError
 from zerog.storage.client.waiting import Deadline
 
 __all__ = ["Placed", "Submitter", "Transaction"]
 
+MANY_NODES: Final = 50
+"""From so many nodes on a submission's share of the gas is nearly the same."""
+GAS_ROOM_PERCENT: Final = 105
 NONCE_TRIES: Final = 10
 NONCE_TAKEN_TEXTS: Final = ("nonce too low", "replacement transaction underpriced", "already known")
 """Source: ethereum/go-ethereum, core/txpool/errors.go."""
@@ -52,6 +55,7 @@ class Submitter:
         self._flow: Final = flow
         self._lock: Final = threading.Lock()
         self._market: Address | None = None
+        self._gas_per_node = 0
 
     def price_per_sector_wei(self) -> Wei:
         """What the market asks now."""
@@ -69,18 +73,43 @@ class Submitter:
         submitter = self._account.address
         data = submit_call(submissions[0], submitter) if len(submissions) == 1 else batch_submit_call(submissions, submitter)
         with self._lock:
-            sent = self._send(fee_wei, data)
+            sent = self._send(fee_wei, data, sum(len(submission.nodes) for submission in submissions))
         return Transaction(sent, tuple(submissions), fee_wei, data)
 
-    def _send(self, fee_wei: Wei, data: bytes) -> Hash32:
+    def _send(self, fee_wei: Wei, data: bytes, nodes: int) -> Hash32:
         """Another program may send for the same account at the same moment: then one of them takes the next nonce."""
         for _ in range(NONCE_TRIES):
             try:
-                return self._chain.send(self._account, self._flow, value_wei=fee_wei, data=data)
+                gas_limit = self._gas_limit(fee_wei, data, nodes)
+                return self._chain.send(self._account, self._flow, value_wei=fee_wei, data=data, gas_limit=gas_limit)
             except RpcError as error:
                 if not any(text in error.message for text in NONCE_TAKEN_TEXTS):
                     raise _refusal(error) or error from error
-        return self._chain.send(self._account, self._flow, value_wei=fee_wei, data=data)
+        raise NonceTakenError(self._account.address)
+
+    def _gas_limit(self, fee_wei: Wei, data: bytes, nodes: int) -> int:
+        """Estimated for the first large batch; later ones need as much a node. To try that is a tenth of the work of an estimate."""
+        if nodes >= MANY_NODES and self._gas_per_node:
+            gas_limit = self._gas_per_node * nodes
+            try:
+                self._chain.request("eth_call", self._call(fee_wei, data) | {"gas": encode_quantity(gas_limit)}, "latest")
+            except RpcError:
+                self._gas_per_node = 0  # It needs more, or is refused: the estimate tells.
+            else:
+                return gas_limit
+        gas_limit = self._chain.estimate_gas(self._account.address, self._flow, value_wei=fee_wei, data=data)
+        if nodes >= MANY_NODES:
+            self._gas_per_node = -(-gas_limit * GAS_ROOM_PERCENT // (100 * nodes))
+        return gas_limit
+
+    def _call(self, fee_wei: Wei, data: bytes) -> dict[str, str]:
+        """A submission as a message call."""
+        return {
+            "from": encode_data(self._account.address),
+            "to": encode_data(self._flow),
+            "value": encode_quantity(fee_wei),
+            "input": encode_data(data),
+        }
 
     def wait(self, transaction: Transaction, deadline: Deadline) -> list[Placed]:
         """Places of its submissions, in their order.
@@ -105,14 +134,8 @@ class Submitter:
 
     def _why(self, transaction: Transaction, receipt: ReceiptAnswer) -> RefusalError:
         """Run the call again on the block before, to hear why it was refused."""
-        call = {
-            "from": encode_data(self._account.address),
-            "to": encode_data(self._flow),
-            "value": encode_quantity(transaction.fee_wei),
-            "input": encode_data(transaction.data),
-        }
         try:
-            self._chain.request("eth_call", call, encode_quantity(receipt.block_number - 1))
+            self._chain.request("eth_call", self._call(transaction.fee_wei, transaction.data), encode_quantity(receipt.block_number - 1))
         except RpcError as error:
             return _refusal(error) or SubmissionRevertedError(transaction.hash, error.message)
         return SubmissionRevertedError(

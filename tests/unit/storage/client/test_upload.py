@@ -216,6 +216,35 @@ def test_a_fee_that_is_too_low_is_said_in_the_flows_words(chain: Chain) -> None:
         submitter.send([FileTree(b"x").submission()], Wei(1))
 
 
+def test_gas_that_is_remembered_is_tried_before_it_is_used(chain: Chain) -> None:
+    submitter = Submitter(chain.client, ACCOUNTS[5], FLOW)
+    price_wei = submitter.price_per_sector_wei()
+    batch = [FileTree(pattern(4096, seed=index)).submission() for index in range(60)]
+    limits = []
+    for remembered in (0, None, 1):
+        if remembered is not None:
+            submitter._gas_per_node = remembered
+        placed = submitter.wait(submitter.send(batch, price_wei), Deadline(5))
+        assert [place.root for place in placed] == [submission.root for submission in batch]
+        limits.append(submitter._gas_per_node)
+    assert min(limits) > 90_000
+
+
+def test_programs_that_pay_with_one_account_do_not_stand_in_each_others_way(chain: Chain, node: Node) -> None:
+    uploads: list[int] = []
+
+    def pay(number: int) -> None:
+        with StorageClient(nodes=[node.url], chain=chain.client, account=ACCOUNTS[8]) as client:
+            uploads.append(client.upload(pattern(300, seed=number)).tx_seqs[0])
+
+    threads = [threading.Thread(target=pay, args=(200 + number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(uploads)) == 6
+
+
 def test_a_transaction_that_is_reverted_is_an_error_at_once(network: Network) -> None:
     chain = network.chain()
     submitter = Submitter(chain.client, ACCOUNTS[5], FLOW)
