@@ -44,6 +44,7 @@ __all__ = [
     "address_of",
     "aes256_ctr",
     "decode_transaction",
+    "first_segment_fault",
     "hkdf_sha256",
     "keccak256",
     "keccak256_many",
@@ -170,6 +171,12 @@ def segment_fault(
 ) -> tuple[_SegmentFault, str] | None:
     """What is wrong with segment `index` of a file: a kind and the reference's text; `None` if nothing is."""
 
+def first_segment_fault(
+    root: bytes, size_bytes: int, segments: Sequence[tuple[int, _ByteBuffer, Sequence[bytes], Sequence[bool]]]
+) -> tuple[int, _SegmentFault, str] | None:
+    """The first of several segments of a file (index, data, lemma, path) in which something is wrong: its place among them, and what as
+    `segment_fault` says it; `None` if nothing is. They are checked on all threads."""
+
 @final
 class FileTree:
     """The tree of a file, from one pass over its bytes on all threads. Raises `ValueError` for an empty file."""
@@ -188,6 +195,9 @@ class FileTree:
     def segment_proof(self, index: int) -> tuple[list[bytes], list[bool]]:
         """Lemma and path of a segment. Raises `IndexError`."""
 
+    def segment_proofs(self, first: int, count: int) -> list[tuple[list[bytes], list[bool]]]:
+        """Lemma and path of each of `count` segments from `first` on. Raises `IndexError`."""
+
 @final
 class SegmentTree:
     """The tree over the roots of a file's segments, without its bytes. Raises `ValueError` for a wrong number of them."""
@@ -199,6 +209,9 @@ class SegmentTree:
     def root(self) -> bytes: ...
     def segment_proof(self, index: int) -> tuple[list[bytes], list[bool]]:
         """Lemma and path of a segment. Raises `IndexError`."""
+
+    def segment_proofs(self, first: int, count: int) -> list[tuple[list[bytes], list[bool]]]:
+        """Lemma and path of each of `count` segments from `first` on. Raises `IndexError`."""
 
 @final
 class FlowTree:
@@ -214,8 +227,14 @@ class FlowTree:
     def append(self, start: int, nodes: Sequence[tuple[bytes, int]]) -> None:
         """Put a submission at sector `start`; what is skipped is zero. Raises `FlowRefusedError` and changes nothing if it does not fit."""
 
-    def proof(self, sector: int, inside: Sequence[bytes]) -> tuple[list[bytes], list[bool]]:
-        """Lemma and path of a sector. Raises `FlowRefusedError`.
+    def root_at(self, sectors: int) -> bytes:
+        """Root when the flow had `sectors`. Raises `FlowRefusedError`."""
+
+    def sectors_of_root(self, root: bytes, newest: int) -> int | None:
+        """How many sectors the flow had when `root` was its root; only the `newest` subtrees submitted are looked at."""
+
+    def proof(self, sector: int, inside: Sequence[bytes], sectors: int | None = None) -> tuple[list[bytes], list[bool]]:
+        """Lemma and path of a sector, when the flow had `sectors`; now, if that is left out. Raises `FlowRefusedError`.
 
         `inside`: leaf and siblings up to the node that was submitted, from the bottom; may be empty outside of any.
         """

@@ -71,6 +71,13 @@ impl SegmentTree {
         Ok(proof)
     }
 
+    /// The proofs of `count` segments from `first` on.
+    pub fn proofs(&self, first: u64, count: u64) -> Result<Vec<MerkleProof>, ShapeError> {
+        let segments = self.shape.padded_segments();
+        let end = first.checked_add(count).filter(|end| *end <= segments).ok_or(ShapeError::NoSegment { index: segments, segments })?;
+        (first..end).map(|index| self.proof(index)).collect()
+    }
+
     /// The perfect subtree of `height` (at least a segment) that begins at `sector`.
     fn node(&self, sector: u64, height: u32) -> SubtreeNode {
         SubtreeNode { root: self.levels[(height - SEGMENT_HEIGHT) as usize][(sector >> height) as usize], height }

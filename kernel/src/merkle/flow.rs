@@ -28,6 +28,8 @@ pub enum FlowError {
     ForeignCheckpoint(u64),
     #[error("nodes around sector {0} are not kept: they were submitted before the checkpoint that the flow was opened at")]
     NotKept(u64),
+    #[error("the flow never had {0} sectors, or so long ago that its nodes are not kept")]
+    NoLength(u64),
     #[error("the tree over the flow has no sector {0}")]
     NoSector(u64),
     #[error("sector {sector} lies in a submission of height {height}: its leaf and {height} siblings are needed, and must lead to it")]
@@ -135,7 +137,7 @@ impl FlowTree {
 
     /// Height of the tree: it is perfect, and the missing leaves are zero sectors.
     pub fn height(&self) -> u32 {
-        u64::BITS - (self.sectors - 1).leading_zeros()
+        height_of(self.sectors)
     }
 
     pub fn root(&self) -> Hash {
@@ -150,27 +152,53 @@ impl FlowTree {
         root
     }
 
-    /// From a sector to the root. Where the sector lies in a submission of some height, `inside` is its leaf and the siblings up to the
-    /// submission's node, from the bottom; elsewhere, and for a height of zero, it may be empty.
-    pub fn proof(&self, sector: u64, inside: &[Hash]) -> Result<MerkleProof, FlowError> {
-        if sector >> self.height() != 0 {
+    /// Root as it was when the flow had `sectors`.
+    pub fn root_at(&self, sectors: u64) -> Result<Hash, FlowError> {
+        if sectors != self.sectors && sectors != self.kept_from && !self.submitted_to(sectors) {
+            return Err(FlowError::NoLength(sectors));
+        }
+        self.node(height_of(sectors), 0, sectors)
+    }
+
+    /// How many sectors the flow had when `root` was its root, if that was so after one of the `newest` subtrees submitted.
+    pub fn sectors_of_root(&self, root: &Hash, newest: usize) -> Option<u64> {
+        if *root == self.root() {
+            return Some(self.sectors);
+        }
+        let mut ends = self.submitted.iter().rev().take(newest).map(|submitted| submitted.end());
+        ends.find(|sectors| self.root_at(*sectors).as_ref() == Ok(root))
+    }
+
+    /// From a sector to the root that the flow had when its length was `sectors`. Where the sector lies in a submission of some height,
+    /// `inside` is its leaf and the siblings up to the submission's node, from the bottom; elsewhere, and for a height of zero, it may be
+    /// empty.
+    pub fn proof(&self, sector: u64, inside: &[Hash], sectors: u64) -> Result<MerkleProof, FlowError> {
+        let root = self.root_at(sectors)?;
+        if sector >> height_of(sectors) != 0 {
             return Err(FlowError::NoSector(sector));
         }
-        let lowest = self.submission_of(sector).map_or(0, |submitted| submitted.height);
-        let node = self.node(lowest, sector >> lowest)?;
-        let path: Vec<bool> = (0..self.height()).map(|height| (sector >> height) & 1 == 0).collect();
+        let submitted = self.submission_of(sector).filter(|submitted| submitted.end() <= sectors);
+        let lowest = submitted.map_or(0, |submitted| submitted.height);
+        let node = self.node(lowest, sector >> lowest, sectors)?;
+        let path: Vec<bool> = (0..height_of(sectors)).map(|height| (sector >> height) & 1 == 0).collect();
         let mut lemma = if lowest == 0 && inside.is_empty() { vec![node] } else { inside.to_vec() };
         let leads_to_node = |leaf, siblings| lead(leaf, siblings, &path[..lowest as usize]) == node;
         if lemma.len() != lowest as usize + 1 || !leads_to_node(lemma[0], &lemma[1..]) {
             return Err(FlowError::Inside { sector, height: lowest });
         }
-        for height in lowest..self.height() {
-            lemma.push(self.node(height, (sector >> height) ^ 1)?);
+        for height in lowest..height_of(sectors) {
+            lemma.push(self.node(height, (sector >> height) ^ 1, sectors)?);
         }
         if !path.is_empty() {
-            lemma.push(self.root());
+            lemma.push(root);
         }
         Ok(MerkleProof { lemma, path })
+    }
+
+    /// Whether a submitted subtree ended where the flow has `sectors`.
+    fn submitted_to(&self, sectors: u64) -> bool {
+        let before = self.submitted.partition_point(|submitted| submitted.end() < sectors);
+        self.submitted.get(before).is_some_and(|submitted| submitted.end() == sectors)
     }
 
     /// The submission that `sector` lies in.
@@ -179,14 +207,14 @@ impl FlowTree {
         after.checked_sub(1).map(|index| self.submitted[index]).filter(|submitted| sector < submitted.end())
     }
 
-    /// Root of a perfect subtree that does not lie within a submission.
-    fn node(&self, height: u32, index: u64) -> Result<Hash, FlowError> {
+    /// Root of a perfect subtree that does not lie within a submission, when the flow had `sectors`.
+    fn node(&self, height: u32, index: u64, sectors: u64) -> Result<Hash, FlowError> {
         let start = index << height;
-        if start >= self.sectors {
+        if start >= sectors {
             return Ok(zero_root(height));
         }
-        if self.sectors - start < 1 << height {
-            return Ok(parent(&self.node(height - 1, index * 2)?, &self.node(height - 1, index * 2 + 1)?));
+        if sectors - start < 1 << height {
+            return Ok(parent(&self.node(height - 1, index * 2, sectors)?, &self.node(height - 1, index * 2 + 1, sectors)?));
         }
         match self.kept(height, index) {
             Some(root) => Ok(root),
@@ -225,7 +253,7 @@ impl FlowTree {
         }
         let mut start = 0u64;
         for node in &frontier {
-            if self.node(node.height, start >> node.height) != Ok(node.root) {
+            if self.node(node.height, start >> node.height, sectors) != Ok(node.root) {
                 return Err(FlowError::ForeignCheckpoint(sectors));
             }
             start += 1 << node.height;
@@ -237,6 +265,11 @@ impl FlowTree {
         (self.sectors, self.frontier) = (sectors, frontier);
         Ok(())
     }
+}
+
+/// Height of the tree over so many sectors.
+fn height_of(sectors: u64) -> u32 {
+    u64::BITS - (sectors - 1).leading_zeros()
 }
 
 fn read_checkpoint(bytes: &[u8]) -> Result<(u64, Vec<SubtreeNode>), FlowError> {

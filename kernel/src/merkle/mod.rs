@@ -17,7 +17,7 @@ mod tests;
 
 pub use file::{FileTree, SegmentTree};
 pub use flow::{FlowError, FlowTree};
-pub use proof::{MerkleProof, SegmentFault, verify_segment};
+pub use proof::{MerkleProof, ProvedSegment, SegmentFault, first_fault, verify_segment};
 pub use segment::{SubtreeNode, segment_root};
 pub use shape::{FileShape, SECTOR_BYTES, SEGMENT_BYTES, SEGMENT_HEIGHT, SEGMENT_SECTORS, ShapeError};
 pub use zeros::zero_root;

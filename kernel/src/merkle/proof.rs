@@ -1,5 +1,6 @@
 //! Proofs, and what can be wrong with a segment that somebody hands over with one.
 
+use rayon::prelude::*;
 use thiserror::Error;
 
 use super::segment::segment_root;
@@ -94,6 +95,29 @@ pub fn verify_segment(
         return Err(SegmentFault::DataMismatch);
     }
     check_rear_padding(shape, proof)
+}
+
+/// A segment as somebody hands it over.
+#[derive(Clone, Debug)]
+pub struct ProvedSegment<'a> {
+    pub index: u64,
+    pub data: &'a [u8],
+    pub proof: MerkleProof,
+}
+
+/// From so many on, segments are checked on all threads.
+const PARALLEL_SEGMENTS_MIN: usize = 2;
+
+/// The first of several segments of one file in which something is wrong: its place among them, and what.
+pub fn first_fault(path: HashPath, root: &Hash, size_bytes: u64, segments: &[ProvedSegment<'_>]) -> Option<(usize, SegmentFault)> {
+    let check = |(place, segment): (usize, &ProvedSegment<'_>)| {
+        let verdict = verify_segment(path, root, size_bytes, segment.index, segment.data, &segment.proof);
+        verdict.err().map(|fault| (place, fault))
+    };
+    if segments.len() < PARALLEL_SEGMENTS_MIN {
+        return segments.iter().enumerate().find_map(check);
+    }
+    segments.par_iter().enumerate().find_map_first(check)
 }
 
 /// The tree is not perfect, so the number of leaves decides what a step means.

@@ -8,7 +8,7 @@ use super::buffer::Bytes;
 use super::convert::HashBytes;
 use super::errors::FlowRefusedError;
 use crate::hash::HashPath;
-use crate::merkle::{self, FileShape, FlowError, Hash, MerkleProof, SegmentFault, ShapeError, SubtreeNode};
+use crate::merkle::{self, FileShape, FlowError, Hash, MerkleProof, ProvedSegment, SegmentFault, ShapeError, SubtreeNode};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FileTree>()?;
@@ -16,6 +16,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FlowTree>()?;
     module.add_function(wrap_pyfunction!(segment_root, module)?)?;
     module.add_function(wrap_pyfunction!(segment_fault, module)?)?;
+    module.add_function(wrap_pyfunction!(first_segment_fault, module)?)?;
     module.add_function(wrap_pyfunction!(zero_root, module)?)
 }
 
@@ -44,8 +45,15 @@ fn hashes_of<'py>(py: Python<'py>, hashes: &[Hash]) -> Vec<PyHash<'py>> {
     hashes.iter().map(|hash| hash_of(py, hash)).collect()
 }
 
-fn proof_of(py: Python<'_>, proof: MerkleProof) -> (Vec<PyHash<'_>>, Vec<bool>) {
+/// Lemma and path.
+type PyProof<'py> = (Vec<PyHash<'py>>, Vec<bool>);
+
+fn proof_of(py: Python<'_>, proof: MerkleProof) -> PyProof<'_> {
     (hashes_of(py, &proof.lemma), proof.path)
+}
+
+fn proofs_of(py: Python<'_>, proofs: Vec<MerkleProof>) -> Vec<PyProof<'_>> {
+    proofs.into_iter().map(|proof| proof_of(py, proof)).collect()
 }
 
 fn plain(hashes: Vec<HashBytes>) -> Vec<Hash> {
@@ -82,6 +90,28 @@ fn segment_fault(
     let proof = MerkleProof { lemma: plain(lemma), path };
     let verdict = data.with(py, |data| merkle::verify_segment(HashPath::best(), &root.0, size_bytes, index, data, &proof));
     verdict.err().map(|fault| (kind_of(fault), fault.to_string()))
+}
+
+/// The first of several segments of a file (index, data, lemma, path) in which something is wrong: its place, and what as `segment_fault`
+/// says it; `None` if nothing is. They are checked on all threads.
+#[pyfunction]
+fn first_segment_fault(
+    py: Python<'_>,
+    root: HashBytes,
+    size_bytes: u64,
+    segments: Vec<(u64, Bytes, Vec<HashBytes>, Vec<bool>)>,
+) -> Option<(usize, &'static str, String)> {
+    let (buffers, rest): (Vec<Bytes>, Vec<_>) = segments.into_iter().map(|(index, data, lemma, path)| (data, (index, lemma, path))).unzip();
+    let pairs = buffers.iter().zip(rest);
+    let views: Vec<_> = pairs
+        .map(|(data, (index, lemma, path))| ProvedSegment {
+            index,
+            data: data.as_slice(),
+            proof: MerkleProof { lemma: plain(lemma), path },
+        })
+        .collect();
+    let fault = py.detach(|| merkle::first_fault(HashPath::best(), &root.0, size_bytes, &views));
+    fault.map(|(place, fault)| (place, kind_of(fault), fault.to_string()))
 }
 
 fn kind_of(fault: SegmentFault) -> &'static str {
@@ -132,8 +162,13 @@ impl FileTree {
     }
 
     /// Lemma and path of a segment. Raises `IndexError`.
-    fn segment_proof<'py>(&self, py: Python<'py>, index: u64) -> PyResult<(Vec<PyHash<'py>>, Vec<bool>)> {
+    fn segment_proof<'py>(&self, py: Python<'py>, index: u64) -> PyResult<PyProof<'py>> {
         Ok(proof_of(py, self.0.segments().proof(index)?))
+    }
+
+    /// Lemma and path of each of `count` segments from `first` on. Raises `IndexError`.
+    fn segment_proofs<'py>(&self, py: Python<'py>, first: u64, count: u64) -> PyResult<Vec<PyProof<'py>>> {
+        Ok(proofs_of(py, self.0.segments().proofs(first, count)?))
     }
 }
 
@@ -160,8 +195,13 @@ impl SegmentTree {
     }
 
     /// Lemma and path of a segment. Raises `IndexError`.
-    fn segment_proof<'py>(&self, py: Python<'py>, index: u64) -> PyResult<(Vec<PyHash<'py>>, Vec<bool>)> {
+    fn segment_proof<'py>(&self, py: Python<'py>, index: u64) -> PyResult<PyProof<'py>> {
         Ok(proof_of(py, self.0.proof(index)?))
+    }
+
+    /// Lemma and path of each of `count` segments from `first` on. Raises `IndexError`.
+    fn segment_proofs<'py>(&self, py: Python<'py>, first: u64, count: u64) -> PyResult<Vec<PyProof<'py>>> {
+        Ok(proofs_of(py, self.0.proofs(first, count)?))
     }
 }
 
@@ -194,9 +234,21 @@ impl FlowTree {
         Ok(self.0.append(start, &nodes)?)
     }
 
-    /// Lemma and path of a sector. `inside`: leaf and siblings up to the node that was submitted, from the bottom. Raises `FlowRefusedError`.
-    fn proof<'py>(&self, py: Python<'py>, sector: u64, inside: Vec<HashBytes>) -> PyResult<(Vec<PyHash<'py>>, Vec<bool>)> {
-        Ok(proof_of(py, self.0.proof(sector, &plain(inside))?))
+    /// Root when the flow had `sectors`. Raises `FlowRefusedError`.
+    fn root_at<'py>(&self, py: Python<'py>, sectors: u64) -> PyResult<PyHash<'py>> {
+        Ok(hash_of(py, &self.0.root_at(sectors)?))
+    }
+
+    /// How many sectors the flow had when `root` was its root; only the `newest` subtrees submitted are looked at.
+    fn sectors_of_root(&self, py: Python<'_>, root: HashBytes, newest: usize) -> Option<u64> {
+        py.detach(|| self.0.sectors_of_root(&root.0, newest))
+    }
+
+    /// Lemma and path of a sector, when the flow had `sectors` (now, if that is left out). `inside`: leaf and siblings up to the node that
+    /// was submitted, from the bottom. Raises `FlowRefusedError`.
+    #[pyo3(signature = (sector, inside, sectors=None))]
+    fn proof<'py>(&self, py: Python<'py>, sector: u64, inside: Vec<HashBytes>, sectors: Option<u64>) -> PyResult<PyProof<'py>> {
+        Ok(proof_of(py, self.0.proof(sector, &plain(inside), sectors.unwrap_or_else(|| self.0.sectors()))?))
     }
 
     /// All that is needed to go on from here.

@@ -14,9 +14,21 @@ from zerog.primitives import Hash32
 from zerog.storage.protocol.errors import EmptyFileError, SegmentParameterError, SegmentProofError
 from zerog.storage.protocol.submission import Submission, SubmissionNode
 
-__all__ = ["ByteBuffer", "FileTree", "MerkleProof", "SegmentTree", "file_root", "segment_root", "verify_segment", "zero_root"]
+__all__ = [
+    "ByteBuffer",
+    "FileTree",
+    "MerkleProof",
+    "ProvedSegment",
+    "SegmentTree",
+    "faulty_segment",
+    "file_root",
+    "segment_root",
+    "verify_segment",
+    "zero_root",
+]
 
 ByteBuffer: TypeAlias = bytes | bytearray | memoryview
+SegmentRefusal: TypeAlias = SegmentParameterError | SegmentProofError
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,10 @@ class FileTree:
         """From the root of segment `index` to the file's. Raises `IndexError`."""
         return _proof(self._tree.segment_proof(index))
 
+    def segment_proofs(self, first: int, count: int) -> list[MerkleProof]:
+        """Of `count` segments from `first` on. Raises `IndexError`."""
+        return list(map(_proof, self._tree.segment_proofs(first, count)))
+
 
 class SegmentTree:
     """The tree of a file of which the roots of the segments are known, and the bytes need not be here."""
@@ -95,6 +111,10 @@ class SegmentTree:
     def segment_proof(self, index: int) -> MerkleProof:
         """From the root of segment `index` to the file's. Raises `IndexError`."""
         return _proof(self._tree.segment_proof(index))
+
+    def segment_proofs(self, first: int, count: int) -> list[MerkleProof]:
+        """Of `count` segments from `first` on. Raises `IndexError`."""
+        return list(map(_proof, self._tree.segment_proofs(first, count)))
 
 
 def _proof(parts: tuple[list[bytes], list[bool]]) -> MerkleProof:
@@ -120,9 +140,33 @@ def verify_segment(root: Hash32, *, size_bytes: int, index: int, data: ByteBuffe
     `SegmentProofError` in the reference's order and words.
     """
     fault = _kernel.segment_fault(root, size_bytes, index, data, proof.lemma, proof.path)
+    if fault is not None:
+        raise _refusal(*fault)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedSegment:
+    """A segment as it is uploaded, whole sectors without padding sectors, and its way to the file's root."""
+
+    index: int
+    data: ByteBuffer
+    proof: MerkleProof
+
+
+def faulty_segment(root: Hash32, *, size_bytes: int, segments: Sequence[ProvedSegment]) -> tuple[int, SegmentRefusal] | None:
+    """The first of several segments of one file that `verify_segment` would refuse: its place and the refusal; `None` if all hold.
+
+    They are checked on all threads, so this is the way for more than one.
+    """
+    parts = [(segment.index, segment.data, segment.proof.lemma, segment.proof.path) for segment in segments]
+    fault = _kernel.first_segment_fault(root, size_bytes, parts)
     if fault is None:
-        return
-    kind, cause = fault
+        return None
+    place, kind, cause = fault
+    return place, _refusal(kind, cause)
+
+
+def _refusal(kind: str, cause: str) -> SegmentRefusal:
     if parameter := FAULTY_PARAMETER.get(kind):
-        raise SegmentParameterError(parameter, cause)
-    raise SegmentProofError(cause)
+        return SegmentParameterError(parameter, cause)
+    return SegmentProofError(cause)

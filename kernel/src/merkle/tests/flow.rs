@@ -61,8 +61,8 @@ fn submit(flow: &mut FlowTree, plain: &mut PlainFlow, data: &[u8], skip: u64) {
 
 /// The proof of `sector`, given as little as is needed.
 fn prove(flow: &FlowTree, plain: &PlainFlow, sector: u64) -> Result<MerkleProof, FlowError> {
-    match flow.proof(sector, &[]) {
-        Err(FlowError::Inside { height, .. }) => flow.proof(sector, &plain.inside(sector, height)),
+    match flow.proof(sector, &[], flow.sectors()) {
+        Err(FlowError::Inside { height, .. }) => flow.proof(sector, &plain.inside(sector, height), flow.sectors()),
         other => other,
     }
 }
@@ -100,9 +100,9 @@ fn the_flow_reaches_up_to_the_last_position() {
     let mut flow = FlowTree::new();
     flow.append(1 << 62, &[SubtreeNode { root: [1; 32], height: 62 }]).unwrap();
     assert_eq!((flow.sectors(), flow.height()), (1 << 63, 63));
-    let sentinel = flow.proof(0, &[]).unwrap();
+    let sentinel = flow.proof(0, &[], flow.sectors()).unwrap();
     assert_eq!((sentinel.computed_root(), sentinel.path.len()), (Some(flow.root()), 63));
-    assert_eq!(flow.proof(1 << 63, &[]), Err(FlowError::NoSector(1 << 63)));
+    assert_eq!(flow.proof(1 << 63, &[], flow.sectors()), Err(FlowError::NoSector(1 << 63)));
 }
 
 #[test]
@@ -110,10 +110,38 @@ fn a_sector_within_a_submission_needs_its_own_siblings() {
     let (mut flow, mut plain) = (FlowTree::new(), PlainFlow::new());
     submit(&mut flow, &mut plain, &pattern(1024), 0);
     let inside = plain.inside(5, 2);
-    assert_eq!(flow.proof(5, &[]), Err(FlowError::Inside { sector: 5, height: 2 }));
-    assert_eq!(flow.proof(5, &inside[..2]), Err(FlowError::Inside { sector: 5, height: 2 }));
-    assert_eq!(flow.proof(6, &inside), Err(FlowError::Inside { sector: 6, height: 2 }));
-    assert_eq!(flow.proof(5, &inside).unwrap().computed_root(), Some(flow.root()));
+    assert_eq!(flow.proof(5, &[], flow.sectors()), Err(FlowError::Inside { sector: 5, height: 2 }));
+    assert_eq!(flow.proof(5, &inside[..2], flow.sectors()), Err(FlowError::Inside { sector: 5, height: 2 }));
+    assert_eq!(flow.proof(6, &inside, flow.sectors()), Err(FlowError::Inside { sector: 6, height: 2 }));
+    assert_eq!(flow.proof(5, &inside, flow.sectors()).unwrap().computed_root(), Some(flow.root()));
+}
+
+#[test]
+fn the_past_is_proved_as_it_was() {
+    let (mut flow, mut plain) = (FlowTree::new(), PlainFlow::new());
+    let mut past = vec![(flow.clone(), plain.clone())];
+    for (place, size) in [700, 5000, 1, 257, 9000, 513].into_iter().enumerate() {
+        submit(&mut flow, &mut plain, &vec![place as u8 + 1; size], 0);
+        past.push((flow.clone(), plain.clone()));
+    }
+    for (then, then_plain) in &past {
+        let (sectors, root) = (then.sectors(), then.root());
+        assert_eq!((flow.root_at(sectors), flow.sectors_of_root(&root, usize::MAX)), (Ok(root), (sectors > 1).then_some(sectors)));
+        for sector in 0..then_plain.padded().len() as u64 {
+            let proof = prove(then, then_plain, sector).unwrap();
+            assert_eq!(
+                flow.proof(sector, &then_plain.inside(sector, 0), sectors).or_else(|error| match error {
+                    FlowError::Inside { height, .. } => flow.proof(sector, &then_plain.inside(sector, height), sectors),
+                    other => Err(other),
+                }),
+                Ok(proof)
+            );
+        }
+    }
+    assert_eq!(flow.root_at(17), Err(FlowError::NoLength(17)), "within a submission");
+    assert_eq!(flow.root_at(flow.sectors() + 1), Err(FlowError::NoLength(flow.sectors() + 1)));
+    assert_eq!(flow.sectors_of_root(&[9; 32], usize::MAX), None);
+    assert_eq!(flow.sectors_of_root(&past[1].0.root(), 1), None, "longer ago than was looked at");
 }
 
 #[test]

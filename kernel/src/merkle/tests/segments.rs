@@ -95,6 +95,27 @@ fn data_hidden_in_the_padding_is_found() {
     assert_eq!(verdict, Err(SegmentFault::PaddingMismatch));
 }
 
+#[test]
+fn the_first_wrong_segment_of_several_is_named() {
+    let data = pattern(10 * SEGMENT_BYTES + 300);
+    let tree = tree(&data);
+    let pieces: Vec<_> = (0..11).map(|index| uploaded(&data, index)).collect();
+    let proofs = tree.segments().proofs(0, 11).unwrap();
+    let mut segments: Vec<_> =
+        proofs.into_iter().zip(&pieces).zip(0..).map(|((proof, data), index)| ProvedSegment { index, data, proof }).collect();
+    let size = data.len() as u64;
+    let fault = |segments: &[ProvedSegment<'_>]| first_fault(HashPath::best(), &tree.root(), size, segments);
+    assert_eq!((fault(&[]), fault(&segments[10..]), fault(&segments)), (None, None, None));
+    segments[7].data = &pieces[6];
+    segments[9].data = &pieces[10];
+    assert_eq!(fault(&segments), Some((7, SegmentFault::DataMismatch)));
+    assert_eq!(fault(&segments[8..]), Some((1, SegmentFault::DataLength)));
+    for (first, count) in [(0, 12), (11, 1), (u64::MAX, 2)] {
+        assert_eq!(tree.segments().proofs(first, count), Err(ShapeError::NoSegment { index: 11, segments: 11 }));
+    }
+    assert_eq!(tree.segments().proofs(11, 0), Ok(vec![]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -1,6 +1,7 @@
 """The flow: where submissions begin, its root, its proofs, its checkpoints."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,11 +13,11 @@ from tests.unit.storage.protocol.vectors import FLOW
 from zerog._kernel import FlowRefusedError
 from zerog.primitives import ZERO_HASH, Hash32
 from zerog.storage.protocol.errors import InvalidSubmissionError
-from zerog.storage.protocol.flow import FIRST_SECTOR, FlowTree, start_sector, verify_sector
-from zerog.storage.protocol.merkle import FileTree
+from zerog.storage.protocol.flow import FIRST_SECTOR, FlowTree, segment_of_sector, siblings_inside, start_sector, verify_sector
+from zerog.storage.protocol.merkle import FileTree, MerkleProof
 from zerog.storage.protocol.padding import padded_sectors_of
 from zerog.storage.protocol.submission import Submission, SubmissionNode, node_heights
-from zerog.storage.protocol.units import SEGMENT_SECTORS
+from zerog.storage.protocol.units import SEGMENT_BYTES, SEGMENT_SECTORS
 
 
 def test_the_flow_agrees_with_the_contract() -> None:
@@ -120,6 +121,69 @@ def test_a_flow_goes_on_from_its_checkpoint_and_back_to_it(before: list[int], af
     for tree in (opened, flow.tree):
         tree.unwind(checkpoint)
         assert (tree.root, tree.checkpoint()) == (root, checkpoint)
+
+
+SECTOR_SIZES = [1, 300, 257 * 256, SEGMENT_BYTES, SEGMENT_BYTES + 1, 300_000, 3 * SEGMENT_BYTES, 5 * SEGMENT_BYTES + 1, 17 * SEGMENT_BYTES]
+"""Within a segment, whole segments, a last one that is padded in part, and one that is all padding."""
+
+
+def sector_proof(flow: Flow, start: int, data: bytes, sector: int, *, sectors: int | None = None) -> MerkleProof:
+    """As a node proves a sector: from what it keeps of the file's segment."""
+    tree = FileTree(data)
+    index = segment_of_sector(len(data), sector)
+    segment = memoryview(data)[index * SEGMENT_BYTES : (index + 1) * SEGMENT_BYTES]
+    inside = siblings_inside(tree.submission(), sector, segment, tree.segment_proof(index).lemma[1:-1])
+    return flow.tree.proof(start + sector, inside, sectors=sectors)
+
+
+@pytest.fixture(scope="module")
+def filled() -> tuple[Flow, list[tuple[int, bytes]]]:
+    """A flow with files of many shapes: where each begins, and its bytes."""
+    flow, files = Flow(), []
+    for size_bytes in SECTOR_SIZES:
+        data = pattern(size_bytes)
+        files.append((start_sector(flow.tree.sectors, FileTree(data).submission()), data))
+        flow.submit(size_bytes)
+    return flow, files
+
+
+def test_every_file_proves_its_sectors(filled: tuple[Flow, list[tuple[int, bytes]]]) -> None:
+    flow, files = filled
+    root = flow.tree.root
+    assert root == plain.flow_root(flow.leaves)
+    for start, data in files:
+        padded = padded_sectors_of(len(data))
+        borders = [border + near for border in range(0, padded, SEGMENT_SECTORS) for near in (-1, 0, 1, 700)]
+        for sector in sorted({place for place in [*borders, padded - 1] if 0 <= place < padded}):
+            proof = sector_proof(flow, start, data, sector)
+            assert (proof.lemma[0], proof.lemma[-1]) == (flow.leaves[start + sector], root)
+            assert verify_sector(root, sector=start + sector, proof=proof)
+
+
+def test_a_sector_is_proved_to_an_old_root(filled: tuple[Flow, list[tuple[int, bytes]]]) -> None:
+    flow, files = filled
+    for (start, data), (next_start, _) in pairwise(files):
+        sectors = start + padded_sectors_of(len(data))
+        assert sectors <= next_start
+        root = Hash32(plain.flow_root(flow.leaves[:sectors]))
+        assert (flow.tree.root_at(sectors), flow.tree.sectors_of_root(root)) == (root, sectors)
+        proof = sector_proof(flow, start, data, 0, sectors=sectors)
+        assert proof.lemma[-1] == root
+        assert verify_sector(root, sector=start, proof=proof)
+    with pytest.raises(FlowRefusedError, match="never had 9999999 sectors"):
+        flow.tree.root_at(9_999_999)
+    assert flow.tree.sectors_of_root(ZERO_HASH) is None
+
+
+def test_a_sector_that_a_file_does_not_have_is_a_mistake() -> None:
+    submission = FileTree(pattern(3 * SEGMENT_BYTES)).submission()
+    for sector in (-1, 3 * SEGMENT_SECTORS):
+        with pytest.raises(ValueError, match="has no sector"):
+            siblings_inside(submission, sector, b"", ())
+    with pytest.raises(ValueError, match="1 siblings of segment 0 are needed, not 0"):
+        siblings_inside(submission, 0, b"", ())
+    with pytest.raises(InvalidSubmissionError, match="end before sector 2048"):
+        siblings_inside(replace(submission, nodes=submission.nodes[:1]), 2048, b"", ())
 
 
 def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:

@@ -16,7 +16,17 @@ from tests.unit.storage.protocol.plain import pattern
 from tests.unit.storage.protocol.vectors import FILES, PROOFS, ZERO_HIGHEST, ZERO_SECTOR, ZERO_SEGMENT, FileVector, ProofVector
 from zerog.primitives import Hash32
 from zerog.storage.protocol.errors import EmptyFileError, SegmentParameterError, SegmentProofError
-from zerog.storage.protocol.merkle import FileTree, MerkleProof, SegmentTree, file_root, segment_root, verify_segment, zero_root
+from zerog.storage.protocol.merkle import (
+    FileTree,
+    MerkleProof,
+    ProvedSegment,
+    SegmentTree,
+    faulty_segment,
+    file_root,
+    segment_root,
+    verify_segment,
+    zero_root,
+)
 from zerog.storage.protocol.padding import padded_sectors_of_segment, segments_of
 from zerog.storage.protocol.units import SECTOR_BYTES, SEGMENT_BYTES
 
@@ -134,6 +144,23 @@ def test_a_tree_needs_the_root_of_each_segment() -> None:
 def test_more_bytes_than_sectors_are_refused() -> None:
     with pytest.raises(ValueError, match="257 bytes do not make 1"):
         segment_root(bytes(257), 1)
+
+
+def test_the_first_wrong_segment_of_several_is_refused_as_alone() -> None:
+    data = pattern(5 * SEGMENT_BYTES + 1)
+    tree = FileTree(data)
+    proofs = tree.segment_proofs(0, 6)
+    assert proofs == [tree.segment_proof(index) for index in range(6)] == SegmentTree(len(data), tree.segment_roots).segment_proofs(0, 6)
+    segments = [ProvedSegment(index, memoryview(uploaded(data, index)), proof) for index, proof in enumerate(proofs)]
+    assert faulty_segment(tree.root, size_bytes=len(data), segments=segments) is None
+    segments[2] = replace(segments[2], data=uploaded(data, 1))
+    segments[4] = replace(segments[4], data=b"")
+    place, refusal = faulty_segment(tree.root, size_bytes=len(data), segments=segments) or (None, None)
+    assert (place, type(refusal), str(refusal)) == (2, SegmentProofError, "data hash mismatch")
+    place, refusal = faulty_segment(tree.root, size_bytes=len(data), segments=segments[3:]) or (None, None)
+    assert (place, type(refusal), str(refusal)) == (1, SegmentParameterError, "Invalid params: data")
+    with pytest.raises(IndexError, match="no segment 6"):
+        tree.segment_proofs(3, 4)
 
 
 SIZE = 4456448
