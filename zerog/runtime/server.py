@@ -12,7 +12,7 @@ from uvicorn.server import Server
 from zerog.runtime.http.config import ServerConfig
 from zerog.runtime.http.front import FrontDoor, OpenFront
 from zerog.runtime.http.limits import HttpLimits
-from zerog.runtime.http.protocol import HttpProtocol
+from zerog.runtime.http.protocol import HttpProtocol, new_connection
 from zerog.runtime.http.watch import Sweeper
 from zerog.runtime.http.websocket import WebSocketProtocol
 from zerog.runtime.ports import listen, local_url
@@ -84,7 +84,7 @@ def _config(app: Any, limits: HttpLimits) -> ServerConfig:
     return ServerConfig(
         app,
         limits=limits,
-        http=HttpProtocol,
+        http=new_connection,
         ws=WebSocketProtocol,
         ws_max_size=limits.body_bytes_max,
         ws_ping_interval=limits.ping_s,

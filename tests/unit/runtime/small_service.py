@@ -57,6 +57,8 @@ class SmallService:
     """What was executed, in order."""
     opened: anyio.Event = field(default_factory=anyio.Event)
     """Lets `small_wait` answer."""
+    waiting: int = 0
+    """How many calls of `small_wait` have begun."""
     connection: Connection | None = None
     """The last one that subscribed."""
     ended: list[str] = field(default_factory=list)
@@ -109,6 +111,7 @@ async def crash_later(_service: SmallService) -> None:
 
 @small.method("wait")
 async def wait(service: SmallService) -> bool:
+    service.waiting += 1
     await service.opened.wait()
     service.journal.append("waited")
     return True

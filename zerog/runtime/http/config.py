@@ -5,7 +5,9 @@ from typing import Any, Final, TypeAlias
 
 from uvicorn.config import Config
 
+from zerog.runtime.http.intake import READ_BYTES
 from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.memory import RequestMemory
 
 __all__ = ["DirectAnswers", "ServerConfig"]
 
@@ -19,6 +21,9 @@ class ServerConfig(Config):
     def __init__(self, app: Any, *, limits: HttpLimits, **options: Any) -> None:
         super().__init__(app, **options)
         self.limits: Final = limits
+        self.memory: Final = RequestMemory(limits.requests_bytes_max)
+        self.scratch: Final = memoryview(bytearray(READ_BYTES))
+        """What all connections read into, where memory is counted."""
         self.connection_count = 0
         """How many there have been."""
         self.known_heads: Final[dict[bytes, tuple[int, DirectAnswers]]] = {}

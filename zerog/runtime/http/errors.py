@@ -11,6 +11,7 @@ __all__ = [
     "HeadersTooLargeError",
     "HttpRefusalError",
     "MalformedRequestError",
+    "MemoryBusyError",
     "MethodNotAllowedError",
     "PathNotFoundError",
     "RequestTimeoutError",
@@ -130,6 +131,18 @@ class TooManyConnectionsError(HttpRefusalError):
 
     def __str__(self) -> str:
         return f"limit exceeded: more than {self.connections_max} connections"
+
+
+class MemoryBusyError(HttpRefusalError):
+    """A body that does not say how long it is has become longer than there is room for beside the others."""
+
+    code = "memory_busy"
+    remedy = "send the body with a Content-Length, so that it can wait its turn"
+    http_status = 503
+    rpc_code = -32005
+
+    def __str__(self) -> str:
+        return "too many bodies are under way for one of unknown length"
 
 
 @dataclass(eq=False)

@@ -18,7 +18,7 @@ from uvicorn.server import Server
 from zerog.runtime.http.config import ServerConfig
 from zerog.runtime.http.guard import Guard
 from zerog.runtime.http.limits import HttpLimits
-from zerog.runtime.http.protocol import Begun, HttpProtocol
+from zerog.runtime.http.protocol import Begun, new_connection
 
 __all__ = ["Front", "FrontDoor", "OpenFront", "plain_hosts"]
 
@@ -83,7 +83,7 @@ class FrontDoor:
         """Go on with a connection; one that has been reset meanwhile is gone."""
         server = self._server
         begun = Begun(unsent=unsent, unread=unread, served=served)
-        protocol = partial(HttpProtocol, self._config, server.server_state, server.lifespan.state, begun=begun)
+        protocol = partial(new_connection, self._config, server.server_state, server.lifespan.state, begun=begun)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
         except OSError as error:

@@ -11,12 +11,11 @@ This builds on inner classes of uvicorn, which is therefore pinned to one minor 
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final, Protocol, cast
 
 import httptools
 import structlog
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from zerog.primitives.errors import RefusalError
@@ -31,10 +30,12 @@ from zerog.runtime.http.errors import (
     TooManyConnectionsError,
 )
 from zerog.runtime.http.guard import Headers
+from zerog.runtime.http.intake import Flow, Intake
+from zerog.runtime.http.metered import MeteredProtocol, Phase, Share
 from zerog.runtime.http.refusal import end_sending, raw_response
 from zerog.runtime.http.watch import NO_LIMIT, Stage, Watch
 
-__all__ = ["Begun", "DirectApplication", "HttpProtocol"]
+__all__ = ["Begun", "DirectApplication", "HttpProtocol", "new_connection"]
 
 log = structlog.get_logger(__name__)
 
@@ -87,25 +88,12 @@ class Begun:
     """Whether it has answered some."""
 
 
-class Phase(Enum):
-    """What a connection is doing, as far as reading goes."""
-
-    CONNECTED = "connected"
-    HEADERS = "headers"
-    BODY = "body"
-    COMPLETE = "complete"
-    LINGERING = "lingering"
-    """Refused; what still comes is thrown away."""
-
-
 # Bound once, because they are read several times in every request.
 CONNECTED, HEADERS, BODY, COMPLETE, LINGERING = Phase
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(MeteredProtocol):
     """One client on HTTP/1.1: answers 400, 408, 413 and 431 itself, and tells the client why before it closes."""
-
-    config: ServerConfig
 
     def __init__(
         self,
@@ -118,7 +106,6 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.begun: Final = begun
-        self.limits: Final = config.limits
         self.direct_answers: Final = getattr(config.app, "direct_answers", None)
         self.phase = CONNECTED
         self.running: RequestResponseCycle | DirectCycle | None = None
@@ -129,21 +116,20 @@ class HttpProtocol(HttpToolsProtocol):
         self.chunk = b""
         self.is_at_boundary = True
         self.later_bytes = 0
-        self.body_bytes = 0
-        self.early_body: list[bytes] = []
-        self.drain_count = 0
         self.watch: Final = Watch()
 
     # What arrives.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = Flow(transport)
         self.number = self.config.connection_count = self.config.connection_count + 1
         connections_max = self.limits.connections_max
         if len(self.connections) > connections_max:
             self._make_room(connections_max)
         if self.begun is not None and self.phase is CONNECTED:
             self._go_on(self.begun)
+            self.loop.call_soon(self.flow.insist)
 
     def _go_on(self, begun: Begun) -> None:
         """Take a connection up where a front left it."""
@@ -182,6 +168,13 @@ class HttpProtocol(HttpToolsProtocol):
             running.disconnected = True
             running.message_event.set()
         super().connection_lost(exc)
+        self._drop_body()
+        self.memory.give_back(self.unsent_share_bytes)
+        self.unsent_share_bytes = 0
+        for cycle, share in tuple(self.shares.items()):
+            if cycle is not running:  # It will never run.
+                del self.shares[cycle]
+                self.memory.give_back(share.size_bytes if share.is_taken else 0)
 
     def data_received(self, data: bytes) -> None:
         if self.phase is LINGERING:
@@ -199,6 +192,7 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             if self.phase is HEADERS or self.phase is BODY:
                 self._check_unfinished()
+        self.chunk = b""
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client may close its sending half and still wait for the answer."""
@@ -207,11 +201,6 @@ class HttpProtocol(HttpToolsProtocol):
         elif self.phase is COMPLETE and self.is_busy:
             self.cycle.keep_alive = False
         return self.is_busy
-
-    def resume_writing(self) -> None:
-        """Remember that the client has read something."""
-        self.drain_count += 1
-        super().resume_writing()
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -243,9 +232,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # `_upgrade` goes on with it.
         if not self.is_opened:
-            if self._answer_at_once():
+            share = self._share_of_complete(self.body_bytes) if self.is_counted else Share()
+            if share.is_taken and self._answer_at_once(share.size_bytes):
                 return
-            self._open()
+            self._open(share)
         super().on_message_complete()
         self.phase = COMPLETE
 
@@ -255,24 +245,30 @@ class HttpProtocol(HttpToolsProtocol):
         known = self.config.known_heads.get(data[:head_bytes])
         if known is None or len(data) != head_bytes + known[0] or self.is_busy or self.flow.write_paused:
             return False
+        share_bytes = 0
+        if self.is_counted:
+            share = self._share_of_complete(known[0])
+            if not share.is_taken:
+                return False
+            share_bytes = share.size_bytes
         self.request_count += 1
         try:
-            self._send_directly(known[1](data[head_bytes:]))
+            self._answer_directly(known[1], data[head_bytes:], share_bytes)
         except Exception:
             log.exception("direct_answer_failed")
             self.refuse(BrokenServerError())
         return True
 
-    def _answer_at_once(self) -> bool:
+    def _answer_at_once(self, share_bytes: int) -> bool:
         """The direct way: nothing is under way, nothing is unread, the connection stays open, and the application agrees."""
         if self.direct_answers is None or self.flow.write_paused or self.is_busy or not self.parser.should_keep_alive():
             return False
         answers: DirectAnswers | None = self.direct_answers(self.parser.get_method(), self.url, self.headers)
         if answers is None:
             return False
-        body = self.early_body[0] if len(self.early_body) == 1 else b"".join(self.early_body)
+        body = self._take_early_body()
         self._remember_head(len(body), answers)
-        self._send_directly(answers(body))
+        self._answer_directly(answers, body, share_bytes)
         return True
 
     def _remember_head(self, body_bytes: int, answers: DirectAnswers) -> None:
@@ -284,29 +280,37 @@ class HttpProtocol(HttpToolsProtocol):
                 known.clear()
             known[self.chunk[:head_bytes]] = (body_bytes, answers)
 
-    def _send_directly(self, response: bytes | Awaitable[bytes]) -> None:
+    def _answer_directly(self, answers: DirectAnswers, body: bytes, share_bytes: int) -> None:
+        self.body_share_bytes = share_bytes  # If this fails, the refusal gives it back.
+        response = answers(body)
+        self.body_share_bytes = 0
         self.phase = COMPLETE
         if isinstance(response, bytes):
             self.transport.write(response)
+            if share_bytes:
+                self._give_back(share_bytes, len(response))
             self.server_state.total_requests += 1
         else:
-            self._await_answer(response)
+            self._await_answer(response, share_bytes)
 
-    def _await_answer(self, response: Awaitable[bytes]) -> None:
+    def _await_answer(self, response: Awaitable[bytes], share_bytes: int) -> None:
         """The task belongs to the server, which waits for it or cancels it when it stops, as with uvicorn's own."""
         cycle = DirectCycle()
         self.cycle = cast("RequestResponseCycle", cycle)
         self.running = cycle
-        task = self.loop.create_task(self._answer_later(cycle, response))
+        task = self.loop.create_task(self._answer_later(cycle, response, share_bytes))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _answer_later(self, cycle: DirectCycle, response: Awaitable[bytes]) -> None:
+    async def _answer_later(self, cycle: DirectCycle, response: Awaitable[bytes], share_bytes: int) -> None:
+        answer = b""
         try:
             answer = await response
         except Exception:
             log.exception("direct_answer_failed")
             answer, cycle.keep_alive = raw_response(BrokenServerError()), False
+        finally:
+            self._give_back(share_bytes, len(answer))
         cycle.response_complete = True
         if cycle.disconnected or self.transport.is_closing():
             return
@@ -315,19 +319,21 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
-    def _open(self) -> None:
-        """Start the application on this request, the usual way."""
+    def _open(self, share: Share | None = None) -> None:
+        """Start the application on this request, the usual way: with the whole body if it has all come, and then when memory allows."""
         headers, url, expects = self.headers, self.url, self.expect_100_continue
         super().on_message_begin()
         self.scope["headers"] = self.headers = headers
         self.url, self.expect_100_continue = url, expects
         super().on_headers_complete()
         self.is_opened = True
-        if self.early_body:
-            body = self.early_body[0] if len(self.early_body) == 1 else b"".join(self.early_body)
+        if share is None:
+            for part in self.early_body:
+                super().on_body(part)
             self.early_body = []
-            self.cycle.body = body  # type: ignore[assignment] # Replaced by `on_body` with a copy, if there is more.
-            self.cycle.message_event.set()
+        else:
+            share.body = self._take_early_body()
+            self.shares[self.cycle] = share
 
     def _upgrade(self, rest: bytes) -> None:
         if self._should_upgrade() and self.is_busy:
@@ -366,8 +372,12 @@ class HttpProtocol(HttpToolsProtocol):
             on_the_wire = FRAMING_FACTOR * limits.body_bytes_max + limits.headers_bytes_max
             if announced > limits.body_bytes_max or self.later_bytes > on_the_wire:
                 self.refuse(BodyTooLargeError(limits.body_bytes_max))
-            elif not self.is_opened and (self.direct_answers is None or self.expect_100_continue):
+            elif self.is_opened:
+                return
+            elif self.direct_answers is None:
                 self._open()
+            else:
+                self._find_room(announced)
 
     def _abort_parsing(self, refusal: RefusalError) -> None:
         """Leave the parser from inside one of its callbacks; `data_received` then refuses."""
@@ -394,7 +404,11 @@ class HttpProtocol(HttpToolsProtocol):
 
         async def run(scope: Any, receive: Any, _send: Any) -> None:
             try:
-                await app(scope, receive, send_if_open)
+                share = self.shares.get(cycle)
+                if share is None:
+                    await app(scope, receive, send_if_open)
+                else:
+                    await self._run_with(share, app, cycle, scope, send_if_open)
             except asyncio.CancelledError:
                 if not cycle.disconnected:
                     raise
@@ -426,6 +440,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer an error, stop sending, and read on for a moment, so that the answer is not lost in a reset connection."""
         is_begun = self.phase is BODY and self.is_opened
         self.phase = LINGERING
+        self._drop_body()
+        self.flow.let_go()
         if self.transport.is_closing():
             return
         running = self.running
@@ -450,6 +466,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def check(self, now_s: float) -> None:
         """Called by the sweeper: act if this connection has been where it is for too long."""
+        if self.memory.is_contended and self._is_stalled(now_s):
+            return
         is_answered = not self.is_busy
         stage, limit_s = self._stage(is_answered=is_answered)
         if not self.watch.is_overdue(stage, limit_s, now_s):
@@ -473,6 +491,19 @@ class HttpProtocol(HttpToolsProtocol):
             return ("unread", self.drain_count, self.watch.falls(unread_bytes)), limits.unread_s
         if self.phase is COMPLETE:
             return ("idle", self.request_count, 0), limits.idle_s if is_answered else NO_LIMIT
-        if self.flow.read_paused:
+        if self.flow.read_paused or self.flow.is_held:
             return ("paused", self.request_count, 0), NO_LIMIT
         return (self.phase.value, self.request_count, 0), limits.body_s if self.phase is BODY else limits.headers_s
+
+
+def new_connection(
+    config: ServerConfig,
+    server_state: ServerState,
+    app_state: dict[str, Any],
+    _loop: asyncio.AbstractEventLoop | None = None,
+    *,
+    begun: Begun | None = None,
+) -> Intake | HttpProtocol:
+    """What the transport of a new connection is given: itself, or something that reads for it where memory is counted."""
+    connection = HttpProtocol(config, server_state, app_state, _loop, begun=begun)
+    return Intake(connection, config.scratch) if config.memory.is_counted else connection

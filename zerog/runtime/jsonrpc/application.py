@@ -100,14 +100,14 @@ class JsonRpcApplication:
             await refuse(send, MethodNotAllowedError(method, POST_ONLY), *verdict.cors_headers)
 
     async def _answer_calls(self, dispatcher: Dispatcher, scope: Scope, receive: Receive, send: Send, verdict: Verdict) -> None:
+        caller = CALLERS[self._guard.may_use_dev(scope["headers"])]
         try:
-            body = await read_body(receive, self._body_bytes_max)
+            answer = dispatcher.answer(await read_body(receive, self._body_bytes_max), caller)  # No name keeps the body while it waits.
         except BodyTooLargeError as error:
             await refuse(send, error, *verdict.cors_headers)
         except ClientGoneError:
             return
         else:
-            answer = dispatcher.answer(body, CALLERS[self._guard.may_use_dev(scope["headers"])])
             if not isinstance(answer, bytes):
                 answer = await answer
             await respond(send, 200, answer, JSON, *verdict.cors_headers)

@@ -172,7 +172,7 @@ class Dispatcher:
         try:
             result = method.handler(self._context, *given, *method.decoder.decode(request.params))
             if type(result) is CoroutineType:
-                return self._finish(method, request, result, started)
+                return self._finish(method, request.without_parameters(), result, started)
             answer = _answer(request, result)
         except Exception as error:  # noqa: BLE001 - a bug in a method must not take the connection along; it is logged.
             answer = _failure(request, method, error)

@@ -22,6 +22,9 @@ SERVER_ERROR: Final = -32000
 """The code of an error that has none of its own, as in geth."""
 
 
+SHORT_BYTES: Final = 4_096
+"""A body, or its parameters, about which it is not worth thinking."""
+
 ABSENT: Final = msgspec.Raw()
 """In place of a member that a request does not have; compare by identity."""
 
@@ -33,6 +36,13 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     jsonrpc: Literal["2.0"]
     id: msgspec.Raw = ABSENT
     params: msgspec.Raw = ABSENT
+
+    def without_parameters(self) -> "Request":
+        """The same for its answer. What was decoded from a body holds on to all of it; so this lets go of a large one."""
+        if len(memoryview(self.params)) <= SHORT_BYTES:
+            return self
+        identifier = self.id if self.id is ABSENT else self.id.copy()
+        return Request(method=self.method, jsonrpc=self.jsonrpc, id=identifier)
 
 
 class BrokenEntry(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +76,7 @@ def parse_body(body: bytes, *, calls_max: int) -> Entry | list[Entry]:
     try:
         if not body.isascii():
             body.decode()
-        is_flat = body.count(b"[") + body.count(b"{") <= DEPTH_MAX
+        is_flat = _has_few(body, b"[") and _has_few(body, b"{")
         if body[:1] != b"{" and body.lstrip(b" \t\r\n")[:1] == b"[":
             return _parse_batch(body, calls_max, is_flat=is_flat)
         return _parse_entry(body, is_flat=is_flat)
@@ -152,6 +162,18 @@ def _explain(text: bytes | msgspec.Raw, detail: str) -> BrokenEntry:
     if not identifier or identifier[0] not in _ID_STARTS:
         identifier = _NULL
     return BrokenEntry(identifier, InvalidRequestError(detail))
+
+
+def _has_few(body: bytes, bracket: bytes) -> bool:
+    """Whether there are at most half of `DEPTH_MAX` brackets of one kind. To search a long body is quicker than to count in it."""
+    if len(body) <= SHORT_BYTES:
+        return body.count(bracket) <= DEPTH_MAX // 2
+    position = -1
+    for _ in range(DEPTH_MAX // 2 + 1):
+        position = body.find(bracket, position + 1)
+        if position < 0:
+            return True
+    return False
 
 
 def _is_too_deep(params: bytes) -> bool:
