@@ -15,7 +15,7 @@ from zerog.chain.client import AsyncChainClient
 from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.http.asgi import AsgiApplication
 from zerog.runtime.http.guard import AccessRules, Guard
-from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.limits import BULK_LIMITS
 from zerog.runtime.http.pages import RolePages
 from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
 from zerog.runtime.server import serve
@@ -44,7 +44,7 @@ ADMIN_HOST: Final = "127.0.0.1"
 STORE_FOLDER: Final = "store"
 PROBE_FILES: Final = 16
 """Newest submissions among which the probe looks for a file to read back."""
-LIMITS: Final = HttpLimits(body_bytes_max=32 << 20)
+LIMITS: Final = BULK_LIMITS
 """Ten segments of a Go client, which are 3.5 MB, and some more."""
 
 log = structlog.get_logger(__name__)
