@@ -3,8 +3,9 @@
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from zerog.primitives import Hash32
@@ -21,6 +22,16 @@ CACHED_CHUNKS_MAX: Final = 16_384
 """At most 8 MiB of bitmaps."""
 DROPPED_AT_ONCE: Final = 16_384
 """Rows of dropped files that one transaction deletes, so that uploads get their turn between."""
+ROWS_AT_ONCE: Final = (512, 64, 8, 1)
+"""Rows of one statement; SQLite takes 32,766 values."""
+COUNT_KNOWN: Final = "SELECT count(*) FROM files WHERE root IN (ROWS)"
+INSERT_FILES: Final = (
+    "INSERT INTO files (root, padded_sectors, held) VALUES ROWS ON CONFLICT (root) DO UPDATE SET held = held + excluded.held"
+)
+INSERT_SEGMENTS: Final = (
+    "INSERT INTO segments SELECT id, column2, column3, column4, column5, column6, column7"
+    " FROM (VALUES ROWS) CROSS JOIN files ON root = column1"
+)
 INDEX_MAX: Final = 1 << 63
 
 
@@ -116,7 +127,7 @@ class SegmentIndex:
         for segment, place in zip(segments, appended.places, strict=True):
             by_root.setdefault(segment.root, []).append((segment, place))
         with self._catalogue.transaction() as connection:
-            new_files = sum(_insert(connection, root, added) for root, added in by_root.items())
+            new_files = _insert(connection, by_root)
             _grow(connection, appended)
             _count(connection, "files", new_files)
             _count(connection, "segments", len(segments))
@@ -233,25 +244,42 @@ class SegmentIndex:
             return dict(connection.execute("DELETE FROM data_files WHERE sealed = 1 AND live_segments = 0 RETURNING id, end").fetchall())
 
 
-def _insert(connection: sqlite3.Connection, root: Hash32, added: Sequence[tuple[SegmentWrite, Place]]) -> bool:
-    """Note segments of one file; whether it was unknown."""
-    found = connection.execute("SELECT id FROM files WHERE root = ?", (root,)).fetchone()
-    if found is None:
-        inserted = connection.execute(
-            "INSERT INTO files (root, padded_sectors, held) VALUES (?, ?, ?)", (root, added[0][0].padded_sectors, len(added))
-        )
-        file = inserted.lastrowid
-    else:
-        (file,) = found
-        connection.execute("UPDATE files SET held = held + ? WHERE id = ?", (len(added), file))
-    connection.executemany(
-        "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            (file, segment.index, place.data_file, place.offset, place.siblings, place.data_bytes, segment.segment_root)
-            for segment, place in added
-        ),
-    )
-    return found is None
+def _insert(connection: sqlite3.Connection, by_root: Mapping[Hash32, Sequence[tuple[SegmentWrite, Place]]]) -> int:
+    """Note segments of files; how many of the files were unknown.
+
+    In few statements with many rows each: every step of one lets go of the interpreter, and takes a while to have it again where others
+    are busy.
+    """
+    known = 0
+    for roots in _chunks([(root,) for root in by_root]):
+        known += connection.execute(_query(COUNT_KNOWN, roots), _values(roots)).fetchone()[0]
+    for files in _chunks([(root, added[0][0].padded_sectors, len(added)) for root, added in by_root.items()]):
+        connection.execute(_query(INSERT_FILES, files), _values(files))
+    for segments in _chunks([_row(segment, place) for added in by_root.values() for segment, place in added]):
+        connection.execute(_query(INSERT_SEGMENTS, segments), _values(segments))
+    return len(by_root) - known
+
+
+def _row(segment: SegmentWrite, place: Place) -> tuple[object, ...]:
+    return (segment.root, segment.index, place.data_file, place.offset, place.siblings, place.data_bytes, segment.segment_root)
+
+
+def _chunks(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
+    """Rows in portions of few sizes, so that their statements are prepared once."""
+    begin = 0
+    for size in ROWS_AT_ONCE:
+        while len(rows) - begin >= size:
+            yield rows[begin : begin + size]
+            begin += size
+
+
+def _query(query: str, rows: Sequence[tuple[object, ...]]) -> str:
+    """A statement with a question mark for each value of `rows`."""
+    return query.replace("ROWS", ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows)))
+
+
+def _values(rows: Iterable[tuple[object, ...]]) -> tuple[object, ...]:
+    return tuple(chain.from_iterable(rows))
 
 
 def _grow(connection: sqlite3.Connection, appended: Appended) -> None:
