@@ -162,8 +162,12 @@ class Catalogue:
 
     def _note(self, refusal: StoreFailedError) -> StoreFailedError:
         if not isinstance(refusal, StoreFullError):
-            self.failure = refusal
+            self.note_failure(refusal)
         return refusal
+
+    def note_failure(self, failure: StoreFailedError) -> None:
+        """Write nothing any more. What is kept is a copy, since an error that was raised holds on to what was on the stack."""
+        self.failure = replace(failure)
 
     def copy_to(self, path: Path) -> None:
         """Leave a copy of what is committed now. Raises `OSError`, `StoreDamagedError`."""

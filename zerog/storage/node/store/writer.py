@@ -139,8 +139,15 @@ class Writer:
                 self._queue.remove(job)
 
     def _run(self) -> None:
-        while (group := self._next_group()) is not None:
-            self._carry_out(group)
+        while self._carry_out_next():
+            pass  # No name here holds what was written, so that it is not kept in memory while the next is waited for.
+
+    def _carry_out_next(self) -> bool:
+        group = self._next_group()
+        if group is None:
+            return False
+        self._carry_out(group)
+        return True
 
     def _next_group(self) -> list[Job] | None:
         with self._changed:
@@ -213,7 +220,7 @@ class Writer:
 
     def _give_up(self, failure: StoreFailedError) -> StoreFailedError:
         log.error("store_failed", cause=failure.cause)
-        self._catalogue.failure = failure
+        self._catalogue.note_failure(failure)
         return failure
 
     def freed(self, size_bytes: int) -> None:

@@ -1,5 +1,7 @@
 """The queue of the writer: who waits, who gets in, and what a call that is given up leaves behind."""
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -132,3 +134,33 @@ async def test_each_caller_gets_an_error_of_its_own(tmp_path: Path) -> None:
                 await store.put(some_file("any", 5000).segments)
             errors.append(caught.value)
         assert len({id(error) for error in errors}) == 3
+
+
+async def test_what_was_written_is_not_kept_in_memory(tmp_path: Path) -> None:
+    (segment,) = some_file("written", SEGMENT_BYTES).segments
+    with Store.open(tmp_path) as store:
+        before = sys.getrefcount(segment)
+        await store.put([segment])
+        await until(lambda: sys.getrefcount(segment) == before)
+
+
+async def test_what_could_not_be_written_is_not_kept_in_memory(tmp_path: Path) -> None:
+    (segment,) = some_file("not written", SEGMENT_BYTES).segments
+    with Store.open(tmp_path) as store:
+        await store.put(some_file("before", 300).segments)
+        os.close(store._files._descriptor)
+        store._files._descriptor = os.open(store._files.path(1), os.O_RDONLY)  # Into this nothing can be written.
+        before = sys.getrefcount(segment)
+        assert await failure_of(store, segment) == "[Errno 9] Bad file descriptor"
+        await until(lambda: sys.getrefcount(segment) == before)
+        assert await failure_of(store, segment) == "[Errno 9] Bad file descriptor"
+        await until(lambda: sys.getrefcount(segment) == before)
+        assert store.failure is not None
+
+
+async def failure_of(store: Store, segment: SegmentWrite) -> str:
+    try:
+        await store.put([segment])
+    except StoreFailedError as error:
+        return error.cause
+    return "none"
