@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.http.asgi import AsgiApplication, Receive, Scope, Send
 from zerog.runtime.http.errors import PathNotFoundError
 from zerog.runtime.http.guard import AccessRules, Guard
-from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.limits import BULK_LIMITS
 from zerog.runtime.http.pages import RolePages
 from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
 from zerog.runtime.server import serve
@@ -65,7 +66,7 @@ class StorageIndexer:
         self._gateway: AsgiApplication | None = None
         self.budget: Final = ByteBudget(settings.buffer_bytes)
         self._dispatcher: Final = Dispatcher(self.locations, [indexer])
-        self._node_app: Final = RouterApplication(self.router, self.budget, body_bytes_max=settings.body_bytes_max)
+        self._node_app: Final = RouterApplication(self.router, body_bytes_max=settings.body_bytes_max)
 
     async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole indexer."""
@@ -88,17 +89,12 @@ class StorageIndexer:
 
     async def _serve(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         settings = self.settings
-        limits = HttpLimits(body_bytes_max=settings.body_bytes_max)
+        limits = replace(BULK_LIMITS, body_bytes_max=settings.body_bytes_max)
         guard = Guard(AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False))
         mounts = {NODE_PATH: self._answer_node, "/file": self._answer_rest, "/files": self._answer_rest}
         pages = RolePages(probe=self.probe, metrics=self.metrics)
         app = JsonRpcApplication(self._dispatcher, guard, pages=pages, limits=limits, mounts=mounts)
-
-        async def without_direct_answers(scope: Scope, receive: Receive, send: Send) -> None:
-            # The direct way takes whole bodies from all clients at once; this one reads as much of each as there is room for.
-            await app(scope, receive, send)
-
-        await serve(without_direct_answers, settings.host, settings.port, limits=limits, task_status=task_status)
+        await serve(app, settings.host, settings.port, limits=limits, task_status=task_status)
 
     @property
     def dispatchers(self) -> Mapping[str, Dispatcher]:

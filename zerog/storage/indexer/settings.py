@@ -46,8 +46,8 @@ class IndexerSettings:
     hedge_s: float = 0.15
     """Seconds after which a second node is asked for the same data, where the first one's usual time is not yet known or longer."""
     buffer_bytes: int = 64 * MIB
-    """Memory for data on its way through the indexer, all clients together."""
-    body_bytes_max: int = 100 * MIB
+    """Memory for files on their way to clients, all clients together."""
+    body_bytes_max: int = 32 * MIB
     """Longest request."""
     folder_file_bytes_max: int = 100 * MIB
     """Longest file that is served from inside a folder."""
