@@ -175,7 +175,7 @@ class FileFinder:
 
 async def _ask(nodes: Sequence[Node], name: Name, *, need_available: bool) -> tuple[list[tuple[Node, FileInfo]], list[Node]]:
     """Those that know a file, with what they know, and those that do not. Who does not answer is in neither list, and counts as dead."""
-    call = calls.file_info_by_seq(name) if isinstance(name, int) else calls.file_info(name, need_available=need_available)
+    call = calls.file_info_by_seq(int(name)) if isinstance(name, int) else calls.file_info(name, need_available=need_available)
 
     async def ask(node: Node) -> FileInfo | None:
         return await node.upstream.call(call)

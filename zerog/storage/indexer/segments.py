@@ -18,7 +18,7 @@ from zerog.storage.indexer.errors import SegmentsMissingError
 from zerog.storage.indexer.files import Place
 from zerog.storage.indexer.nodes import Node, NodeDirectory
 from zerog.storage.protocol.errors import SegmentParameterError, SegmentProofError
-from zerog.storage.protocol.merkle import verify_segment
+from zerog.storage.protocol.merkle import ProvedSegment, faulty_segment
 from zerog.storage.protocol.padding import uploaded_bytes_of_segment
 from zerog.storage.wire.segments import BulkSegment
 
@@ -172,12 +172,13 @@ async def _fetch_json(node: Node, place: Place, indexes: Sequence[int]) -> list[
 
 def _verify(place: Place, segments: Sequence[BulkSegment]) -> None:
     """Raises `SegmentParameterError` and `SegmentProofError`."""
-    for segment in segments:
-        try:
-            proof = segment.to_proof()
-        except ValueError as error:
-            raise SegmentProofError(str(error)) from None
-        verify_segment(place.root, size_bytes=place.size_bytes, index=segment.index, data=segment.data, proof=proof)
+    try:
+        proved = [ProvedSegment(segment.index, segment.data, segment.to_proof()) for segment in segments]
+    except ValueError as error:
+        raise SegmentProofError(str(error)) from None
+    fault = faulty_segment(place.root, size_bytes=place.size_bytes, segments=proved)
+    if fault is not None:
+        raise fault[1]
 
 
 def _blame(outcome: Asked[Segments]) -> None:

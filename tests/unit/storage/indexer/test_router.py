@@ -224,6 +224,35 @@ def test_what_the_flow_has_is_found_wherever_it_is(stage: Stage, nodes: list[Nod
     assert halves.router.rpc("zgs_getShardConfig") == {"shardId": 0, "numShard": 1}
 
 
+def test_numbers_may_be_written_as_text(stage: Stage, nodes: list[Node], halves: Indexer) -> None:
+    """As some clients do; nodes are asked with numbers, whatever they themselves would take."""
+    file = file_of(2)
+    seq = stage.stored(file, halves, *nodes)
+    for text in (str(seq), hex(seq)):
+        assert halves.router.rpc("zgs_getFileInfoByTxSeq", text) == halves.router.rpc("zgs_getFileInfoByTxSeq", seq)
+        assert halves.router.rpc("zgs_checkFileFinalized", text) is True
+        assert halves.router.rpc("zgs_downloadSegmentByTxSeq", text, "0", "1024") == file.segment(0)["data"]
+    assert halves.router.rpc("zgs_listFiles", str(seq), "1")["files"][0]["tx"]["seq"] == seq
+    assert halves.router.rpc("zgs_getSectorProof", "1", None) == nodes[0].rpc("zgs_getSectorProof", 1, None)
+
+
+def test_a_node_that_is_behind_is_waited_for_once(stage: Stage, nodes: list[Node]) -> None:
+    [late] = stage.nodes("0/1", confirmations=1_000)
+    indexer = stage.indexer(nodes[2].url, late.url)
+    file = file_of(2)
+    [seq] = stage.chain.submit(file.submission())
+    nodes[2].wait_for_seq(seq)
+    assert indexer.router.rpc("zgs_getFileInfo", str(file.root), True)["tx"]["seq"] == seq
+    asked = late.node.metrics()
+    assert b"zgs_getFileInfo" in asked, "it was asked again until the time was over"
+    started = time.monotonic()
+    for _ in range(3):
+        assert not indexer.router.rpc("zgs_getFileInfoByTxSeq", seq)["finalized"]
+    assert time.monotonic() - started < 3 * 0.9, "who needs longer is not waited for again"
+    assert indexer.router.rpc("zgs_uploadSegmentsByTxSeq", [file.segment(0), file.segment(1)], seq) == 0
+    assert indexer.router.rpc("zgs_getFileInfo", str(file.root), True)["finalized"]
+
+
 def test_files_are_listed_once_with_the_state_that_they_have_together(stage: Stage, nodes: list[Node], halves: Indexer) -> None:
     file = file_of(4)
     seq = stage.stored(file, halves, *nodes)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from zerog.primitives import Hash32, Uint64
+from zerog.primitives import Hash32
 from zerog.runtime.jsonrpc import Namespace
 from zerog.storage.client import calls
 from zerog.storage.client.calls import Call
@@ -24,6 +24,7 @@ from zerog.storage.protocol.shards import EVERYTHING
 from zerog.storage.protocol.units import SECTOR_BYTES, SEGMENT_SECTORS
 from zerog.storage.wire.files import Availability, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus, ShardConfig
+from zerog.storage.wire.parameters import FileName, Number
 from zerog.storage.wire.segments import BulkSegment, FileProof, SegmentWithProof
 
 __all__ = ["zgs"]
@@ -32,6 +33,7 @@ zgs: Final = Namespace("zgs")
 
 STORED: Final = 0
 """What an upload answers: the official clients take it for success, unlike null. Source: npm `@0gfoundation/0g-ts-sdk`."""
+PAGE_FILES: Final = 100
 SECTORS_MAX: Final = 1024
 """Read at once. Source: 0gfoundation/0g-storage-node, `node/rpc/src/zgs/impl.rs`."""
 
@@ -87,27 +89,27 @@ async def get_flow_context(router: Router) -> msgspec.Raw:
 
 
 @zgs.method("getSectorProof")
-async def get_sector_proof(router: Router, sector_index: int, flow_root: Hash32 | None = None) -> msgspec.Raw:
+async def get_sector_proof(router: Router, sector_index: Number, flow_root: Hash32 | None = None) -> msgspec.Raw:
     """Proof of a sector in the flow."""
-    return await _ask_any(router, "zgs_getSectorProof", (sector_index, flow_root), sector_index // SEGMENT_SECTORS)
+    return await _ask_any(router, "zgs_getSectorProof", (int(sector_index), flow_root), sector_index // SEGMENT_SECTORS)
 
 
 @zgs.method("getHashAtNodeIndex")
-async def get_hash_at_node_index(router: Router, index: int) -> msgspec.Raw:
+async def get_hash_at_node_index(router: Router, index: Number) -> msgspec.Raw:
     """Root of a segment of the flow."""
-    return await _ask_any(router, "zgs_getHashAtNodeIndex", (index,), index)
+    return await _ask_any(router, "zgs_getHashAtNodeIndex", (int(index),), index)
 
 
 @zgs.method("getDataByNodeIndex")
-async def get_data_by_node_index(router: Router, index: int) -> msgspec.Raw:
+async def get_data_by_node_index(router: Router, index: Number) -> msgspec.Raw:
     """Data of a segment of the flow."""
-    return await _ask_any(router, "zgs_getDataByNodeIndex", (index,), index)
+    return await _ask_any(router, "zgs_getDataByNodeIndex", (int(index),), index)
 
 
 @zgs.method("getMetaDataByNodeIndex")
-async def get_metadata_by_node_index(router: Router, index: int) -> msgspec.Raw:
+async def get_metadata_by_node_index(router: Router, index: Number) -> msgspec.Raw:
     """What a node knows of a segment of the flow, for people."""
-    return await _ask_any(router, "zgs_getMetaDataByNodeIndex", (index,), index)
+    return await _ask_any(router, "zgs_getMetaDataByNodeIndex", (int(index),), index)
 
 
 # What files there are.
@@ -121,23 +123,23 @@ async def get_file_info(router: Router, root: Hash32, need_available: bool = Fal
 
 
 @zgs.method("getFileInfoByTxSeq")
-async def get_file_info_by_tx_seq(router: Router, tx_seq: int) -> FileInfo | None:
+async def get_file_info_by_tx_seq(router: Router, tx_seq: Number) -> FileInfo | None:
     """The file of a submission."""
     found = await router.finder.find(tx_seq)
     return None if found is None else found.info
 
 
 @zgs.method("checkFileFinalized")
-async def check_file_finalized(router: Router, name: int | str) -> bool | None:
+async def check_file_finalized(router: Router, file: FileName) -> bool | None:
     """Whether all of a file is there."""
-    found = await router.finder.find(_name_of(name))
+    found = await router.finder.find(file.name)
     return None if found is None else found.info.finalized
 
 
 @zgs.method("getAvailability")
-async def get_availability(router: Router, name: int | str) -> Availability | None:
+async def get_availability(router: Router, file: FileName) -> Availability | None:
     """Which segments of a file are there, on whatever node."""
-    found = await router.finder.find(_name_of(name), need_available=False)
+    found = await router.finder.find(file.name, need_available=False)
     if found is None:
         return None
     place = found.place
@@ -156,10 +158,15 @@ async def get_availability(router: Router, name: int | str) -> Availability | No
 
 
 @zgs.method("listFiles")
-async def list_files(router: Router, cursor: Uint64 | None = None, limit: int = 100) -> FilePage:
+async def list_files(router: Router, cursor: Number | None = None, limit: Number | None = None) -> FilePage:
     """A page of files, in the order of their submissions."""
     nodes = await router.directory.live()
-    outcomes = await ask_all(nodes, lambda node: node.upstream.call(calls.list_files(cursor, limit)))
+    outcomes = await ask_all(
+        nodes,
+        lambda node: node.upstream.call(
+            calls.list_files(None if cursor is None else int(cursor), PAGE_FILES if limit is None else int(limit))
+        ),
+    )
     pages = [(outcome.node, outcome.answer) for outcome in outcomes if outcome.answer is not None]
     if not pages:
         raise _why(outcomes, "files")
@@ -184,41 +191,41 @@ async def upload_segments(router: Router, segments: list[msgspec.Raw]) -> int:
 
 
 @zgs.method("uploadSegmentByTxSeq")
-async def upload_segment_by_tx_seq(router: Router, segment: msgspec.Raw, tx_seq: int) -> int:
+async def upload_segment_by_tx_seq(router: Router, segment: msgspec.Raw, tx_seq: Number) -> int:
     """Keep a segment of a submission."""
-    await router.uploads.send([segment], tx_seq, alone=True)
+    await router.uploads.send([segment], int(tx_seq), alone=True)
     return STORED
 
 
 @zgs.method("uploadSegmentsByTxSeq")
-async def upload_segments_by_tx_seq(router: Router, segments: list[msgspec.Raw], tx_seq: int) -> int:
+async def upload_segments_by_tx_seq(router: Router, segments: list[msgspec.Raw], tx_seq: Number) -> int:
     """Keep segments of a submission."""
-    await router.uploads.send(segments, tx_seq)
+    await router.uploads.send(segments, int(tx_seq))
     return STORED
 
 
 @zgs.method("downloadSegment")
-async def download_segment(router: Router, root: Hash32, start: int, end: int) -> msgspec.Raw:
+async def download_segment(router: Router, root: Hash32, start: Number, end: Number) -> msgspec.Raw:
     """Sectors of a file by its root, in base64."""
-    return await _download(router, root, start, end)
+    return await _download(router, root, int(start), int(end))
 
 
 @zgs.method("downloadSegmentByTxSeq")
-async def download_segment_by_tx_seq(router: Router, tx_seq: int, start: int, end: int) -> msgspec.Raw:
+async def download_segment_by_tx_seq(router: Router, tx_seq: Number, start: Number, end: Number) -> msgspec.Raw:
     """Sectors of a submission, in base64."""
-    return await _download(router, tx_seq, start, end)
+    return await _download(router, int(tx_seq), int(start), int(end))
 
 
 @zgs.method("downloadSegmentWithProof")
-async def download_segment_with_proof(router: Router, root: Hash32, index: int) -> SegmentWithProof | None:
+async def download_segment_with_proof(router: Router, root: Hash32, index: Number) -> SegmentWithProof | None:
     """A segment of a file by its root, with its proof."""
-    return await _download_with_proof(router, root, index)
+    return await _download_with_proof(router, root, int(index))
 
 
 @zgs.method("downloadSegmentWithProofByTxSeq")
-async def download_segment_with_proof_by_tx_seq(router: Router, tx_seq: int, index: int) -> SegmentWithProof | None:
+async def download_segment_with_proof_by_tx_seq(router: Router, tx_seq: Number, index: Number) -> SegmentWithProof | None:
     """A segment of a submission, with its proof."""
-    return await _download_with_proof(router, tx_seq, index)
+    return await _download_with_proof(router, int(tx_seq), int(index))
 
 
 async def _download(router: Router, name: Name, start: int, end: int) -> msgspec.Raw:
@@ -263,15 +270,6 @@ async def _download_with_proof(router: Router, name: Name, index: int) -> Segmen
     return SegmentWithProof(
         root=place.root, data=bytes(segment.data), index=index, proof=FileProof.of(segment.to_proof()), file_size=place.size_bytes
     )
-
-
-def _name_of(name: int | str) -> Name:
-    if isinstance(name, int):
-        return name
-    try:
-        return Hash32.from_json(name)
-    except ValueError as error:
-        raise SegmentParameterError("tx_seq_or_root", str(error)) from None
 
 
 async def _ask_any(router: Router, method: str, params: Sequence[object], segment: int | None) -> msgspec.Raw:

@@ -26,6 +26,7 @@ BEHIND_S: Final = 5.0
 """How long a node that does not know a file yet, which another one knows, is waited for."""
 BEHIND_PAUSE_S: Final = 0.05
 UNKNOWN_TOO_LARGE: Final = "caching of large file when tx is unavailable is not supported"
+MOVED: Final = "data root and tx seq not match"
 FINALIZED: Final = "already uploaded and finalized"
 DUPLICATE: Final = "segment has already been uploaded or is being uploaded"
 """What nodes say. Source: 0gfoundation/0g-storage-node, `node/rpc/src/zgs/impl.rs` and `node/chunk_pool/`."""
@@ -98,6 +99,8 @@ class Uploads:
 
         for outcome in await ask_all(list(shares), send):
             _note(outcome, shares[outcome.node], outcomes)
+            if isinstance(outcome.error, PeerRefusedError) and MOVED in str(outcome.error.data):
+                self._finder.forget(place.seq)  # The chain took the block back, and another file has this number now.
 
     async def _send_to_all(self, parts: Parts, seq: int | None, outcomes: _Outcomes, *, alone: bool) -> None:
         """A file that is not on the chain yet: whoever holds what is not known, so every node gets everything and keeps its own."""

@@ -10,13 +10,13 @@ from zerog.storage.node.errors import InternalRefusalError
 from zerog.storage.node.keeper import Keeper
 from zerog.storage.node.metrics import figures
 from zerog.storage.node.peers import Peer
-from zerog.storage.node.rpc.parameters import Number
 from zerog.storage.node.store import StoredSubmission
 from zerog.storage.node.wanted import FileState, FileWish
 from zerog.storage.protocol.padding import sectors_of, segments_of
 from zerog.storage.protocol.shards import choose_replicas
 from zerog.storage.protocol.units import SEGMENT_SECTORS
 from zerog.storage.wire.nodes import ShardConfig
+from zerog.storage.wire.parameters import Number
 
 __all__ = ["admin"]
 

@@ -5,11 +5,11 @@ from typing import Final
 from zerog.primitives import Data, Hash32
 from zerog.runtime.jsonrpc import Namespace
 from zerog.storage.node.keeper import Keeper
-from zerog.storage.node.rpc.parameters import FileName, Number
 from zerog.storage.node.store import StoredSubmission
 from zerog.storage.protocol.padding import segments_of
 from zerog.storage.wire.files import Availability, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus, ShardConfig
+from zerog.storage.wire.parameters import FileName, Number
 
 __all__ = ["zgs"]
 

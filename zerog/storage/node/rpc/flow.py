@@ -3,8 +3,8 @@
 from zerog.primitives import Hash32
 from zerog.runtime.jsonrpc import Namespace
 from zerog.storage.node.keeper import Keeper
-from zerog.storage.node.rpc.parameters import Number
 from zerog.storage.protocol.units import SECTOR_BYTES
+from zerog.storage.wire.parameters import Number
 from zerog.storage.wire.segments import FileProof
 
 __all__ = ["zgs"]

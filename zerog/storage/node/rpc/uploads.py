@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from zerog.runtime.jsonrpc import Namespace
 from zerog.storage.node.keeper import Keeper
-from zerog.storage.node.rpc.parameters import Number
 from zerog.storage.node.upload_rules import SegmentUpload
+from zerog.storage.wire.parameters import Number
 from zerog.storage.wire.segments import SegmentWithProof
 
 __all__ = ["zgs"]
