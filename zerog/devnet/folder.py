@@ -23,6 +23,7 @@ FIRST_SETTINGS: Final = """\
 # block-time = 2.0
 # hardfork = "prague"
 # rules = "zero-gravity"
+# nodes = 4
 
 [chain.run]
 """

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from zerog.runtime.ports import PortInUseError, holder_of_port, listen
+from zerog.runtime.ports import PortInUseError, holder_of_port, listen, local_url, reserve_port
 
 LISTEN = """
 import socket, sys
@@ -37,3 +38,30 @@ def test_port_0_gives_a_free_port_that_is_free_again_after_closing() -> None:
         assert holder.pid == os.getpid()
     assert holder_of_port(port) is None
     listen("127.0.0.1", port).close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - for a moment, and nobody is answered.
+def test_a_reserved_port_is_for_us_alone(host: str) -> None:
+    with ExitStack() as until:
+        ports = [reserve_port(until, host) for _ in range(50)]
+        assert len(set(ports)) == 50
+        with listen(host, ports[0]) as listener:
+            assert listener.getsockname()[1] == ports[0]
+            assert holder_of_port(ports[0]) is not None
+            with pytest.raises(PortInUseError):
+                listen(host, ports[0])
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:7"),
+        ("", "http://127.0.0.1:7"),
+        ("0.0.0.0", "http://127.0.0.1:7"),  # noqa: S104 - as above.
+        ("::", "http://[::1]:7"),
+        ("::1", "http://[::1]:7"),
+        ("localhost", "http://localhost:7"),
+    ],
+)
+def test_a_client_of_this_machine_is_told_an_address_that_it_can_reach(host: str, url: str) -> None:
+    assert local_url(host, 7) == url
