@@ -8,7 +8,7 @@ RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel
 NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-long lint format bench contracts docs wheel requirements clean
+.PHONY: help setup up test test-long lint format bench contracts proto docs wheel requirements clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -46,6 +46,9 @@ bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hard
 contracts: setup $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts, and set up those of the genesis
 	cd contracts && node build.mjs
 	$(PYTHON) scripts/predeploy.py
+
+proto: setup  ## generate the classes of the protocol buffers
+	$(PYTHON) scripts/make_proto.py
 
 docs: setup  ## check the links and run the snippets of the documentation
 	$(PYTHON) -m pytest -q tests/docs

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,7 @@ SWITCH_S: Final = 0.0005
 """How long a busy event loop may keep the interpreter from the threads that verify and store; Python's own 5 ms halve the uploads."""
 PROBE_FILES: Final = 16
 """Newest submissions among which the probe looks for a file to read back."""
+GRPC_MODULE: Final = "zerog.storage.node.grpc"
 LIMITS: Final = BULK_LIMITS
 """Ten segments of a Go client, which are 3.5 MB, and some more."""
 
@@ -70,6 +72,8 @@ class StorageNode:
         self.clock: Final = clock or SystemClock()
         self.url: str | None = None
         self.admin_url: str | None = None
+        self.grpc_address: str | None = None
+        """Known a moment after `url`."""
         self.application: AsgiApplication | None = None
         """What is served at `url`, for who is in the same process."""
         self._on_shutdown: Final = on_shutdown
@@ -112,7 +116,8 @@ class StorageNode:
                 with anyio.CancelScope(shield=True):
                     if self._keeper is not None and store.failure is None:
                         self._keeper.follower.note()
-                    self._keeper, self._dispatchers, self.url, self.admin_url, self.application = None, (), None, None, None
+                    self._keeper, self._dispatchers, self.application = None, (), None
+                    self.url, self.admin_url, self.grpc_address = None, None, None
                     await to_thread.run_sync(store.close)
 
     def _assemble(self, store: Store, identity: Identity, client: AsyncChainClient, stop: Callable[[], None]) -> Keeper:
@@ -178,6 +183,15 @@ class StorageNode:
         self.url = await parts.start(serve_public, name=f"{self.name}.rpc")
         if is_one_port:
             self.admin_url = self.url
+        parts.start_soon(self._serve_grpc, keeper, name=f"{self.name}.grpc")
+
+    async def _serve_grpc(self, keeper: Keeper) -> None:
+        """gRPC is loaded when everything else answers, because it takes a tenth of a second and no published client uses it."""
+        module = await to_thread.run_sync(import_module, GRPC_MODULE)
+        async with create_task_group() as parts:
+            address = await parts.start(module.serve_grpc, keeper.uploads, self.settings.host, self.settings.grpc_port)
+            self.grpc_address = address
+            log.info("grpc_ready", address=address)
 
     def _guard(self, host: str) -> Guard:
         return Guard(AccessRules(bind_host=host, allowed_hosts=self.settings.allowed_host_names, token=self.settings.token))
@@ -208,6 +222,7 @@ class StorageNode:
         return {
             "url": self.url,
             "admin_url": self.admin_url,
+            "grpc_address": self.grpc_address,
             "chain_url": self.settings.chain_url,
             "chain_id": keeper.chain_id,
             "flow": str(keeper.flow),
