@@ -31,6 +31,8 @@ RECORD_HEADER: Final = struct.Struct("<IHHI32sQQI")
 """Magic number, count of siblings, zero, bytes of data, root of the file, padded sectors of the file, index of the segment, zero."""
 VECTORS_MAX: Final = 1000
 """Of one system call; Linux takes 1,024."""
+CACHED_BYTES: Final = 64 << 20
+"""What was written last is often read soon; the system keeps so much of it in memory."""
 sync_data: Final = getattr(os, "fdatasync", os.fsync)
 
 
@@ -88,6 +90,8 @@ class DataFiles:
         self._before: Tail | None = None
         """Where the latest group began."""
         self._newest_before = 0
+        self._forgotten = 0
+        """Up to where the system was told that it need not keep the last file in memory."""
         self._descriptor = -1
         self._newest = 0
 
@@ -172,7 +176,7 @@ class DataFiles:
 
     def _begin_file(self) -> Tail:
         """Seal the file that is full and open the next; its name is durable before anything refers to it."""
-        self._sync()
+        self._sync(keep_bytes=0)
         self._close()
         number = self._newest + 1
         self._descriptor = os.open(self.path(number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
@@ -190,15 +194,21 @@ class DataFiles:
             self.path(number).unlink(missing_ok=True)
         self.go_on(self._before, self._newest)
 
-    def _sync(self) -> None:
-        if self._durable and self._descriptor >= 0:
+    def _sync(self, keep_bytes: int = CACHED_BYTES) -> None:
+        """Wait until all of the last file is durable; the system may forget all but its end."""
+        if self._durable and self._tail is not None:
             sync_data(self._descriptor)
+            begin, end = self._forgotten, self._tail.end - keep_bytes
+            if end > begin:
+                _forget(self._descriptor, begin, end - begin)
+                self._forgotten = end
 
     def _close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
         self._tail = None
+        self._forgotten = 0
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Give back the space of files of which nothing is needed. One that cannot be deleted now goes when the store is opened again."""
@@ -237,6 +247,12 @@ def _behind(buffers: Sequence[bytes | memoryview], written: int) -> list[bytes |
             return [view[written:], *buffers[number + 1 :]]
         written -= view.nbytes
     return []
+
+
+def _forget(descriptor: int, offset: int, size_bytes: int) -> None:
+    """Let the system use the memory of what was written for other things: fresh memory for each page costs more than reading one again."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, offset, size_bytes, os.POSIX_FADV_DONTNEED)
 
 
 def sync_folder(folder: Path) -> None:
