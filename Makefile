@@ -40,7 +40,7 @@ format: setup  ## put every file into its form
 	.venv/bin/ruff format .
 	cargo fmt
 
-bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hardhat/installed  ## print the figures beside those of the peers
+bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hardhat/installed $(STAMPS)/npm/tests/interop/storage/installed  ## print the figures beside those of the peers
 	$(PYTHON) -m benchmarks $(ARGS)
 
 contracts: setup $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts, and set up those of the genesis

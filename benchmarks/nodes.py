@@ -17,7 +17,19 @@ from typing import Final
 
 from benchmarks.connection import Connection
 
-__all__ = ["ANVIL_ARGUMENTS", "Node", "anvil", "ensure_anvil", "resident_bytes", "start_zerog", "stop_zerog", "zerog"]
+__all__ = [
+    "ANVIL_ARGUMENTS",
+    "START_LIMIT_S",
+    "ZEROG_COMMAND",
+    "Node",
+    "anvil",
+    "ensure_anvil",
+    "process_tree",
+    "resident_bytes",
+    "start_zerog",
+    "stop_zerog",
+    "zerog",
+]
 
 HERE: Final = Path(__file__).parent
 ARCHITECTURE: Final = "arm64" if platform.machine() in {"arm64", "aarch64"} else "amd64"

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Final
 __all__ = ["Machine", "Row", "describe_machine", "print_table", "write_results"]
 
 RESULTS: Final = Path(__file__).parent / "results"
-HEADINGS: Final = ("what", "zerog", "anvil", "hardhat", "ratio", "target", "met")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +22,25 @@ class Row:
     unit: str
     zerog: float | None
     """`None` for a row that could not be measured."""
-    anvil: float | None
+    peer: float | None
+    """Of the suite's first peer."""
     target: str
     met: bool | None
     """`None` for a row that only reports."""
     note: str = ""
-    hardhat: float | None = None
-    """Only where that peer is measured too."""
+    second_peer: float | None = None
+    """Only where the suite has one that is measured too."""
 
     @property
     def ratio(self) -> float | None:
-        """Ours by the peer's."""
-        return self.zerog / self.anvil if self.zerog is not None and self.anvil else None
+        """Ours by the first peer's."""
+        return self.zerog / self.peer if self.zerog is not None and self.peer else None
 
-    def cells(self) -> tuple[str, ...]:
+    def cells(self, peer_count: int) -> tuple[str, ...]:
+        """What stands in the columns of a table with so many peers."""
         ratio = "–" if self.ratio is None else f"{self.ratio:.2f}×"
         met = "–" if self.met is None else "yes" if self.met else "NO"
-        figures = [figure(each, self.unit) for each in (self.zerog, self.anvil, self.hardhat)]
+        figures = [figure(each, self.unit) for each in (self.zerog, self.peer, self.second_peer)[: 1 + peer_count]]
         return self.what, *figures, ratio, self.target, met
 
 
@@ -54,8 +55,8 @@ class Machine:
     load_before: float
     python: str
     zerog: str
-    anvil: str
-    hardhat: str
+    peers: Mapping[str, str]
+    """Version of each peer."""
     commit: str
     measured_at: str
 
@@ -68,7 +69,7 @@ def figure(value: float | None, unit: str) -> str:
     return f"{value:,.{digits}f} {unit}".rstrip()
 
 
-def describe_machine(*, zerog: str, anvil: str, hardhat: str, commit: str) -> Machine:
+def describe_machine(*, zerog: str, peers: Mapping[str, str], commit: str) -> Machine:
     """The machine that this runs on."""
     processors = [
         line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
@@ -82,17 +83,16 @@ def describe_machine(*, zerog: str, anvil: str, hardhat: str, commit: str) -> Ma
         load_before=round(os.getloadavg()[0], 2),
         python=platform.python_version(),
         zerog=zerog,
-        anvil=anvil,
-        hardhat=hardhat,
+        peers=peers,
         commit=commit,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def print_table(title: str, rows: Sequence[Row]) -> None:
+def print_table(title: str, peers: Sequence[str], rows: Sequence[Row]) -> None:
     """Print the rows in columns, then their notes."""
-    table = [HEADINGS, *(row.cells() for row in rows)]
-    widths = [max(len(cells[column]) for cells in table) for column in range(len(HEADINGS))]
+    table = [("what", "zerog", *peers, "ratio", "target", "met"), *(row.cells(len(peers)) for row in rows)]
+    widths = [max(len(cells[column]) for cells in table) for column in range(len(table[0]))]
     print(f"\n{title}")
     for cells in table:
         padded = [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]

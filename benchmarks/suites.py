@@ -1,0 +1,33 @@
+"""What `make bench` measures: a suite for each part of zerog, with its rows and the peers that they stand beside."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.bench import Bench
+from benchmarks.hardhat import ensure_hardhat
+from benchmarks.nodes import ensure_anvil
+from benchmarks.rows import ROWS, WRITING
+from benchmarks.storage import STORAGE_ROWS
+from benchmarks.storage.sdk import ensure_sdk
+
+__all__ = ["SUITES", "Suite"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Rows that stand in one table and one result file."""
+
+    name: str
+    rows: Mapping[str, Callable[[Bench], None]]
+    """By the name that `--only` takes, in the order of the table."""
+    writing: frozenset[str] = frozenset()
+    """Rows that wait for the disk again and again; a second table, with a slower one, has these alone."""
+    peers: Mapping[str, Callable[[], str]]
+    """At most two, each with what installs it where it is missing and gives its version."""
+
+
+SUITES: Final = (
+    Suite(name="chain", rows=ROWS, writing=WRITING, peers={"anvil": ensure_anvil, "hardhat": ensure_hardhat}),
+    Suite(name="storage", rows=STORAGE_ROWS, peers={"ts-sdk": ensure_sdk}),
+)
