@@ -10,7 +10,7 @@ import structlog
 from zerog.runtime.clock import Clock
 from zerog.runtime.http.asgi import AsgiApplication
 from zerog.storage.client import calls
-from zerog.storage.client.errors import PeerError
+from zerog.storage.client.errors import PeerError, PeerUnreachableError
 from zerog.storage.indexer.upstream import NearUpstream, Upstream
 from zerog.storage.protocol.shards import Shard, ShardInvalidError, choose_replicas
 from zerog.storage.wire.nodes import ShardConfig, ShardedNode
@@ -119,9 +119,10 @@ class Node:
     async def _ask_for_shard(self) -> None:
         began_s = anyio.current_time()
         try:
-            shard = (await self.upstream.call(calls.shard(), limit_s=PROBE_S)).to_shard()
+            shard = (await self.upstream.call(calls.shard(), limit_s=PROBE_S, is_urgent=True)).to_shard()
         except (PeerError, ShardInvalidError) as error:
-            self.gone(error)
+            if not (isinstance(error, PeerUnreachableError) and self.upstream.answered_s >= began_s):
+                self.gone(error)  # Else it is busy: it answered somebody else meanwhile.
         else:
             if shard != self.shard:
                 log.info("node_found", url=self.url, shard=str(shard))

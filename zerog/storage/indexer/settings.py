@@ -45,7 +45,7 @@ class IndexerSettings:
     """Comma-separated host names and origins that may call, beside those of this machine."""
     hedge_s: float = 0.15
     """Seconds after which a second node is asked for the same data, where the first one's usual time is not yet known or longer."""
-    buffer_bytes: int = 64 * MIB
+    buffer_bytes: int = 32 * MIB
     """Memory for files on their way to clients, all clients together."""
     body_bytes_max: int = 32 * MIB
     """Longest request."""

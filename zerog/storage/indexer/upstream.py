@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Awaitable, MutableMapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from zerog.runtime.http.asgi import AsgiApplication
 from zerog.storage.client.calls import Call, encode, read_answer
 from zerog.storage.client.errors import PeerAnswerError, PeerUnreachableError
 
-__all__ = ["BULK_BYTES_MAX", "JSON_BYTES_MAX", "Answer", "NearUpstream", "Upstream"]
+__all__ = ["BULK_BYTES_MAX", "CONNECTIONS_MAX", "JSON_BYTES_MAX", "Answer", "NearUpstream", "Upstream"]
 
 T = TypeVar("T")
 
@@ -47,6 +47,8 @@ class Request:
     body: Sequence[bytes | memoryview] = ()
     """In parts."""
     content_type: str = ""
+    is_urgent: bool = False
+    """Waits for no other request, and does not count among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,14 @@ class Upstream:
         self._idle: Final[deque[_Connection]] = deque()
         self._places: Final = anyio.CapacityLimiter(CONNECTIONS_MAX)
         self._is_closed = False
+        self.answered_s = float("-inf")
+        """When the last answer was complete, on the event loop's clock."""
 
-    async def call(self, call: Call[T], *, limit_s: float = ANSWER_S) -> T:
-        """The result of a JSON-RPC call. Raises `PeerUnreachableError`, `PeerAnswerError` and `PeerRefusedError`."""
-        answer = await self.post("/", [encode(call)], limit_s=limit_s)
+    async def call(self, call: Call[T], *, limit_s: float = ANSWER_S, is_urgent: bool = False) -> T:
+        """The result of a JSON-RPC call. An urgent one waits for no other. Raises `PeerUnreachableError`, `PeerAnswerError` and
+        `PeerRefusedError`."""
+        request = Request("POST", "/", [encode(call)], "application/json", is_urgent)
+        answer = await self._within(limit_s, self._ask(request, JSON_BYTES_MAX))
         return read_answer(call, answer.body, self.url)
 
     async def post(
@@ -105,22 +111,27 @@ class Upstream:
         """Everything that can go wrong as an error of ours."""
         try:
             with anyio.fail_after(limit_s):
-                return await answer
+                whole = await answer
         except TimeoutError:
             raise PeerUnreachableError(self.url, f"it takes longer than {limit_s:g} s") from None
         except OSError as error:
             raise PeerUnreachableError(self.url, str(error) or type(error).__name__) from error
         except (httptools.HttpParserError, _AnswerError) as error:
             raise PeerAnswerError(self.url, f"no HTTP that we take: {error}") from error
+        self.answered_s = anyio.current_time()
+        return whole
 
     async def _ask(self, request: Request, answer_bytes_max: int) -> Answer:
         """A kept connection may have been closed by the server meanwhile, without a word; then one that is new is taken."""
         parts = [self._head(request), *request.body]
-        async with self._places:
+        async with self._place_for(request):
             while self._idle:
                 with suppress(ConnectionError):
                     return await self._ask_on(self._idle.pop(), parts, answer_bytes_max)
             return await self._ask_on(await self._connect(), parts, answer_bytes_max)
+
+    def _place_for(self, request: Request) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if request.is_urgent else self._places
 
     def _head(self, request: Request) -> bytes:
         lines = [f"{request.method} {self._path}{request.target} HTTP/1.1", f"Host: {self._host_header}", "Accept-Encoding: identity"]
@@ -179,7 +190,7 @@ class NearUpstream(Upstream):
                 if sum(map(len, parts)) > answer_bytes_max:
                     raise _AnswerError(f"it sends more than {answer_bytes_max} bytes")
 
-        async with self._places:
+        async with self._place_for(request):
             await self._app(self._scope(request), receive, send)
         return Answer(status, content_type, memoryview(parts[0] if len(parts) == 1 else b"".join(parts)))
 

@@ -8,9 +8,10 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
+from zerog.runtime.http.asgi import JSON, Receive, Scope, Send, respond
 from zerog.storage.client import calls
 from zerog.storage.client.errors import PeerAnswerError, PeerRefusedError, PeerUnreachableError
-from zerog.storage.indexer.upstream import Upstream
+from zerog.storage.indexer.upstream import CONNECTIONS_MAX, NearUpstream, Upstream
 
 Talk = Callable[[SocketStream], Awaitable[None]]
 SHARD = b'{"jsonrpc":"2.0","id":1,"result":{"shardId":1,"numShard":2}}'
@@ -162,3 +163,56 @@ async def test_nobody_at_the_port_is_an_error_at_once() -> None:
     await listener.aclose()
     with pytest.raises(PeerUnreachableError):
         await Upstream(f"http://127.0.0.1:{port}").call(calls.shard())
+
+
+async def test_an_urgent_call_waits_for_no_other() -> None:
+    """A node that is busy with uploads is asked whether it lives, beside them."""
+    all_busy = anyio.Event()
+    busy = 0
+
+    async def talk(stream: SocketStream) -> None:
+        nonlocal busy
+        if b"/below/slow" in await request_of(stream):
+            busy += 1
+            if busy == CONNECTIONS_MAX:
+                all_busy.set()
+            await stream.receive()
+        else:
+            await stream.send(answer(SHARD))
+
+    async with server(talk) as upstream, anyio.create_task_group() as tasks:
+        for _ in range(CONNECTIONS_MAX):
+            tasks.start_soon(upstream.get, "/slow")
+        await all_busy.wait()
+        with pytest.raises(PeerUnreachableError):
+            await upstream.call(calls.shard(), limit_s=0.05)
+        assert upstream.answered_s < anyio.current_time() - 0.05
+        assert (await upstream.call(calls.shard(), is_urgent=True, limit_s=5)).num_shard == 2
+        assert upstream.answered_s > anyio.current_time() - 5
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_application_of_the_same_process_is_asked_as_a_server_is() -> None:
+    asked: list[tuple[str, str, bytes, bytes]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await receive())["body"]
+        asked.append((scope["method"], scope["path"], scope["query_string"], body))
+        if scope["path"] == "/below/endless":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while True:
+                await send({"type": "http.response.body", "body": bytes(1000), "more_body": True})
+        if scope["path"] == "/below/silent":
+            await receive()
+        await respond(send, 200, SHARD, JSON)
+
+    near = NearUpstream("http://127.0.0.1:5678/below", app)
+    assert (await near.call(calls.shard())).num_shard == 2
+    given = await near.post("/segments", [b"ab", memoryview(b"cd")], content_type="application/msgpack")
+    assert (given.status, given.content_type, bytes(given.body)) == (200, b"application/json", SHARD)
+    await near.get("/segments/0x1?first=2&count=3")
+    with pytest.raises(PeerAnswerError, match="more than 5000 bytes"):
+        await near.get("/endless", answer_bytes_max=5000)
+    with pytest.raises(PeerUnreachableError, match="it takes longer"):
+        await near.get("/silent", limit_s=0.05)
+    assert asked[1:3] == [("POST", "/below/segments", b"", b"abcd"), ("GET", "/below/segments/0x1", b"first=2&count=3", b"")]
