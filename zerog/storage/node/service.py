@@ -35,7 +35,7 @@ from zerog.storage.node.peers import Peers
 from zerog.storage.node.reads import Reads
 from zerog.storage.node.rpc import ADMIN_NAMESPACES, NAMESPACES
 from zerog.storage.node.settings import StorageNodeSettings
-from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission, StoreOptions
+from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission, StoreFailedError, StoreOptions
 from zerog.storage.node.sync import FlowFollower
 from zerog.storage.node.upload_cache import UploadCache
 from zerog.storage.node.uploads import Uploads
@@ -114,8 +114,8 @@ class StorageNode:
                     task_status.started(self.url or "")
             finally:
                 with anyio.CancelScope(shield=True):
-                    if self._keeper is not None and store.failure is None:
-                        self._keeper.follower.note()
+                    if self._keeper is not None:
+                        _note_progress(self._keeper)
                     self._keeper, self._dispatchers, self.application = None, (), None
                     self.url, self.admin_url, self.grpc_address = None, None, None
                     await to_thread.run_sync(store.close)
@@ -254,6 +254,14 @@ class StorageNode:
         self._is_quiet = False
         self.keeper.follower.limit(None)
         self._gate.open()
+
+
+def _note_progress(keeper: Keeper) -> None:
+    """What is not noted is read again at the next start, so a disk that fails now costs nothing but that."""
+    try:
+        keeper.follower.note()
+    except StoreFailedError as error:
+        log.warning("progress_not_noted", cause=str(error))
 
 
 def _copy_node(store: Store, source: Path, directory: Path) -> None:
