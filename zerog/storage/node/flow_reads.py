@@ -1,19 +1,20 @@
 """Reads by place on the flow: segments of it, and proofs of its sectors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from anyio import CapacityLimiter, Lock, to_thread
 
-from zerog._kernel import FlowRefusedError, keccak256, keccak256_many
+from zerog._kernel import FlowRefusedError
 from zerog.primitives import Hash32
 from zerog.storage.node.errors import ReadRefusedError
 from zerog.storage.node.reads import Reads
 from zerog.storage.node.store import Store, StoredSubmission
 from zerog.storage.node.sync import FlowFollower
-from zerog.storage.protocol.merkle import MerkleProof, segment_root, zero_root
-from zerog.storage.protocol.padding import sectors_of, segments_of
-from zerog.storage.protocol.units import SECTOR_BYTES, SEGMENT_BYTES, SEGMENT_HEIGHT, SEGMENT_SECTORS
+from zerog.storage.protocol.flow import segment_of_sector, siblings_inside
+from zerog.storage.protocol.merkle import MerkleProof, segment_root
+from zerog.storage.protocol.padding import sectors_of
+from zerog.storage.protocol.units import SECTOR_BYTES, SEGMENT_BYTES, SEGMENT_SECTORS
 
 __all__ = ["FlowReads"]
 
@@ -67,75 +68,44 @@ class FlowReads:
         return bytes(whole)
 
     async def proof(self, sector: int, flow_root: Hash32 | None) -> MerkleProof:
-        """From a sector of the flow to the root, which is `flow_root` if that is given.
+        """From a sector of the flow to its root, or to `flow_root`, which it had after some submission.
 
-        Raises `ReadRefusedError` for another root than the newest, and for a sector whose segment is not here.
+        Raises `ReadRefusedError` for a root that it never had or long ago, and for a sector whose segment is not here.
         """
-        if flow_root is not None and flow_root != self._follower.tree.root:
-            raise ReadRefusedError(f"the root of the flow is {self._follower.tree.root}, and only that can be proved")
-        if not 0 <= sector < self._follower.tree.sectors:
-            raise ReadRefusedError(f"sector {sector} is beyond the {self._follower.tree.sectors} of the flow")
+        sectors = self._follower.tree.sectors if flow_root is None else await self._length_at(flow_root)
+        if not 0 <= sector < sectors:
+            raise ReadRefusedError(f"sector {sector} is beyond the {sectors} of the flow")
         submission = self._store.submission_at_sector(sector)
         inside = () if submission is None else await to_thread.run_sync(self._inside, submission, sector, limiter=self._limiter)
         if inside is None:
             raise ReadRefusedError(f"the segment of sector {sector} is not here")
         try:
-            return self._follower.tree.proof(sector, inside)
+            return self._follower.tree.proof(sector, inside, sectors=sectors)
         except FlowRefusedError:
-            async with self._rebuild:
-                await self._follower.rebuild_tree()
+            await self._rebuild_tree()
         try:
-            return self._follower.tree.proof(sector, inside)
+            return self._follower.tree.proof(sector, inside, sectors=sectors)
         except FlowRefusedError as error:
             raise ReadRefusedError(str(error)) from None
 
-    def _inside(self, submission: StoredSubmission, sector: int) -> tuple[Hash32, ...] | None:
+    async def _length_at(self, root: Hash32) -> int:
+        """How long the flow was when it had this root. Raises `ReadRefusedError`."""
+        sectors = self._follower.tree.sectors_of_root(root)
+        if sectors is None:
+            await self._rebuild_tree()
+            sectors = self._follower.tree.sectors_of_root(root)
+        if sectors is None:
+            raise ReadRefusedError(f"the flow did not have the root {root}, or long ago; now it is {self._follower.tree.root}")
+        return sectors
+
+    async def _rebuild_tree(self) -> None:
+        """Know the tree from its beginning, if it was taken up from a checkpoint."""
+        async with self._rebuild:
+            if not self._follower.knows_all:
+                await self._follower.rebuild_tree()
+
+    def _inside(self, submission: StoredSubmission, sector: int) -> list[Hash32] | None:
         """Leaf of a sector and siblings up to the submitted node that it lies in; `None` where its segment is not here."""
-        within, begin = sector - submission.start_sector, 0
-        for node in submission.submission.nodes:
-            if within < begin + node.sectors:
-                break
-            begin += node.sectors
-        else:
-            raise AssertionError("a submission's nodes cover its sectors")
-        index = within // SEGMENT_SECTORS
-        last = min(segments_of(submission.submission.size_bytes) - 1, index)
-        stored = self._store.read_with_proof(submission.root, last)
-        if stored is None:
-            return None
-        data = stored.data if last == index else b""
-        if node.height <= SEGMENT_HEIGHT:
-            first = begin % SEGMENT_SECTORS
-            return _leaf_and_siblings(data[first * SECTOR_BYTES :], within - begin, node.sectors)
-        lower = _leaf_and_siblings(data, within % SEGMENT_SECTORS, SEGMENT_SECTORS)
-        first = begin // SEGMENT_SECTORS
-        levels = node.height - SEGMENT_HEIGHT
-        return (*lower, *_segment_siblings(index - first, last - first, stored.segment_root, stored.siblings[:levels]))
-
-
-def _leaf_and_siblings(data: bytes, place: int, sectors: int) -> tuple[Hash32, ...]:
-    """Of the perfect tree over so many sectors, which begin with `data` and go on with zeros."""
-    whole = data[: sectors * SECTOR_BYTES].ljust(sectors * SECTOR_BYTES, b"\0")
-    level = keccak256_many([whole[begin : begin + SECTOR_BYTES] for begin in range(0, len(whole), SECTOR_BYTES)])
-    found = [level[place]]
-    while len(level) > 1:
-        found.append(level[place ^ 1])
-        level = keccak256_many([left + right for left, right in zip(level[::2], level[1::2], strict=True)])
-        place //= 2
-    return tuple(map(Hash32, found))
-
-
-def _segment_siblings(place: int, known: int, root: Hash32, siblings: Sequence[Hash32]) -> list[Hash32]:
-    """Siblings of segment `place` of a node, from the proof of segment `known`, after which there are zeros only."""
-    found: list[Hash32] = []
-    running: bytes = root
-    for height, sibling in enumerate(siblings):
-        if place == known:
-            found.append(sibling)
-        elif place ^ 1 == known:
-            found.append(Hash32(running))
-        else:
-            found.append(zero_root(SEGMENT_HEIGHT + height))
-        running = keccak256(sibling + running if known % 2 else running + sibling)
-        place, known = place // 2, known // 2
-    return found
+        within = sector - submission.start_sector
+        stored = self._store.read_with_proof(submission.root, segment_of_sector(submission.submission.size_bytes, within))
+        return None if stored is None else siblings_inside(submission.submission, within, stored.data, stored.siblings)

@@ -159,8 +159,7 @@ class Peers:
             peer.shard = await self._ask(peer, peer.client.shard)
         fetched = 0
         now_s = self._clock.monotonic_s()
-        for wish in self.wanted.due(now_s, FILES_AT_ONCE):
-            wish.due_s = now_s + self._interval_s
+        for wish in self.wanted.due(peer.url, now_s, FILES_AT_ONCE):
             submission = self._files.by_seq(wish.seq)
             if submission is None or submission.pruned:
                 self.wanted.stop(wish.seq)  # The chain took it back, or its time is over.
@@ -168,7 +167,9 @@ class Peers:
             if self._files.is_finalized(submission):
                 self.wanted.complete(wish.seq)
                 continue
-            fetched += await self._fetch(peer, wish, submission)
+            brought = await self._fetch(peer, wish, submission)
+            self.wanted.asked(wish, peer.url, self._clock.monotonic_s(), self._interval_s, found=brought > 0)
+            fetched += brought
         return fetched
 
     async def _fetch(self, peer: Peer, wish: FileWish, submission: StoredSubmission) -> int:
@@ -195,8 +196,6 @@ class Peers:
         if self._files.is_finalized(submission):
             self.wanted.complete(wish.seq)
             log.info("file_fetched", seq=wish.seq, root=str(root), peer=peer.url)
-        else:
-            wish.due_s = 0.0  # There was something, so there may be more.
         return fetched
 
     async def _held(self, peer: Peer, submission: StoredSubmission, missing: Sequence[int]) -> list[int]:

@@ -64,8 +64,11 @@ class FlowFollower:
         """Why the chain is not followed at the moment."""
         self.is_synced = False
         """Whether the newest block was read at the last look."""
-        self.tree = FlowTree(store.flow_checkpoint())
+        checkpoint = store.flow_checkpoint()
+        self.tree = FlowTree(checkpoint)
         """The tree over the flow, as far as the log was read."""
+        self.knows_all = checkpoint is None
+        """Whether the tree was grown from its beginning, so that every sector can be proved."""
 
     @property
     def read(self) -> BlockMark | None:
@@ -130,7 +133,7 @@ class FlowFollower:
             seq += len(submissions)
             await anyio.lowlevel.checkpoint()
         if tree.root == self.tree.root:  # Else the chain went back meanwhile.
-            self.tree = tree
+            self.tree, self.knows_all = tree, True
 
     async def _follow_once(self) -> None:
         """Wait for another newest block than the one seen last, and read up to it."""
@@ -272,12 +275,12 @@ class FlowFollower:
         self._files.forget()
         self._read = mark
         if checkpoint is None:
-            self.tree = FlowTree()
+            self.tree, self.knows_all = FlowTree(), True
             return
         try:
             self.tree.unwind(checkpoint)
         except FlowRefusedError:  # It began with a later checkpoint and does not know the time before.
-            self.tree = FlowTree(checkpoint)
+            self.tree, self.knows_all = FlowTree(checkpoint), False
 
     def _wake(self) -> None:
         self._moved.set()

@@ -1,11 +1,14 @@
 """What a node asks of a segment, as pure functions. Source: 0gfoundation/0g-storage-node, `node/rpc/src/zgs/impl.rs`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from zerog.primitives import Hash32
 from zerog.storage.node.errors import AlreadyFinalizedError, InternalRefusalError, InvalidMemberError, UploadRefusedError
 from zerog.storage.node.store import SegmentWrite, StoredSubmission
-from zerog.storage.protocol.merkle import ByteBuffer, MerkleProof, verify_segment
+from zerog.storage.protocol.errors import StorageError
+from zerog.storage.protocol.merkle import ByteBuffer, MerkleProof, ProvedSegment, faulty_segment
 from zerog.storage.protocol.units import SECTOR_BYTES
 
 __all__ = ["SegmentUpload", "check_data", "check_known", "check_unknown", "verified"]
@@ -48,12 +51,24 @@ def check_unknown(segment: SegmentUpload, *, file_bytes_max: int) -> None:
         raise InvalidMemberError("file_size", "caching of large file when tx is unavailable is not supported")
 
 
-def verified(segment: SegmentUpload) -> SegmentWrite:
-    """The segment as it may be stored, once its proof leads to its root; up to a millisecond, without the interpreter's lock.
+def verified(segments: Sequence[SegmentUpload]) -> tuple[list[SegmentWrite], StorageError | None]:
+    """Those of the segments before the first whose proof does not lead to its root, as they may be stored, and what is wrong with that one.
 
-    Raises `SegmentParameterError` and `SegmentProofError`.
+    Neighbours of one file are checked together, on all threads and without the interpreter's lock.
     """
-    verify_segment(segment.root, size_bytes=segment.size_bytes, index=segment.index, data=segment.data, proof=segment.proof)
+    writes: list[SegmentWrite] = []
+    for (root, size_bytes), group in groupby(segments, key=lambda segment: (segment.root, segment.size_bytes)):
+        file = list(group)
+        fault = faulty_segment(
+            root, size_bytes=size_bytes, segments=[ProvedSegment(segment.index, segment.data, segment.proof) for segment in file]
+        )
+        writes += map(_write, file if fault is None else file[: fault[0]])
+        if fault is not None:
+            return writes, fault[1]
+    return writes, None
+
+
+def _write(segment: SegmentUpload) -> SegmentWrite:
     lemma = segment.proof.lemma
     data = segment.data if isinstance(segment.data, bytes | memoryview) else bytes(segment.data)
     return SegmentWrite(

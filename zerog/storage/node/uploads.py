@@ -69,7 +69,7 @@ class Uploads:
 
     async def _accept(self, segments: Sequence[SegmentUpload], seq: int | None) -> None:
         permitted, refusal = self._permitted(segments, seq)
-        writes, fault = await to_thread.run_sync(_verify_all, permitted, limiter=self._limiter) if permitted else ([], None)
+        writes, fault = await to_thread.run_sync(verified, permitted, limiter=self._limiter) if permitted else ([], None)
         known: list[SegmentWrite] = []
         for write in writes:
             submission = self._submission(write.root, write.size_bytes, seq)  # Its block may have come while the proof was checked.
@@ -154,17 +154,6 @@ class Uploads:
             expired = self._cache.expire(self._clock.monotonic_s())
             if expired:
                 log.info("cached_files_expired", files=expired)
-
-
-def _verify_all(segments: Sequence[SegmentUpload]) -> tuple[list[SegmentWrite], StorageError | None]:
-    """In a thread: those up to the first whose proof does not hold, and what is wrong with that one."""
-    writes: list[SegmentWrite] = []
-    try:
-        for segment in segments:
-            writes.append(verified(segment))  # noqa: PERF401 - those before a failure count.
-    except StorageError as error:
-        return writes, error
-    return writes, None
 
 
 def _reason(error: StorageError) -> str:

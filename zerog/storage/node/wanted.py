@@ -10,6 +10,8 @@ __all__ = ["FileState", "FileWish", "Wanted"]
 
 FILES_MAX: Final = 200_000
 """Wishes that are remembered; an older one that gives way is found again by the next scan."""
+PAUSE_S_MAX: Final = 60.0
+"""Longest until a peer is asked again for a file that it did not have: nobody may ever upload it."""
 DONE_MAX: Final = 1_000
 """Files that are remembered once they are complete, for who asks."""
 
@@ -25,6 +27,15 @@ class FileState(Enum):
 
 
 @dataclass(slots=True)
+class Look:
+    """A peer that was asked for a file."""
+
+    due_s: float
+    pause_s: float
+    """How long it was left alone before that."""
+
+
+@dataclass(slots=True)
 class FileWish:
     """One file of which segments are missing."""
 
@@ -34,7 +45,9 @@ class FileWish:
     cause: str = ""
     """Why it failed."""
     due_s: float = 0.0
-    """When to look for it again."""
+    """When to look for it first."""
+    looks: dict[str, Look] = field(default_factory=dict)
+    """When to ask each peer again that did not have it."""
     fetched: int = 0
     """Segments that peers gave."""
     peers: set[str] = field(default_factory=set)
@@ -63,19 +76,30 @@ class Wanted:
             wish = self._wishes[seq] = FileWish(seq, now_s, due_s=due_s)
         if ordered:
             wish.is_ordered, wish.due_s = True, 0.0
+            wish.looks.clear()
             wish.state = FileState.FINDING
             self._wishes.move_to_end(seq, last=False)
 
-    def due(self, now_s: float, count: int) -> list[FileWish]:
-        """Files to look for now, at most `count`. Each goes to the end of the row, so that all have their turn."""
+    def due(self, peer: str, now_s: float, count: int) -> list[FileWish]:
+        """Files to ask a peer for now, at most `count`. Each goes to the end of the row, so that all have their turn."""
         found: list[FileWish] = []
         for wish in list(self._wishes.values()):
             if len(found) >= count:
                 break
-            if wish.due_s <= now_s:
+            look = wish.looks.get(peer)
+            if (wish.due_s if look is None else look.due_s) <= now_s:
                 found.append(wish)
                 self._wishes.move_to_end(wish.seq)
         return found
+
+    def asked(self, wish: FileWish, peer: str, now_s: float, pause_s: float, *, found: bool) -> None:
+        """A peer was asked: one that had something is asked again at once, any other after a pause that grows each time."""
+        look = wish.looks.get(peer)
+        if found:
+            wish.looks[peer] = Look(now_s, 0.0)
+            return
+        pause_s = pause_s if look is None or not look.pause_s else min(2 * look.pause_s, max(pause_s, PAUSE_S_MAX))
+        wish.looks[peer] = Look(now_s + pause_s, pause_s)
 
     def get(self, seq: int) -> FileWish | None:
         """What is known of a file, also after it is complete."""

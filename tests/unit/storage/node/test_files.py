@@ -101,6 +101,12 @@ def test_sectors_of_the_flow_are_proved_against_the_contracts_root(chain: Chain,
         found = node.rpc("zgs_getSectorProof", sector, root)
         proof = MerkleProof(tuple(map(Hash32.from_json, found["lemma"])), tuple(found["path"]))
         assert verify_sector(Hash32.from_json(root), sector=sector, proof=proof), sector
+    [later] = chain.submit(File(pattern(900, next(seeds))).submission())
+    node.wait_for_seq(later)
+    old = node.rpc("zgs_getSectorProof", starts[2] + 1024, root)
+    assert old["lemma"][-1] == root != node.rpc("zgs_getFlowContext")[0]
+    assert node.refusal("zgs_getSectorProof", 1, "0x" + "13" * 32)[0] == -32000
+    assert node.refusal("zgs_getSectorProof", sectors + 10**6, None)[0] == -32000
 
 
 def test_the_node_says_which_network_it_is_of(chain: Chain, node: Node) -> None:

