@@ -67,6 +67,7 @@ def uploading() -> Iterator[Uploading]:
 PUT = post(b'{"jsonrpc":"2.0","id":1,"method":"upload_put","params":["%s"]}' % base64.b64encode(SEGMENT))
 GET = post(b'{"jsonrpc":"2.0","id":1,"method":"upload_get","params":[350000]}')
 BLOB = post(b"", method="GET", target="/blob")
+LARGE = post(b"", method="GET", target="/large")
 
 
 @pytest.mark.parametrize("request_bytes", [PUT, GET, BLOB], ids=["uploads", "downloads", "downloads of a route"])
@@ -79,7 +80,9 @@ def test_a_crowd_is_served_within_bounded_memory(uploading: Uploading, request_b
     assert uploading.resident_bytes()[1] - idle_bytes < GROWTH_BYTES_MAX
 
 
-@pytest.mark.parametrize("request_bytes", [PUT[:-1], GET, BLOB], ids=["unfinished uploads", "downloads", "downloads of a route"])
+@pytest.mark.parametrize(
+    "request_bytes", [PUT[:-1], GET, BLOB, LARGE], ids=["unfinished uploads", "downloads", "downloads of a route", "large downloads"]
+)
 def test_a_crowd_that_stops_moving_stops_nobody(uploading: Uploading, request_bytes: bytes) -> None:
     uploading.resident_bytes()
     idle_bytes = uploading.resident_bytes()[0]

@@ -6,15 +6,13 @@ Run with the limits as JSON; prints its URL.
 import hashlib
 import resource
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
 
 import anyio
 import msgspec
 from anyio import CapacityLimiter, to_thread
 
-from zerog.runtime.http.asgi import respond
+from zerog.runtime.http.asgi import Receive, Scope, Send, hold_memory, respond
 from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication, Namespace
@@ -47,16 +45,19 @@ def resident(_workers: CapacityLimiter) -> list[int]:
     return [int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM")]
 
 
-async def blob(
-    _scope: object,
-    _receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
-    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
-) -> None:
+async def blob(_scope: Scope, _receive: Receive, send: Send) -> None:
     await respond(send, 200, bytes(350_000))
 
 
+async def large(scope: Scope, _receive: Receive, send: Send) -> None:
+    await hold_memory(scope, 4_000_000)
+    await respond(send, 200, bytes(4_000_000))
+
+
 async def run(limits: HttpLimits) -> None:
-    app = JsonRpcApplication(Dispatcher(CapacityLimiter(2), [upload]), Guard(AccessRules()), limits=limits, mounts={"/blob": blob})
+    app = JsonRpcApplication(
+        Dispatcher(CapacityLimiter(2), [upload]), Guard(AccessRules()), limits=limits, mounts={"/blob": blob, "/large": large}
+    )
 
     async def start(*, task_status: anyio.abc.TaskStatus[str]) -> None:
         await serve(app, "127.0.0.1", 0, limits=limits, task_status=task_status)

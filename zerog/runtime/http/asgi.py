@@ -7,7 +7,19 @@ from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.errors import BodyTooLargeError, ClientGoneError, MethodNotAllowedError
 from zerog.runtime.http.refusal import refusal_body
 
-__all__ = ["JSON", "PREFLIGHT", "AsgiApplication", "Receive", "Scope", "Send", "read_body", "refuse", "respond"]
+__all__ = [
+    "HOLD_MEMORY",
+    "JSON",
+    "PREFLIGHT",
+    "AsgiApplication",
+    "Receive",
+    "Scope",
+    "Send",
+    "hold_memory",
+    "read_body",
+    "refuse",
+    "respond",
+]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -22,6 +34,20 @@ PREFLIGHT: Final = (
     (b"access-control-max-age", b"600"),
 )
 """What a browser asks before it sends JSON, or asks for a range, across origins. Source: Fetch standard, section 3.3."""
+
+
+HOLD_MEMORY: Final = "zerog.hold_memory"
+"""Our server's extension of ASGI: what `hold_memory` calls."""
+
+
+async def hold_memory(scope: Scope, size_bytes: int) -> None:
+    """Before a large answer is made in one piece: wait until there is room for so many bytes, and let this request count as many.
+
+    Returns at once where nobody counts.
+    """
+    hold = scope.get("extensions", {}).get(HOLD_MEMORY)
+    if hold is not None:
+        await hold(size_bytes)
 
 
 async def read_body(receive: Receive, bytes_max: int) -> bytes:

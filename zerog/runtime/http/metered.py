@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.asgi import HOLD_MEMORY
 from zerog.runtime.http.config import ServerConfig
 from zerog.runtime.http.errors import BrokenServerError, MemoryBusyError, RequestTimeoutError
 from zerog.runtime.http.intake import Flow
@@ -197,6 +198,14 @@ class MeteredProtocol(HttpToolsProtocol):
             share.is_taken = True
         body_bytes, is_read = len(share.body), False
 
+        async def hold(size_bytes: int) -> None:
+            """Give the share back before the larger one is asked for: who holds and waits for more could wait for others like it."""
+            if self.is_counted and size_bytes > share.size_bytes:
+                self.memory.give_back(share.size_bytes)
+                share.size_bytes = 0
+                await self.memory.turn(size_bytes)
+                share.size_bytes = size_bytes
+
         async def receive() -> Any:
             nonlocal is_read
             if is_read or cycle.disconnected:
@@ -211,7 +220,7 @@ class MeteredProtocol(HttpToolsProtocol):
                 self.memory.give_back(spare_bytes)
 
         try:
-            await app(scope, receive, send_and_give_back)
+            await app({**scope, "extensions": {HOLD_MEMORY: hold}}, receive, send_and_give_back)
         finally:
             self.shares.pop(cycle, None)
             self.memory.give_back(share.size_bytes)

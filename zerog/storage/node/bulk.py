@@ -13,13 +13,14 @@ from anyio import create_task_group
 from anyio.lowlevel import checkpoint
 
 from zerog.primitives import Hash32
-from zerog.runtime.http.asgi import JSON, Receive, Scope, Send, read_body, respond
+from zerog.runtime.http.asgi import JSON, Receive, Scope, Send, hold_memory, read_body, respond
 from zerog.runtime.http.errors import MethodNotAllowedError
 from zerog.runtime.report import report_of
 from zerog.storage.node.errors import FileUnknownError, InvalidMemberError, MalformedBodyError
 from zerog.storage.node.keeper import Keeper
 from zerog.storage.node.upload_rules import SegmentUpload
 from zerog.storage.protocol.errors import StorageError
+from zerog.storage.protocol.units import SEGMENT_BYTES
 from zerog.storage.wire.segments import BulkOutcome, BulkUpload
 
 __all__ = ["BULK_PATH", "BulkRoutes"]
@@ -53,7 +54,7 @@ class BulkRoutes:
                 raise MethodNotAllowedError(method, "POST, OPTIONS")
             await self._take(receive, send)
         elif method in ("GET", "HEAD"):
-            await self._give(path.removeprefix(f"{BULK_PATH}/"), scope["query_string"], send)
+            await self._give(path.removeprefix(f"{BULK_PATH}/"), scope, send)
         else:
             raise MethodNotAllowedError(method, "GET, HEAD, OPTIONS")
 
@@ -102,18 +103,20 @@ class BulkRoutes:
         finalized = submission is not None and submission.root == root and self._keeper.files.is_finalized(submission)
         return BulkOutcome(stored=stored, finalized=finalized, code=code, cause=cause)
 
-    async def _give(self, name: str, query: bytes, send: Send) -> None:
+    async def _give(self, name: str, scope: Scope, send: Send) -> None:
         try:
             root = Hash32.from_json(name)
-            asked = parse_qs(query.decode("latin-1"), max_num_fields=8)
+            asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
             first, count = _number(asked, "first", 0), _number(asked, "count", 1)
         except ValueError as error:
             raise InvalidMemberError("segments", str(error)) from None
         submission = self._keeper.files.find(root)
         if submission is None:
             raise FileUnknownError(root)
-        segments = await self._keeper.reads.bulk(submission, first, min(count, COUNT_MAX), bytes_max=DATA_BYTES_MAX)
-        await respond(send, 200, _encode_segments(segments), MESSAGE_PACK)
+        count = min(count, COUNT_MAX)
+        await hold_memory(scope, min(count * SEGMENT_BYTES, DATA_BYTES_MAX))
+        body = _encode_segments(await self._keeper.reads.bulk(submission, first, count, bytes_max=DATA_BYTES_MAX))
+        await respond(send, 200, body, MESSAGE_PACK)
 
 
 def _upload(upload: BulkUpload, index: int) -> SegmentUpload:
