@@ -1,7 +1,8 @@
 // An official storage SDK at work: `node client.mjs PACKAGE < work.json`, where PACKAGE is the name of the SDK to import.
 //
 // `work.json` is {indexer, chain, lanes}: lanes run beside each other, the jobs of a lane one after another, each lane with an account of its
-// own, since an account's transactions must not overtake each other. A job is {kind, …}; what happens is told as JSON lines:
+// own, since an account's transactions must not overtake each other. A job is {kind, …}, with another indexer if it names one; what happens is
+// told as JSON lines:
 // {lane, job, progress} while it works, and {lane, job, found} or {lane, job, failure} when it ends. A failed job does not end its lane.
 
 import { Console } from "node:console";
@@ -17,7 +18,11 @@ const MNEMONIC = "test test test test test test test test test test test junk";
 
 const sdk = await import(process.argv[2]);
 const work = JSON.parse(readFileSync(0, "utf8"));
-const indexer = new sdk.Indexer(work.indexer);
+
+/** The SDK's entry to storage, for one job. */
+function indexer(job) {
+  return new sdk.Indexer(job.indexer ?? work.indexer);
+}
 
 function tell(lane, job, event) {
   const text = JSON.stringify({ lane, job, ...event }, (_, value) => (typeof value === "bigint" ? value.toString() : value));
@@ -59,7 +64,7 @@ async function withFile(path, use) {
 async function upload(job, signer, onProgress) {
   return withFile(job.path, async (file) => {
     if (job.nodes === undefined) {
-      return unpacked(await indexer.upload(file, work.chain, signer, options(job, onProgress), job.retries, job.gas));
+      return unpacked(await indexer(job).upload(file, work.chain, signer, options(job, onProgress), job.retries, job.gas));
     }
     const nodes = job.nodes.map((url) => new sdk.StorageNode(url));
     const { networkIdentity } = await nodes[0].getStatus();
@@ -82,17 +87,17 @@ async function submit(job, signer) {
 }
 
 async function download(job) {
-  const error = await indexer.download(job.root, job.path, true);
+  const error = await indexer(job).download(job.root, job.path, true);
   if (error !== null) throw error;
 }
 
 async function downloadToBlob(job) {
-  const blob = unpacked(await indexer.downloadToBlob(job.root, { decryption: job.decryption }));
+  const blob = unpacked(await indexer(job).downloadToBlob(job.root, { decryption: job.decryption }));
   await writeFile(job.path, Buffer.from(await blob.arrayBuffer()));
 }
 
 async function peekHeader(job) {
-  const header = unpacked(await indexer.peekHeader(job.root));
+  const header = unpacked(await indexer(job).peekHeader(job.root));
   return header && { version: header.version, ephemeralPub: ethers.hexlify(header.ephemeralPub) };
 }
 

@@ -15,7 +15,7 @@ NEW: Final = "@0gfoundation/0g-ts-sdk"
 OLD: Final = "@0glabs/0g-ts-sdk"
 
 HERE: Final = Path(__file__).parent
-CLIENT_S_MAX: Final = 240
+CLIENT_S_MAX: Final = 400
 """Far more than any work here takes, so that a client that waits for ever is a failure and not a hang."""
 
 Job: TypeAlias = Mapping[str, object]
@@ -31,9 +31,9 @@ def upload(path: Path, **extra: object) -> Job:
     return {"kind": "upload", "path": str(path), **extra}
 
 
-def download(root: str | Sequence[str], path: Path) -> Job:
+def download(root: str | Sequence[str], path: Path, **extra: object) -> Job:
     """Download into a file that must not exist; of several roots one after another into the same."""
-    return {"kind": "download", "root": root, "path": str(path)}
+    return {"kind": "download", "root": root, "path": str(path), **extra}
 
 
 @dataclass(frozen=True, slots=True)
