@@ -57,7 +57,7 @@ def test_a_download_that_was_broken_off_keeps_what_is_complete(client: StorageCl
     root = client.upload_directory(tree).root
 
     def leave(progress: Progress) -> None:
-        if progress.done_bytes >= 300_005:
+        if progress.done_bytes > 300_005:  # The small files come first, so they are complete.
             raise EnoughError
 
     with pytest.raises(EnoughError):
