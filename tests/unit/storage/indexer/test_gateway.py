@@ -418,6 +418,21 @@ def test_a_node_that_lies_in_the_middle_cuts_the_answer_short(stage: Stage) -> N
     assert indexer.service.budget.used_bytes == 0
 
 
+def test_a_node_that_dies_in_the_middle_is_replaced_by_another(stage: Stage) -> None:
+    first, second = stage.nodes("0/1", "0/1")
+    door = stage.door(first.url)
+    indexer = stage.indexer(door.url, second.url, hedge_s=30.0)
+    file = file_of(30 * MIB)
+    stage.stored(file, indexer, first, second)
+    with connection(indexer) as client:
+        client.sendall(f"GET /file?root={file.root} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        received = client.recv(1000)
+        first.wait(lambda: len(door.asked) > 0)
+        door.is_shut = True
+        received += b"".join(iter(lambda: client.recv(MIB), b""))
+    assert received.partition(b"\r\n\r\n")[2] == file.data
+
+
 def test_a_client_that_leaves_is_read_for_no_longer(stage: Stage) -> None:
     [node] = stage.nodes("0/1")
     door = stage.door(node.url)

@@ -147,6 +147,9 @@ def test_binary_routes_of_the_router_are_those_of_a_node(
         last = router.http.get(f"{router.url}/node/segments/{file.root}?first=17&count=64")
         assert [segment.index for segment in msgspec.msgpack.decode(last.content, type=list[BulkSegment])] == [17, 18, 19, 20]
         assert router.http.get(f"{router.url}/node/segments/0x{'ab' * 32}?first=0&count=1").status_code == 404
+        for query, status in (("first=0&count=0", 200), ("first=0&count=1000", 200), ("first=-1&count=1", 400), ("first=x", 400)):
+            assert router.http.get(f"{router.url}/node/segments/{file.root}?{query}").status_code == status
+        assert router.http.get(f"{router.url}/node/segments/0x12?first=0").status_code == 400
         assert router.http.post(f"{router.url}/node/segments", content=b"\x00rubbish").status_code == 400
         again = router.http.post(f"{router.url}/node/segments", content=msgspec.msgpack.encode([file.bulk([0, 1], seq)])).json()
         assert again[0]["finalized"]

@@ -86,8 +86,9 @@ class BulkRoutes:
 
     async def download(self, root: Hash32, first: int, count: int) -> bytes:
         """Segments `first` … of a file, those that there are, as many as one answer may hold. Raises `FileUnknownError`."""
-        if first < 0 or not 0 < count <= BULK_COUNT_MAX:
-            raise BulkFormError(f"first is at least 0, and count from 1 to {BULK_COUNT_MAX}")
+        if first < 0 or count < 0:
+            raise BulkFormError("first and count are not negative")
+        count = min(count, BULK_COUNT_MAX)
         place = await self._finder.place(root)
         if place is None:
             raise FileUnknownError
