@@ -136,3 +136,33 @@ def test_one_port_may_serve_everything(network: Network, chain: Chain, unused_po
     with network.running(chain, rpc_port=unused_port, admin_port=unused_port) as node:
         assert node.rpc("admin_getPeers") == {}
         assert node.rpc("zgs_getShardConfig") == {"shardId": 0, "numShard": 1}
+
+
+def test_operators_methods_need_a_token_beyond_this_machine(network: Network, chain: Chain, unused_port: int) -> None:
+    """Where one port serves everything on every interface; without a token nobody has them."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "admin_getPeers"}
+    settings = {"host": "0.0.0.0", "rpc_port": unused_port, "admin_port": unused_port}  # noqa: S104 - that is what is tested.
+    with network.running(chain, **settings) as node:
+        assert node.post(call)["error"]["code"] == -32601
+    with network.running(chain, **settings, token="open sesame") as node:
+        assert node.post(call)["error"]["code"] == -32601
+        wrong = node.http.post(node.url, json=call, headers={"Authorization": "Bearer open"})
+        right = node.http.post(node.url, json=call, headers={"Authorization": "Bearer open sesame"})
+        assert (wrong.json()["error"]["code"], right.json()["result"]) == (-32601, {})
+        assert "open sesame" not in repr(node.node.settings)
+
+
+def test_what_is_counted_reads_as_prometheus_wants_it(node: Node) -> None:
+    """Each family is declared once, before its samples."""
+    kinds: dict[str, str] = {}
+    for line in node.http.get(f"{node.url}/metrics").text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in kinds
+            kinds[name] = kind
+        elif not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            assert name.partition("{")[0] in kinds
+            float(value)
+    assert (kinds["zerog_storage_submissions"], kinds["zerog_storage_segments_stored_total"]) == ("gauge", "counter")
+    assert all(name.startswith("zerog_storage_") for name in kinds)
