@@ -12,6 +12,8 @@ struct Lanes(__m256i);
 
 // The methods must be inlined into `hash_four`, which alone is compiled for AVX2.
 impl Word for Lanes {
+    const ROUNDS_AT_ONCE: usize = 2;
+
     #[inline(always)]
     unsafe fn splat(value: u64) -> Self {
         // SAFETY: the trait's promise; so below.
@@ -47,6 +49,9 @@ impl Word for Lanes {
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn hash_four<const BLOCKS: usize>(messages: &[u8], digests: &mut [Digest]) {
     assert_eq!((messages.len(), digests.len()), (LANES * BLOCKS * 64, LANES));
+    if BLOCKS > 1 {
+        prefetch(messages.as_ptr_range().end, messages.len());
+    }
     let mut words = [[[Lanes(_mm256_setzero_si256()); 4]; 2]; BLOCKS];
     for (half, words) in words.as_flattened_mut().iter_mut().enumerate() {
         let mut rows = [_mm256_setzero_si256(); 4];
@@ -59,11 +64,20 @@ pub(super) unsafe fn hash_four<const BLOCKS: usize>(messages: &[u8], digests: &m
         }
     }
     // SAFETY: AVX2, by this function's own promise.
-    let state = unsafe { absorb(words.as_flattened().as_flattened()) };
-    let rows = transpose([state[0].0, state[1].0, state[2].0, state[3].0]);
-    for (digest, row) in digests.iter_mut().zip(rows) {
+    let digest = unsafe { absorb(words.as_flattened().as_flattened()) };
+    let rows = transpose([digest[0].0, digest[1].0, digest[2].0, digest[3].0]);
+    for (place, row) in digests.iter_mut().zip(rows) {
         // SAFETY: a digest is 32 bytes long; the store needs no alignment.
-        unsafe { _mm256_storeu_si256(digest.as_mut_ptr().cast(), row) };
+        unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), row) };
+    }
+}
+
+/// Ask for the bytes that follow, which are needed next: hashing takes longer than memory does, but the processor does not look so far ahead.
+#[inline(always)]
+fn prefetch(from: *const u8, bytes: usize) {
+    for offset in (0..bytes).step_by(64) {
+        // SAFETY: every processor with lanes has SSE, and a prefetch reads nothing, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(offset).cast()) };
     }
 }
 

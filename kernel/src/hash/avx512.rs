@@ -16,6 +16,8 @@ const CHI: i32 = 0xd2;
 
 // The methods must be inlined into `hash_eight`, which alone is compiled for AVX-512.
 impl Word for Lanes {
+    const ROUNDS_AT_ONCE: usize = 1;
+
     #[inline(always)]
     unsafe fn splat(value: u64) -> Self {
         // SAFETY: the trait's promise; so below.
@@ -50,6 +52,9 @@ impl Word for Lanes {
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn hash_eight<const BLOCKS: usize>(messages: &[u8], digests: &mut [Digest]) {
     assert_eq!((messages.len(), digests.len()), (LANES * BLOCKS * 64, LANES));
+    if BLOCKS > 1 {
+        prefetch(messages.as_ptr_range().end, messages.len());
+    }
     let mut words = [[Lanes(_mm512_setzero_si512()); 8]; BLOCKS];
     for (block, words) in words.iter_mut().enumerate() {
         let mut rows = [_mm512_setzero_si512(); 8];
@@ -62,8 +67,17 @@ pub(super) unsafe fn hash_eight<const BLOCKS: usize>(messages: &[u8], digests: &
         }
     }
     // SAFETY: AVX-512F, by this function's own promise.
-    let state = unsafe { absorb(words.as_flattened()) };
-    store(&state, digests);
+    let digest = unsafe { absorb(words.as_flattened()) };
+    store(&digest, digests);
+}
+
+/// Ask for the bytes that follow, which are needed next: hashing takes longer than memory does, but the processor does not look so far ahead.
+#[inline(always)]
+fn prefetch(from: *const u8, bytes: usize) {
+    for offset in (0..bytes).step_by(64) {
+        // SAFETY: every processor with lanes has SSE, and a prefetch reads nothing, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(offset).cast()) };
+    }
 }
 
 /// Word `w` of message `m` from `rows[m]` to lane `m` of the result's `w`.
@@ -99,8 +113,8 @@ fn sort_quarters(pairs: [__m512i; 4]) -> [__m512i; 4] {
 /// The first four words of each lane, message after message.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store(state: &[Lanes; 25], digests: &mut [Digest]) {
-    let [w0, w1, w2, w3] = [state[0].0, state[1].0, state[2].0, state[3].0];
+fn store(digest: &[Lanes; 4], digests: &mut [Digest]) {
+    let [w0, w1, w2, w3] = [digest[0].0, digest[1].0, digest[2].0, digest[3].0];
     let front = [_mm512_unpacklo_epi64(w0, w1), _mm512_unpackhi_epi64(w0, w1)];
     let back = [_mm512_unpacklo_epi64(w2, w3), _mm512_unpackhi_epi64(w2, w3)];
     for parity in 0..2 {

@@ -1,5 +1,7 @@
 //! The tree over the sectors of one segment.
 
+use std::ops::Range;
+
 use super::shape::{SECTOR_BYTES, SEGMENT_SECTORS, ShapeError, subtree_heights};
 use super::zeros::zero_root;
 use super::{Hash, parent};
@@ -7,6 +9,10 @@ use crate::hash::{BLOCK_BYTES, HashPath};
 
 /// 64-byte blocks of a sector.
 const SECTOR_BLOCKS: usize = SECTOR_BYTES / BLOCK_BYTES;
+/// Sectors that are folded together: few, so that all of them stay in the nearest cache.
+const PIECE_SECTORS: usize = 64;
+/// So many levels of a piece fill all lanes with pairs; what is above waits for the other pieces.
+const FULL_LEVELS: u32 = 3;
 /// A pair of nodes is one block.
 const PAIR_BLOCKS: usize = 1;
 
@@ -47,21 +53,34 @@ fn subtree_root(path: HashPath, data: &[u8], height: u32) -> Hash {
     if data.is_empty() {
         return zero_root(height);
     }
-    let mut leaves = [[0; 32]; SEGMENT_SECTORS];
-    let mut others = [[0; 32]; SEGMENT_SECTORS / 2];
-    let mut filled = hash_sectors(path, data, &mut leaves);
-    let (mut below, mut above) = (&mut leaves[..], &mut others[..]);
-    for below_height in 0..height {
-        // The nodes that are not filled are zero; at most one of them has a sibling that is not.
+    let mut leaves = [[0; 32]; PIECE_SECTORS];
+    let mut nodes = [[0; 32]; SEGMENT_SECTORS >> FULL_LEVELS];
+    let lower = height.min(FULL_LEVELS);
+    let mut filled = 0;
+    for piece in data.chunks(PIECE_SECTORS * SECTOR_BYTES) {
+        let sectors = hash_sectors(path, piece, &mut leaves);
+        let folded = fold(path, &mut leaves, sectors, 0..lower);
+        nodes[filled..filled + folded].copy_from_slice(&leaves[..folded]);
+        filled += folded;
+    }
+    fold(path, &mut nodes, filled, lower..height);
+    nodes[0]
+}
+
+/// Replace nodes by their parents, from the first of `heights` up; only zeros follow the `filled` ones. Returns how many are left.
+fn fold(path: HashPath, nodes: &mut [Hash], mut filled: usize, heights: Range<u32>) -> usize {
+    let mut parents = [[0; 32]; PIECE_SECTORS];
+    for height in heights {
+        // At most one of the nodes that are zero has a sibling that is not.
         if filled % 2 == 1 {
-            below[filled] = zero_root(below_height);
+            nodes[filled] = zero_root(height);
             filled += 1;
         }
-        hash_pairs(path, &below[..filled], &mut above[..filled / 2]);
         filled /= 2;
-        std::mem::swap(&mut below, &mut above);
+        hash_pairs(path, &nodes[..2 * filled], &mut parents[..filled]);
+        nodes[..filled].copy_from_slice(&parents[..filled]);
     }
-    below[0]
+    filled
 }
 
 /// A leaf for each sector that `data` begins; returns their number.
