@@ -239,9 +239,10 @@ impl FlowTree {
         Ok(hash_of(py, &self.0.root_at(sectors)?))
     }
 
-    /// How many sectors the flow had when `root` was its root; only the `newest` subtrees submitted are looked at.
-    fn sectors_of_root(&self, py: Python<'_>, root: HashBytes, newest: usize) -> Option<u64> {
-        py.detach(|| self.0.sectors_of_root(&root.0, newest))
+    /// How many sectors the flow had when `root` was its root; only the `newest` subtrees submitted are looked at. Keeps the interpreter's
+    /// lock: another thread that appended meanwhile would find the tree in use.
+    fn sectors_of_root(&self, root: HashBytes, newest: usize) -> Option<u64> {
+        self.0.sectors_of_root(&root.0, newest)
     }
 
     /// Lemma and path of a sector, when the flow had `sectors` (now, if that is left out). `inside`: leaf and siblings up to the node that

@@ -19,8 +19,8 @@ __all__ = ["FIRST_SECTOR", "FlowTree", "segment_of_sector", "siblings_inside", "
 FIRST_SECTOR: Final = 1
 """Sector 0 holds a hash of 32 zero bytes, which is the hash of nothing."""
 
-ROOTS_SEARCHED: Final = 10_000
-"""Nodes of submissions among whose ends an old root is looked for; that takes a tenth of a second at most."""
+ROOTS_SEARCHED: Final = 1_000
+"""Nodes of submissions among whose ends an old root is looked for, which takes some milliseconds."""
 
 
 def start_sector(flow_sectors: int, submission: Submission) -> int:
