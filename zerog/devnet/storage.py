@@ -1,8 +1,8 @@
 """Storage as a local network has it: its nodes and the indexer in front of them, as one role."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -82,12 +82,14 @@ class StorageService:
         Raises `ChainNotFoundError`, `ShutdownAskedError`, and whatever a node or the indexer raises.
         """
         self._shutdown = anyio.Event()
-        chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
         async with anyio.create_task_group() as parts:
             with ExitStack() as reserved:
                 self._reserve_ports(reserved)
-                await self._start_nodes(chain, parts)
-                indexer = self._indexer = StorageIndexer(self._indexer_settings(), near=self._applications())
+                of_nodes = [self._node_settings(index) for index in range(self._settings.node_count)]
+                of_indexer = self._indexer_settings()
+                chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
+                await self._start_nodes([replace(settings, chain_url=chain.url) for settings in of_nodes], parts)
+                indexer = self._indexer = StorageIndexer(of_indexer, near=self._applications())
                 self._url = await parts.start(indexer.run, name="storage.indexer")
             log.info("storage_ready", url=self._url, nodes=len(self._nodes))
             task_status.started(self._url)
@@ -148,19 +150,19 @@ class StorageService:
         self._places = [NodePlace(*(chosen(next(given, 0)) for _ in range(PORTS_PER_NODE))) for _ in range(settings.node_count)]
         self._indexer_port = chosen(settings.indexer_port)
 
-    async def _start_nodes(self, chain: ChainPlace, parts: TaskGroup) -> None:
+    async def _start_nodes(self, of_nodes: Sequence[StorageNodeSettings], parts: TaskGroup) -> None:
         """All at once. Raises what any of them raises."""
         self._nodes = [
-            StorageNode(self._node_settings(index, chain), name=_folder_name(index), on_shutdown=self._shutdown.set)
-            for index in range(self._settings.node_count)
+            StorageNode(settings, name=_folder_name(index), on_shutdown=self._shutdown.set) for index, settings in enumerate(of_nodes)
         ]
         async with anyio.create_task_group() as starts:
             for node in self._nodes:
                 starts.start_soon(partial(parts.start, node.run, name=f"storage.{node.name}"), name=f"storage.start.{node.name}")
 
-    def _node_settings(self, index: int, chain: ChainPlace) -> StorageNodeSettings:
+    def _node_settings(self, index: int) -> StorageNodeSettings:
+        """All but the chain, which may still be starting."""
         place = self._places[index]
-        flags = ["--host", self._settings.host, "--chain-url", chain.url]
+        flags = ["--host", self._settings.host]
         flags += ["--rpc-port", str(place.rpc), "--admin-port", str(place.admin), "--grpc-port", str(place.grpc)]
         flags += ["--shard", str(Shard(self._settings.shards, index % self._settings.shards))]
         flags += ["--data-dir", str(self._state_folder / "storage" / _folder_name(index))]

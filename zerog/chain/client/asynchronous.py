@@ -7,6 +7,7 @@ import anyio
 import httpx
 
 from zerog.chain.client import requests
+from zerog.chain.client.connections import trust_of
 from zerog.chain.client.draft import sign_transaction
 from zerog.chain.client.errors import NodeUnreachableError, ReceiptTimeoutError
 from zerog.chain.client.requests import BlockName, Request, encode, read_answer
@@ -30,7 +31,7 @@ class AsyncChainClient:
     def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """`transport` replaces the network, for a node in the same process."""
         self.url = url
-        self._http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON)
+        self._http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON, verify=trust_of(url))
 
     async def __aenter__(self) -> Self:
         return self
