@@ -1,14 +1,19 @@
 """Clients that send too much, too slowly, by halves or nonsense: each is told why, and nobody else notices."""
 
+import time
 from contextlib import AsyncExitStack, suppress
+from typing import cast
 
 import anyio
 import httpx
 import msgspec
 import pytest
+from uvicorn.server import ServerState
 
 from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, RawClient, Running, post, raw_client, running
 from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.protocol import HttpProtocol
+from zerog.runtime.http.watch import Sweeper
 
 QUICK = HttpLimits(headers_s=0.2, body_s=0.2, idle_s=0.2, unread_s=0.2, linger_s=0.2, body_bytes_max=100_000)
 
@@ -193,6 +198,31 @@ async def longer_than_any_deadline(service: Running) -> None:
     for _ in range(3):
         async with raw_client(service) as silent:
             assert (await silent.response()).status == 408
+
+
+async def test_a_loop_that_stood_still_holds_it_against_nobody() -> None:
+    seen: list[float] = []
+    looked = anyio.Event()
+
+    class Connection:
+        """Notes when it is looked at."""
+
+        def check(self, now_s: float) -> None:
+            seen.append(now_s)
+            looked.set()
+
+    state = ServerState()
+    state.connections.add(cast("HttpProtocol", Connection()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Sweeper(state, QUICK).run)
+        await looked.wait()
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            pass
+        looked = anyio.Event()
+        await looked.wait()
+        tasks.cancel_scope.cancel()
+    assert seen[-1] - seen[-2] < 0.2
 
 
 # By halves, and nonsense.

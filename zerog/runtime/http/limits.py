@@ -34,7 +34,7 @@ class HttpLimits:
     """Bytes that all requests under way may hold together; further ones wait unread, in turn. `None`: any number."""
     request_bytes_min: int = 0
     """So much a request counts at least, for its answer."""
-    stall_s: float = 2.0
+    stall_s: float = 5.0
     """Seconds in which a client must send or read 16 KiB while others wait for memory; else 408, or the connection is cut."""
     connections_max: int = 2_000
     """More connections are answered 503."""

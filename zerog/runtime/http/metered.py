@@ -78,6 +78,8 @@ class MeteredProtocol(HttpToolsProtocol):
         self.unfilled: memoryview | None = None
         self.body_share_bytes = 0
         self.unsent_share_bytes = 0
+        self.piece_bytes = 0
+        """Of the piece of an answer that was written last."""
         self.shares: Final[dict[object, Share]] = {}
         self.drain_count = 0
         self.progress: Final = Watch()
@@ -116,8 +118,8 @@ class MeteredProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def pause_writing(self) -> None:
-        """Count what the client does not read."""
-        self.unsent_share_bytes = self.transport.get_write_buffer_size() if self.is_counted else 0
+        """Count what the client does not read: the whole piece, which stays in memory until its last byte is sent."""
+        self.unsent_share_bytes = max(self.transport.get_write_buffer_size(), self.piece_bytes) if self.is_counted else 0
         self.memory.hold(self.unsent_share_bytes)
         super().pause_writing()
 
@@ -214,10 +216,11 @@ class MeteredProtocol(HttpToolsProtocol):
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send_and_give_back(message: Any) -> None:
+            self.piece_bytes = len(message.get("body", b""))
             await send(message)
-            if share.size_bytes > body_bytes:
+            if share.size_bytes > body_bytes and message["type"] == "http.response.body":
                 spare_bytes, share.size_bytes = share.size_bytes - body_bytes, body_bytes
-                self.memory.give_back(spare_bytes)
+                self._give_back(spare_bytes, len(message.get("body", b"")))
 
         try:
             await app({**scope, "extensions": {HOLD_MEMORY: hold}}, receive, send_and_give_back)

@@ -286,6 +286,7 @@ class HttpProtocol(MeteredProtocol):
         self.body_share_bytes = 0
         self.phase = COMPLETE
         if isinstance(response, bytes):
+            self.piece_bytes = len(response)
             self.transport.write(response)
             if share_bytes:
                 self._give_back(share_bytes, len(response))
@@ -310,6 +311,7 @@ class HttpProtocol(MeteredProtocol):
             log.exception("direct_answer_failed")
             answer, cycle.keep_alive = raw_response(BrokenServerError()), False
         finally:
+            self.piece_bytes = len(answer)
             self._give_back(share_bytes, len(answer))
         cycle.response_complete = True
         if cycle.disconnected or self.transport.is_closing():

@@ -14,6 +14,8 @@ NO_LIMIT: Final = float("inf")
 SWEEPS_PER_LIMIT: Final = 4
 SWEEP_S_MAX: Final = 1.0
 SWEEP_S_MIN: Final = 0.01
+LATE_FACTOR: Final = 2
+"""A sweep that comes later than so many intervals counts as so many."""
 
 Stage: TypeAlias = tuple[str, int, int]
 """Where a connection is: a name, and two numbers that change with every progress it makes there."""
@@ -49,14 +51,17 @@ class Sweeper:
 
     def __init__(self, state: ServerState, limits: HttpLimits) -> None:
         self._state: Final = state
-        shortest_s = min(limits.headers_s, limits.body_s, limits.idle_s, limits.unread_s, limits.linger_s)
+        shortest_s = min(limits.headers_s, limits.body_s, limits.idle_s, limits.unread_s, limits.linger_s, limits.stall_s)
         self._interval_s: Final = max(SWEEP_S_MIN, min(SWEEP_S_MAX, shortest_s / SWEEPS_PER_LIMIT))
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep until cancelled. Time in which the loop itself stood still passes for no client: what it sent has not been looked at."""
+        now_s, looked_s = 0.0, anyio.current_time()
         while True:
             await anyio.sleep(self._interval_s)
-            now_s = anyio.current_time()
+            passed_s = anyio.current_time() - looked_s
+            looked_s += passed_s
+            now_s += min(passed_s, LATE_FACTOR * self._interval_s)
             connections: Iterable[Any] = tuple(self._state.connections)
             for connection in connections:
                 connection.check(now_s)
