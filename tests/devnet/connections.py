@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,14 @@ class Peer:
     @property
     def stays_here(self) -> bool:
         """Whether it is on this machine: a socket of the file system, a question to the kernel, or a loopback address."""
-        return self.family in ("AF_UNIX", "AF_NETLINK") or (self.address != "" and ip_address(self.address).is_loopback)
+        return self.family in ("AF_UNIX", "AF_NETLINK") or (self.address != "" and _is_loopback(self.address))
+
+
+def _is_loopback(text: str) -> bool:
+    """Also of an IPv4 address as gRPC writes it, ::ffff:127.0.0.1."""
+    address = ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def traced(command: Sequence[str], trace_file: Path) -> list[str]:
