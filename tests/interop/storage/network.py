@@ -51,11 +51,10 @@ class Network:
 def running_network(folder: Path, *words: str) -> Iterator[Network]:
     """A network in memory; `words` go to `zerog up`."""
     (folder / "files").mkdir()
-    zerog = Zerog(folder)
-    endpoints = zerog.up("--ephemeral", *words)
+    endpoints = Zerog(folder).up("--ephemeral", *words)
     try:
         assert endpoints.chain is not None
         assert endpoints.storage is not None
         yield Network(endpoints, Sdk(endpoints.storage.indexer, endpoints.chain.http, folder / "files"))
     finally:
-        zerog.down()
+        Zerog(Path(endpoints.data_dir).parent).down()  # Such a network has a folder of its own, which it removes.
