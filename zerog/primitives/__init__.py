@@ -1,6 +1,6 @@
 """Small values that every part of zerog speaks in: addresses, hashes, quantities, keys and errors."""
 
-from zerog.primitives.decoding import decode_hook
+from zerog.primitives.decoding import decode_hook, is_nested_deeper
 from zerog.primitives.errors import DecodeError, InvalidParametersError, SignatureError, ZerogError
 from zerog.primitives.hexadecimal import decode_data, decode_quantity, encode_data, encode_quantity
 from zerog.primitives.keys import Account, derive_accounts, mnemonic_to_seed
@@ -28,5 +28,6 @@ __all__ = [
     "derive_accounts",
     "encode_data",
     "encode_quantity",
+    "is_nested_deeper",
     "mnemonic_to_seed",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from zerog.primitives import Hash32, decode_hook
+from zerog.primitives import Hash32, decode_hook, is_nested_deeper
 from zerog.storage.client.errors import PeerAnswerError, PeerRefusedError
 from zerog.storage.wire.files import Availability, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus, ShardConfig, ShardedNode, ShardedNodes
@@ -52,6 +52,9 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(kind, dec_hook=decode_hook)
 
 
+DEPTH_MAX: Final = 64
+"""Levels of arrays and objects in an answer; what storage answers has six."""
+
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _ANSWERS: Final = msgspec.json.Decoder(list[_Answer])
 _ANYTHING: Final = _decoder(Any)
@@ -87,6 +90,7 @@ def _request(number: int, call: Call[T]) -> dict[str, object]:
 def read_answer(call: Call[T], body: bytes | bytearray | memoryview, url: str) -> T:
     """The answer's value. Raises `PeerRefusedError` when the peer refused, `PeerAnswerError` when the body is not what a peer says."""
     try:
+        _check_depth(body)
         return _value(call, _ANSWER.decode(body), url)
     except (ValueError, RecursionError) as error:  # msgspec's errors are values that do not fit.
         raise PeerAnswerError(url, f"{call.method}: {error}") from None
@@ -95,12 +99,18 @@ def read_answer(call: Call[T], body: bytes | bytearray | memoryview, url: str) -
 def read_batch(calls: Sequence[Call[T]], body: bytes | bytearray | memoryview, url: str) -> list[T]:
     """The answers' values in the order of the calls. Raises as `read_answer`."""
     try:
+        _check_depth(body)
         answers = {answer.id: answer for answer in _ANSWERS.decode(body)}
         return [_value(call, answers[number], url) for number, call in enumerate(calls)]
     except KeyError as error:
         raise PeerAnswerError(url, f"a batch without an answer to call {error}") from None
     except (ValueError, RecursionError) as error:
         raise PeerAnswerError(url, f"a batch: {error}") from None
+
+
+def _check_depth(body: bytes | bytearray | memoryview) -> None:
+    if is_nested_deeper(body, DEPTH_MAX):
+        raise ValueError(f"nested deeper than {DEPTH_MAX} levels")
 
 
 def _value(call: Call[T], answer: _Answer, url: str) -> T:

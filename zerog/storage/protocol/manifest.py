@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from zerog._kernel import keccak256
-from zerog.primitives import Hash32, decode_hook
+from zerog.primitives import Hash32, decode_hook, is_nested_deeper
 from zerog.storage.protocol.errors import StorageError
 
 __all__ = [
@@ -134,9 +134,11 @@ def decode_manifest(data: bytes | bytearray | memoryview) -> DirectoryEntry:
     version = int.from_bytes(head[len(MAGIC) :], "big")
     if version not in (VERSION_ONE_ROOT, VERSION_WRITTEN):
         raise ManifestInvalidError(f"version {version} is unknown")
+    text = memoryview(data)[MANIFEST_HEAD_BYTES:]
+    if is_nested_deeper(text, 2 * (DEPTH_MAX + 2)):  # A directory is an object with an array; roots are an array in the innermost.
+        raise ManifestInvalidError(f"directories lie more than {DEPTH_MAX} deep in each other")
     try:
-        node = _node_decoder.decode(memoryview(data)[MANIFEST_HEAD_BYTES:])
-        entry = _to_entry(node)
+        entry = _to_entry(_node_decoder.decode(text))
     except (ValueError, RecursionError) as error:
         raise ManifestInvalidError(str(error)) from None
     if not isinstance(entry, DirectoryEntry):

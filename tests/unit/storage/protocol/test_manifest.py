@@ -1,6 +1,7 @@
 """The manifest of a directory: its form, what is read of older and foreign ones, and what no name may do."""
 
 import posixpath
+import sys
 
 import msgspec
 import pytest
@@ -101,6 +102,16 @@ def test_entries_are_found_by_their_path() -> None:
 def test_what_no_directory_has_is_refused(data: bytes) -> None:
     with pytest.raises(ManifestInvalidError):
         decode_manifest(data)
+
+
+def test_depth_is_refused_also_where_a_library_has_lifted_the_limit_of_recursion() -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)  # As py_ecc does, which comes with web3.py.
+    try:
+        with pytest.raises(ManifestInvalidError, match="deep in each other"):
+            decode_manifest(manifest('{"name":"d","type":"directory","entries":[' * 100_000))
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_a_name_that_is_not_utf8_is_refused() -> None:
