@@ -20,6 +20,8 @@ from zerog.runtime.ports import listen, local_url
 __all__ = ["serve"]
 
 STOP_POLL_S: Final = 0.005
+ACCEPT_TURNS: Final = 4
+"""Turns of the event loop from accepting a connection until the server knows of it: whoever came last is closed like the others."""
 OTHER_FILES: Final = 64
 """Descriptors that a role needs for anything but connections."""
 
@@ -107,6 +109,8 @@ async def _stop(server: Server, grace_s: float) -> None:
     state = server.server_state
     for listening in server.servers:
         listening.close()
+    for _ in range(ACCEPT_TURNS):
+        await anyio.lowlevel.checkpoint()
     for connection in list(state.connections):
         connection.shutdown()
     with anyio.move_on_after(grace_s):
