@@ -28,6 +28,7 @@ from zerog.primitives import Account, Data, Hash32
 from zerog.storage.client import NodeClient, UploadOptions
 from zerog.storage.protocol.merkle import FileTree
 from zerog.storage.protocol.units import SEGMENT_BYTES
+from zerog.storage.wire.files import FileInfo
 
 __all__ = ["large_file", "sdk_upload"]
 
@@ -38,6 +39,7 @@ SDK_MIB: Final = 64
 SDK_LARGE_MIB: Final = 256
 SDK_PAIRS: Final = 2
 JSON_THREADS: Final = 4
+SEEN_S_MAX: Final = 30.0
 SERVER_MIB_MAX: Final = 300
 
 
@@ -148,8 +150,7 @@ def upload_json(net: Network, path: Path) -> float:
             data=submit_call(submission, account.address),
         )
         chain.wait_for_receipt(sent)
-        while (info := node.file_info(tree.root)) is None:
-            pass  # It follows the chain within milliseconds.
+        info = await_file(node, tree.root)
         segments = -(-len(data) // SEGMENT_BYTES)
         groups = [range(first, min(first + 10, segments)) for first in range(0, segments, 10)]
         seconds = 0.0
@@ -162,6 +163,15 @@ def upload_json(net: Network, path: Path) -> float:
             raise OSError("the upload through JSON-RPC is not finalized")
     path.unlink()
     return LARGE_MIB / seconds
+
+
+def await_file(node: NodeClient, root: Hash32) -> FileInfo:
+    """What the node says of a file, once it has read the block that announces it: that takes milliseconds."""
+    deadline = time.perf_counter() + SEEN_S_MAX
+    while (info := node.file_info(root)) is None:
+        if time.perf_counter() > deadline:
+            raise OSError(f"the node has not seen {root} within {SEEN_S_MAX} s")
+    return info
 
 
 def status_market(chain: ChainClient, flow: bytes) -> bytes:

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -14,9 +13,9 @@ from random import Random
 import pytest
 
 from tests.crash.driver import FAILED_STATUS
-from tests.crash.faults import Call, Fault, Traced, calls_on, run_traced
+from tests.crash.faults import Call, Fault, Traced, run_traced
 from tests.crash.storage_plan import Plan, carry_out, make_plan, open_store
-from tests.crash.test_ledger_survives import acknowledged
+from tests.crash.striking import Undisturbed, acknowledged, strike
 from tests.ledger.counts import LONG, commit_seed
 from tests.ledger.results import record
 from tests.unit.storage.node.store.audit import audit
@@ -26,8 +25,6 @@ STEPS = 40
 POINTS = 360 if LONG else 36
 RECOVERY_POINTS = 40 if LONG else 4
 RECOVERY_CALLS = [Call(name, 1) for name in ("ftruncate", "fdatasync", "fsync")] + [Call("pwrite64", number) for number in (1, 2, 3)]
-ATTEMPTS = 12
-"""By then any number has come down to 1."""
 SEED = commit_seed()
 FIXED = make_plan(1, STEPS)
 """For what must be there whatever the seed."""
@@ -44,50 +41,18 @@ def drive(folder: Path, trace_file: Path, *, done: int = 0, files: Iterable[Path
     return run_traced(command, trace_file, files=files, fault=fault, cwd=ROOT)
 
 
-@dataclass(frozen=True, slots=True)
-class Undisturbed:
-    """What a run without faults does: the files it writes, as names in the store's folder, and its calls on them."""
-
-    files: frozenset[str]
-    calls: tuple[Call, ...]
-
-    def fault(self, point: int) -> Fault:
-        """The fault of a point: each kind of call comes up as often as any other, however rare it is."""
-        dice = Random(f"storage point {SEED} {point}")
-        name = dice.choice(sorted({call.name for call in self.calls}))
-        return Fault(dice.choice([call for call in self.calls if call.name == name]), dice.choice(("EIO", "KILL")))
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     base = tmp_path_factory.mktemp("undisturbed-storage")
-    traced = drive(base / "store", base / "trace")
-    assert traced.output.splitlines()[-1:] == ["closed"], traced.errors
-    audit(base / "store")
-    files, calls = calls_on(base / "store", traced.trace)
-    assert {call.name for call in calls} >= {"pwrite64", "pwritev2", "fdatasync"}
-    return Undisturbed(frozenset(str(file.relative_to(base / "store")) for file in files), tuple(calls))
-
-
-def strike(base: Path, names: Iterable[str], fault: Fault) -> tuple[Path, Traced, Fault]:
-    """Run until the fault happens; returns the store's folder, the run, and the fault as it was.
-
-    Calls that are made together form groups as they come, so how many writes there are differs from run to run: fewer are met earlier.
-    """
-    missing: str | None = None
-    for attempt in range(ATTEMPTS):
-        folder = base / f"store-{attempt}"
-        traced = drive(folder, base / f"trace-{attempt}", files={folder / name for name in names}, fault=fault)
-        missing = traced.missing(fault)
-        if missing is None:
-            return folder, traced, fault
-        fault = Fault(Call(fault.call.name, max(1, fault.call.number * 2 // 3)), fault.kind)
-    raise AssertionError(missing)
+    found = Undisturbed.of(drive, base)
+    audit(base / "kept")
+    assert {call.name for call in found.calls} >= {"pwrite64", "pwritev2", "fdatasync"}
+    return found
 
 
 @pytest.mark.parametrize("point", range(POINTS))
 def test_nothing_acknowledged_is_lost(undisturbed: Undisturbed, tmp_path: Path, point: int) -> None:
-    folder, traced, fault = strike(tmp_path, undisturbed.files, undisturbed.fault(point))
+    folder, traced, fault = strike(drive, tmp_path, undisturbed.files, undisturbed.fault(Random(f"storage point {SEED} {point}")))
     print(f"seed {SEED}, point {point}: {fault}")
     assert traced.status in {-signal.SIGKILL, FAILED_STATUS, 0}, traced.errors
     FAULTS_SEEN[f"{fault.call.name} {fault.kind}"] += 1
@@ -98,7 +63,7 @@ def test_nothing_acknowledged_is_lost(undisturbed: Undisturbed, tmp_path: Path, 
 def test_a_second_fault_while_the_store_opens_again_loses_nothing(undisturbed: Undisturbed, tmp_path: Path, point: int) -> None:
     dice = Random(f"storage recovery point {SEED} {point}")
     wanted = Fault(dice.choice([call for call in undisturbed.calls if call.name in ("pwritev2", "pwrite64")]), "KILL")
-    folder, traced, first = strike(tmp_path, undisturbed.files, wanted)
+    folder, traced, first = strike(drive, tmp_path, undisturbed.files, wanted)
     done = acknowledged(traced)
     second = Fault(dice.choice(RECOVERY_CALLS), dice.choice(("EIO", "KILL")))
     print(f"seed {SEED}, recovery point {point}: {first}, then {second}")
