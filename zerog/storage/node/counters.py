@@ -3,11 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from zerog.storage.following import FollowCounters
+
 __all__ = ["Counters"]
 
 
 @dataclass(slots=True)
-class Counters:
+class Counters(FollowCounters):
     """Sums since the start."""
 
     segments_stored: int = 0
@@ -25,13 +27,5 @@ class Counters:
     """Refused segments by the reason's short name."""
     peers_refused: Counter[str] = field(default_factory=Counter)
     """Answers of peers that were thrown away, by the reason's short name."""
-    blocks_read: int = 0
-    submissions_read: int = 0
-    logs_ignored: int = 0
-    """Logs of the flow that are no submissions."""
-    reorganizations: int = 0
-    """How often the chain took back blocks that had been read."""
-    chain_failures: int = 0
-    """Calls to the chain that failed."""
     roots_checked: int = 0
     """How often the root of the flow was held against the contract's."""

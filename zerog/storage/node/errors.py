@@ -12,10 +12,7 @@ StorageError (protocol)
 ├── FileUnknownError                 no submission of this root was read (HTTP 404)
 ├── MalformedBodyError               a body that is not what the route takes
 ├── NodeStoppedError                 the node does not run, or not yet
-├── ChainNotFollowedError            the log is not read at the moment
 ├── NotKeptError                     the node keeps nothing that could be copied
-├── ForeignChainError                the chain is not the one that the data belongs to
-├── FlowUnknownError                 nobody said where the flow's contract is
 └── FlowMismatchError                our tree of the flow is not the contract's
 """
 
@@ -26,11 +23,8 @@ from zerog.storage.protocol.errors import StorageError
 
 __all__ = [
     "AlreadyFinalizedError",
-    "ChainNotFollowedError",
     "FileUnknownError",
     "FlowMismatchError",
-    "FlowUnknownError",
-    "ForeignChainError",
     "InternalRefusalError",
     "InvalidMemberError",
     "MalformedBodyError",
@@ -172,20 +166,6 @@ class NodeStoppedError(StorageError):
         return "the storage node is not running"
 
 
-@dataclass(eq=False)
-class ChainNotFollowedError(StorageError):
-    """The log of the chain is not read at the moment; files that are here can be read."""
-
-    cause: str
-
-    code = "chain_not_followed"
-    remedy = "start the chain node, or check the setting chain-url"
-    http_status = 503
-
-    def __str__(self) -> str:
-        return f"the chain is not followed: {self.cause}"
-
-
 class NotKeptError(StorageError):
     """A node in a temporary folder leaves nothing to copy."""
 
@@ -194,34 +174,6 @@ class NotKeptError(StorageError):
 
     def __str__(self) -> str:
         return "the files are kept in a temporary folder only"
-
-
-@dataclass(eq=False)
-class ForeignChainError(StorageError):
-    """The data folder belongs to another network."""
-
-    kept: str
-    found: str
-
-    code = "foreign_chain"
-    remedy = "name the chain that the data belongs to, or another data folder"
-    http_status = 409
-
-    def __str__(self) -> str:
-        return f"the data belongs to {self.kept}, and the chain node is of {self.found}"
-
-
-@dataclass(eq=False)
-class FlowUnknownError(StorageError):
-    """No network that we know has this chain id, or it has no flow."""
-
-    chain_id: int
-
-    code = "flow_unknown"
-    remedy = "name the address of the flow's contract with --flow"
-
-    def __str__(self) -> str:
-        return f"no flow's contract is known on chain {self.chain_id}"
 
 
 @dataclass(eq=False)

@@ -21,14 +21,13 @@ from zerog.runtime.http.limits import BULK_LIMITS
 from zerog.runtime.http.pages import RolePages
 from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
 from zerog.runtime.server import serve
+from zerog.storage.following import ChainNotFollowedError, ChainView, Identity, identify
 from zerog.storage.node.bulk import BULK_PATH, BulkRoutes
-from zerog.storage.node.chain_view import ChainView
 from zerog.storage.node.counters import Counters
-from zerog.storage.node.errors import ChainNotFollowedError, NodeStoppedError, NotKeptError
+from zerog.storage.node.errors import NodeStoppedError, NotKeptError
 from zerog.storage.node.files import Files
 from zerog.storage.node.flow_reads import FlowReads
 from zerog.storage.node.gate import Gate
-from zerog.storage.node.identity import Identity, identify
 from zerog.storage.node.keeper import Keeper
 from zerog.storage.node.metrics import render_metrics
 from zerog.storage.node.peers import Peers
@@ -97,7 +96,7 @@ class StorageNode:
         """
         sys.setswitchinterval(SWITCH_S)
         async with AsyncChainClient(self.settings.chain_url) as client:
-            identity = await identify(self.settings, client)
+            identity = await identify(client, data_dir=self.settings.data_dir, flow=self.settings.flow_address)
             data_dir = self.settings.data_dir
             options = StoreOptions(disk_bytes_max=self.settings.disk_bytes_max)
             folder = None if data_dir is None else data_dir / STORE_FOLDER

@@ -11,7 +11,7 @@ from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import LogAnswer
 from zerog.contracts.storage import Submit
 from zerog.primitives import Data, Hash32
-from zerog.storage.node.flow_log import LogGapError, next_page, read_logs
+from zerog.storage.following import LogGapError, next_page, read_logs
 from zerog.storage.protocol.flow import FlowTree
 
 seeds = count(70_000)

@@ -15,7 +15,8 @@ from zerog.chain.client import NodeUnreachableError
 from zerog.contracts.storage import FLOW
 from zerog.networks import own_network
 from zerog.primitives import Hash32
-from zerog.storage.node.errors import FlowMismatchError, FlowUnknownError, ForeignChainError
+from zerog.storage.following import FlowUnknownError, ForeignChainError
+from zerog.storage.node.errors import FlowMismatchError
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.protocol.flow import FlowTree
@@ -304,6 +305,6 @@ def test_the_flow_is_known_by_the_chains_id(network: Network) -> None:
 
 
 def test_a_first_start_without_a_chain_fails_in_time(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zerog.storage.node.identity.START_S_MAX", 0.3)
+    monkeypatch.setattr("zerog.storage.following.identity.START_S_MAX", 0.3)
     with pytest.raises(NodeUnreachableError):
         run_to_the_end(network.portal, StorageNodeSettings(rpc_port=0, admin_port=0, grpc_port=0, chain_url="http://127.0.0.1:9"))

@@ -5,6 +5,7 @@ from typing import Final
 
 from zerog._kernel import keccak256
 from zerog.primitives import Address, Hash32
+from zerog.storage.following.records import BlockMark
 from zerog.storage.protocol.merkle import MerkleProof
 from zerog.storage.protocol.padding import padded_sectors_of
 from zerog.storage.protocol.submission import Submission
@@ -59,14 +60,6 @@ class StoredSubmission:
     def end_sector(self) -> int:
         """The first sector of the flow behind it."""
         return self.start_sector + self.submission.sectors
-
-
-@dataclass(frozen=True, slots=True)
-class BlockMark:
-    """A block up to which the log of the chain was read."""
-
-    number: int
-    hash: Hash32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zerog.chain.wire.answers import LogAnswer
 from zerog.contracts.storage import Submit
 from zerog.primitives import DecodeError
-from zerog.storage.node.store import StoredSubmission
+from zerog.storage.following.records import LoggedSubmission
 from zerog.storage.protocol.errors import StorageError
 from zerog.storage.protocol.submission import check_submission
 
@@ -32,7 +32,7 @@ class LogGapError(StorageError):
 class LogPage:
     """Submissions of some blocks, and how many logs were none."""
 
-    submissions: tuple[StoredSubmission, ...]
+    submissions: tuple[LoggedSubmission, ...]
     ignored: int
 
 
@@ -49,7 +49,7 @@ def read_logs(logs: Sequence[LogAnswer], next_seq: int) -> LogPage:
     What cannot be read, does not fit the rules of the contract, or was counted before is no submission of this flow, and ignored.
     Raises `LogGapError` where one is missing.
     """
-    submissions: list[StoredSubmission] = []
+    submissions: list[LoggedSubmission] = []
     ignored = 0
     for log in sorted(logs, key=lambda log: (log.block_number, log.log_index)):
         submission = _read(log)
@@ -63,13 +63,13 @@ def read_logs(logs: Sequence[LogAnswer], next_seq: int) -> LogPage:
     return LogPage(tuple(submissions), ignored)
 
 
-def _read(log: LogAnswer) -> StoredSubmission | None:
+def _read(log: LogAnswer) -> LoggedSubmission | None:
     try:
         event = Submit.decode(log.topics, log.data)
         check_submission(event.submission)
     except (DecodeError, StorageError):
         return None
-    return StoredSubmission(
+    return LoggedSubmission(
         seq=event.placement.tx_seq,
         submission=event.submission,
         root=event.submission.root,
@@ -78,5 +78,4 @@ def _read(log: LogAnswer) -> StoredSubmission | None:
         transaction_hash=log.transaction_hash,
         block_number=log.block_number,
         block_hash=log.block_hash,
-        pruned=False,
     )

@@ -1,4 +1,4 @@
-"""Which chain and which flow a node's data belongs to: asked once, kept beside the data, and held against the chain at each start."""
+"""Which chain and which flow a role's data belongs to: asked once, kept beside the data, and held against the chain at each start."""
 
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,7 @@ from zerog import networks
 from zerog.chain.client import AnswerError, AsyncChainClient, NodeUnreachableError, RpcError
 from zerog.primitives import Address, decode_hook
 from zerog.runtime.files import make_private_folder, write_atomically
-from zerog.storage.node.errors import FlowUnknownError, ForeignChainError
-from zerog.storage.node.settings import StorageNodeSettings
+from zerog.storage.following.errors import FlowUnknownError, ForeignChainError
 
 __all__ = ["Identity", "identify"]
 
@@ -34,17 +33,19 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return f"chain {self.chain_id} with the flow {self.flow}"
 
 
-async def identify(settings: StorageNodeSettings, client: AsyncChainClient) -> Identity:
-    """Chain and flow of a node. A node that has been started before does without the chain until that answers.
+async def identify(client: AsyncChainClient, *, data_dir: Path | None, flow: Address | None) -> Identity:
+    """Chain and flow of a role whose data is in `data_dir`. One that has been started before does without the chain until that answers.
+
+    `flow` is the contract that somebody named; by default it is that of the network whose chain id the chain has.
 
     Raises `NodeUnreachableError` when a first start finds no chain, `FlowUnknownError`, `ForeignChainError` when the data is of another.
     """
-    path = None if settings.data_dir is None else settings.data_dir / IDENTITY_FILE
+    path = None if data_dir is None else data_dir / IDENTITY_FILE
     kept = _read(path)
     chain_id = await _chain_id(client, patient=kept is None)
     if chain_id is None and kept is not None:
         return kept
-    found = Identity(chain_id=chain_id or 0, flow=settings.flow_address or _known_flow(chain_id or 0))
+    found = Identity(chain_id=chain_id or 0, flow=flow or _known_flow(chain_id or 0))
     if kept is not None and kept != found:
         raise ForeignChainError(str(kept), str(found))
     if path is not None and kept is None:

@@ -1,4 +1,4 @@
-"""What a storage node asks of the chain."""
+"""What a role of storage asks of the chain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
