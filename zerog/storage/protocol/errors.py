@@ -8,7 +8,8 @@ StorageError
 ├── EncryptionKeyError               a key that cannot be one, or of another kind than the file needs
 ├── WrongKeyError                    a key that the file was not encrypted for
 ├── NotEncryptedError                a file that does not begin as encrypted ones do
-└── EncryptedFileDamagedError        a file that is not what was encrypted
+├── EncryptedFileDamagedError        a file that is not what was encrypted
+└── StreamDataError                  an item of key-value streams that cannot be read
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = [
     "SegmentParameterError",
     "SegmentProofError",
     "StorageError",
+    "StreamDataError",
     "WrongKeyError",
 ]
 
@@ -131,3 +133,16 @@ class EncryptedFileDamagedError(StorageError):
 
     def __str__(self) -> str:
         return f"the encrypted file is damaged: {self.cause}"
+
+
+@dataclass(eq=False)
+class StreamDataError(StorageError):
+    """An item of key-value streams that cannot be read."""
+
+    cause: str
+
+    code = "stream_data"
+    remedy = "build the item as the official clients do"
+
+    def __str__(self) -> str:
+        return f"DataParseError: {self.cause}"
