@@ -10,7 +10,7 @@ from zerog.chain.client import requests
 from zerog.chain.client.connections import trust_of
 from zerog.chain.client.draft import sign_transaction
 from zerog.chain.client.errors import NodeUnreachableError, ReceiptTimeoutError
-from zerog.chain.client.requests import BlockName, Request, encode, read_answer
+from zerog.chain.client.requests import BlockName, Request, TransactionPlace, encode, read_answer
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
 from zerog.primitives import Account, Hash32
@@ -22,6 +22,8 @@ T = TypeVar("T")
 REQUEST_TIMEOUT_S = 30.0
 RECEIPT_POLL_S = 0.05
 """Between two looks for a receipt; a local chain has it at the first."""
+BATCH_CALLS_MAX = 100
+"""Calls of one request."""
 JSON = {"content-type": "application/json"}
 
 
@@ -83,6 +85,14 @@ class AsyncChainClient:
         """What a transaction did, or `None` while it is in no block."""
         return await self._run(requests.receipt(transaction_hash))
 
+    async def places(self, transaction_hashes: Sequence[bytes]) -> list[TransactionPlace | None]:
+        """Who signed each transaction and where it is, `None` for an unknown one; in few requests."""
+        found: list[TransactionPlace | None] = []
+        for start in range(0, len(transaction_hashes), BATCH_CALLS_MAX):
+            some = [requests.place(transaction_hash) for transaction_hash in transaction_hashes[start : start + BATCH_CALLS_MAX]]
+            found += requests.read_batch(some, await self._post(requests.encode_batch(some)), self.url)
+        return found
+
     async def send_raw(self, transaction: bytes) -> Hash32:
         """Send a signed transaction; returns its hash."""
         return await self._run(requests.send_raw(transaction))
@@ -128,8 +138,11 @@ class AsyncChainClient:
         raise ReceiptTimeoutError(transaction_hash, timeout_s)
 
     async def _run(self, request: Request[T]) -> T:
+        return read_answer(request, await self._post(encode(request)), self.url)
+
+    async def _post(self, body: bytes) -> bytes:
         try:
-            answer = await self._http.post(self.url, content=encode(request))
+            answer = await self._http.post(self.url, content=body)
         except httpx.HTTPError as error:
             raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
-        return read_answer(request, answer.content, self.url)
+        return answer.content

@@ -9,9 +9,9 @@ import msgspec
 from zerog.chain.client.errors import AnswerError, RpcError
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
-from zerog.primitives import Data, Hash32, Quantity, decode_hook, encode_data, encode_quantity
+from zerog.primitives import Address, Data, Hash32, Quantity, decode_hook, encode_data, encode_quantity
 
-__all__ = ["BlockName", "Request", "encode", "read_answer"]
+__all__ = ["BlockName", "Request", "TransactionPlace", "encode", "encode_batch", "read_answer", "read_batch"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,14 @@ class Request(Generic[T]):
     decoder: "msgspec.json.Decoder[T]"
 
 
+class TransactionPlace(msgspec.Struct, frozen=True, rename={"sender": "from", "block_hash": "blockHash"}):
+    """Who signed a transaction, and which block it is in."""
+
+    hash: Hash32
+    sender: Address
+    block_hash: Hash32 | None = None
+
+
 class _ErrorBody(msgspec.Struct):
     code: int
     message: str
@@ -37,6 +45,7 @@ class _ErrorBody(msgspec.Struct):
 class _Answer(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: _ErrorBody | None = None
+    id: int | str | float | None = None
 
 
 def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
@@ -44,30 +53,55 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
+_ANSWERS: Final = msgspec.json.Decoder(list[_Answer])
 _ANYTHING: Final = _decoder(Any)
 _BLOCK: Final = _decoder(BlockAnswer | None)
 _BYTES: Final = _decoder(Data)
 _HASH: Final = _decoder(Hash32)
 _LOGS: Final = _decoder(list[LogAnswer])
 _NUMBER: Final = _decoder(Quantity)
+_PLACE: Final = _decoder(TransactionPlace | None)
 _RECEIPT: Final = _decoder(ReceiptAnswer | None)
 _TEXT: Final = _decoder(str)
 
 
 def encode(request: Request[T]) -> bytes:
     """The body to post."""
-    return msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": request.method, "params": request.params})
+    return msgspec.json.encode(_call(1, request))
+
+
+def encode_batch(requests: Sequence[Request[T]]) -> bytes:
+    """The body to post for several calls at once."""
+    return msgspec.json.encode([_call(number, request) for number, request in enumerate(requests)])
+
+
+def _call(number: int, request: Request[T]) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": number, "method": request.method, "params": request.params}
 
 
 def read_answer(request: Request[T], body: bytes, url: str) -> T:
     """The answer's value. Raises `RpcError` when the node refused, `AnswerError` when the body is not what a node says."""
     try:
-        answer = _ANSWER.decode(body)
-        if answer.error is not None:
-            raise RpcError(request.method, answer.error.code, answer.error.message, answer.error.data)
-        return request.decoder.decode(answer.result)
+        return _value(request, _ANSWER.decode(body))
     except msgspec.DecodeError as error:
         raise AnswerError(url, str(error)) from None
+
+
+def read_batch(requests: Sequence[Request[T]], body: bytes, url: str) -> list[T]:
+    """The answers' values in the order of the calls. Raises as `read_answer`."""
+    try:
+        answers = {answer.id: answer for answer in _ANSWERS.decode(body)}
+        return [_value(request, answers[number]) for number, request in enumerate(requests)]
+    except KeyError as error:
+        raise AnswerError(url, f"a batch without an answer to call {error}") from None
+    except msgspec.DecodeError as error:
+        raise AnswerError(url, f"a batch: {error}") from None
+
+
+def _value(request: Request[T], answer: _Answer) -> T:
+    if answer.error is not None:
+        raise RpcError(request.method, answer.error.code, answer.error.message, answer.error.data)
+    return request.decoder.decode(answer.result)
 
 
 def _name(block: BlockName) -> str:
@@ -126,6 +160,10 @@ def send_raw(transaction: bytes) -> Request[Hash32]:
 
 def receipt(transaction_hash: bytes) -> Request[ReceiptAnswer | None]:
     return Request("eth_getTransactionReceipt", (encode_data(transaction_hash),), _RECEIPT)
+
+
+def place(transaction_hash: bytes) -> Request[TransactionPlace | None]:
+    return Request("eth_getTransactionByHash", (encode_data(transaction_hash),), _PLACE)
 
 
 def logs(criteria: LogCriteria, first: BlockName, last: BlockName) -> Request[list[LogAnswer]]:

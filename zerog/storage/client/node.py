@@ -191,8 +191,8 @@ class NodeClient:
                 raise PeerAnswerError(self.url, f"it sends segments {indexes} where {first} to {first + count - 1} were wanted")
             return [self._checked(root, size_bytes, segment.index, segment.data, segment, verify=verify) for segment in found]
         one = self.download_json_with_proof(root if tx_seq is None else tx_seq, first)
-        if one is None:
-            return []
+        if one is None or one.root != root:
+            return []  # Nothing, or of what that number meant before the chain went back.
         if one.index != first:
             raise PeerAnswerError(self.url, f"it sends segment {one.index} where {first} was wanted")
         return [self._checked(root, size_bytes, first, memoryview(one.data), one.proof, verify=verify)]

@@ -12,6 +12,7 @@ from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import LogAnswer
 from zerog.contracts.storage import FLOW, Submit
 from zerog.primitives import Address, Hash32, Uint64, decode_hook, encode_data, encode_quantity
+from zerog.storage.following.records import LoggedSubmission
 
 __all__ = ["BlockReference", "ChainView"]
 
@@ -102,3 +103,18 @@ class ChainView:
         with anyio.fail_after(CALL_S_MAX):
             data = await self._client.call(self.flow, FLOW.function("getFlowRootByTxSeq").encode(seq))
         return Hash32(FLOW.function("getFlowRootByTxSeq").decode_result(data)[0])
+
+    async def signers(self, submissions: Sequence[LoggedSubmission]) -> dict[Hash32, Address]:
+        """Who signed the transaction of each submission, by the transaction's hash.
+
+        Raises `AnswerError` also where the chain node no longer has one in the block whose log named it.
+        """
+        blocks = {submission.transaction_hash: submission.block_hash for submission in submissions}
+        with anyio.fail_after(CALL_S_MAX):
+            places = await self._client.places(list(blocks))
+        signers: dict[Hash32, Address] = {}
+        for (transaction_hash, block_hash), place in zip(blocks.items(), places, strict=True):
+            if place is None or place.hash != transaction_hash or place.block_hash != block_hash:
+                raise AnswerError(self._client.url, f"transaction {transaction_hash} is not in block {block_hash}")
+            signers[transaction_hash] = place.sender
+        return signers

@@ -11,6 +11,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from zerog.runtime.clock import Clock
+from zerog.runtime.gate import Gate
 from zerog.storage.client import (
     NodeClient,
     PeerAnswerError,
@@ -22,7 +23,6 @@ from zerog.storage.client import (
 )
 from zerog.storage.node.counters import Counters
 from zerog.storage.node.files import Files
-from zerog.storage.node.gate import Gate
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.node.store import SegmentWrite, StoredSubmission, StoreFailedError
 from zerog.storage.node.wanted import FileState, FileWish, Wanted

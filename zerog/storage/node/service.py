@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from zerog.chain.client import AsyncChainClient
 from zerog.runtime.clock import Clock, SystemClock
+from zerog.runtime.gate import Gate
 from zerog.runtime.http.asgi import AsgiApplication
 from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.limits import BULK_LIMITS
@@ -27,7 +28,6 @@ from zerog.storage.node.counters import Counters
 from zerog.storage.node.errors import NodeStoppedError, NotKeptError
 from zerog.storage.node.files import Files
 from zerog.storage.node.flow_reads import FlowReads
-from zerog.storage.node.gate import Gate
 from zerog.storage.node.keeper import Keeper
 from zerog.storage.node.metrics import render_metrics
 from zerog.storage.node.peers import Peers

@@ -9,10 +9,10 @@ from anyio import CapacityLimiter, to_thread
 
 from zerog.primitives import Hash32
 from zerog.runtime.clock import Clock
+from zerog.runtime.gate import Gate
 from zerog.storage.node.counters import Counters
 from zerog.storage.node.errors import InternalRefusalError, UploadRefusedError
 from zerog.storage.node.files import Files
-from zerog.storage.node.gate import Gate
 from zerog.storage.node.store import SegmentWrite, StoredSubmission, StoreFailedError
 from zerog.storage.node.upload_cache import UploadCache
 from zerog.storage.node.upload_rules import SegmentUpload, check_data, check_known, check_unknown, verified
