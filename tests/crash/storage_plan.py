@@ -1,4 +1,4 @@
-"""What a store is led through while it is killed: segments, the chain's log, reorganisations, pruning, and what each must leave."""
+"""What a store is led through while it is killed: segments, the chain's log, reorganisations, pruning, compaction; and what each leaves."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,11 +6,12 @@ from pathlib import Path
 from random import Random
 
 import anyio
+from anyio import to_thread
 
 from tests.unit.storage.node.store.samples import SampleFile, block_hash, submissions_of
 from zerog.storage.node.store import BlockMark, Store, StoredSubmission, StoreOptions
 
-__all__ = ["Plan", "Prune", "Put", "Record", "State", "Step", "Unwind", "carry_out", "make_plan", "open_store"]
+__all__ = ["Compact", "Plan", "Prune", "Put", "Record", "State", "Step", "Unwind", "carry_out", "make_plan", "open_store"]
 
 SIZES = (300, 4096, 20_000, 262_144, 700_000, 1_200_000)
 FILES = 14
@@ -18,6 +19,9 @@ PUTS_MAX = 4
 """Calls that are under way together."""
 OPTIONS = StoreOptions(data_file_bytes_max=1 << 20, marks_max=16)
 """Small, so that new data files are begun and old ones deleted as often as anything else happens."""
+DEAD_SHARE = 0.1
+MOVED_BYTES = 300_000
+"""Of one step: a segment or some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Put:
     """Calls that are made together, each with (file, index of the segment) of all that it brings."""
 
     calls: tuple[tuple[tuple[int, int], ...], ...]
+    is_compacting: bool = False
+    """Whether gaps are closed meanwhile."""
 
     @property
     def segments(self) -> frozenset[tuple[int, int]]:
@@ -47,7 +53,12 @@ class Prune:
     seq: int
 
 
-Step = Put | Record | Unwind | Prune
+@dataclass(frozen=True, slots=True)
+class Compact:
+    """Close all gaps."""
+
+
+Step = Put | Record | Unwind | Prune | Compact
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,8 @@ class State:
                     return replace(self, entries=entries)
                 held = frozenset((file, index) for file, index in self.held if files[file].root != root)
                 return replace(self, entries=entries, held=held)
+            case Compact():
+                return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +152,12 @@ def make_plan(seed: int, step_count: int) -> Plan:
 def _steps(dice: Random, files: Sequence[SampleFile], states: Sequence[State]) -> Iterator[Step]:
     while True:
         state = states[-1]
-        kind = dice.choice(("put", "put", "put", "record", "record", "prune", "unwind"))
+        kind = dice.choice(("put", "put", "put", "record", "record", "prune", "unwind", "compact"))
         open_seqs = [entry.seq for entry in state.entries if not entry.pruned]
         if kind == "put":
-            yield Put(tuple(_call(dice, files) for _ in range(dice.randint(1, PUTS_MAX))))
+            yield Put(tuple(_call(dice, files) for _ in range(dice.randint(1, PUTS_MAX))), is_compacting=dice.random() < 0.5)
+        elif kind == "compact":
+            yield Compact()
         elif kind == "record":
             number = (state.marks[-1].number if state.marks else 0) + dice.randint(1, 3)
             first_seq = len(state.entries)
@@ -168,8 +183,8 @@ def open_store(folder: Path) -> Store:
 def carry_out(store: Store, plan: Plan, step: Step) -> None:
     """Do one step; when this returns, it is acknowledged."""
     match step:
-        case Put(calls):
-            anyio.run(_put_together, store, plan, calls)
+        case Put(calls, is_compacting):
+            anyio.run(_put_together, store, plan, calls, is_compacting)
         case Record(mark, entries):
             store.record(mark, entries, checkpoint_of(mark))
         case Unwind(number):
@@ -178,9 +193,18 @@ def carry_out(store: Store, plan: Plan, step: Step) -> None:
             assert checkpoint == (None if left is None else checkpoint_of(left))
         case Prune(seq):
             store.prune(seq)
+        case Compact():
+            _close_gaps(store)
 
 
-async def _put_together(store: Store, plan: Plan, calls: Sequence[Sequence[tuple[int, int]]]) -> None:
+def _close_gaps(store: Store) -> None:
+    while not store.compact(dead_share=DEAD_SHARE, bytes_max=MOVED_BYTES).is_idle:
+        pass
+
+
+async def _put_together(store: Store, plan: Plan, calls: Sequence[Sequence[tuple[int, int]]], is_compacting: bool) -> None:
     async with anyio.create_task_group() as tasks:
+        if is_compacting:
+            tasks.start_soon(to_thread.run_sync, _close_gaps, store)
         for call in calls:
             tasks.start_soon(store.put, [plan.files[file].segments[index] for file, index in call])

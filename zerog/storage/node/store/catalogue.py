@@ -16,7 +16,7 @@ __all__ = ["CATALOGUE_FILE", "SCHEMA_VERSION", "Catalogue", "refusal_of"]
 CATALOGUE_FILE: Final = "catalogue.sqlite"
 APPLICATION_ID: Final = 0x30475354
 """«0GST»."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 BUSY_SECONDS_MAX: Final = 10.0
 """Nobody else writes into the folder; a reader that opens after a crash may repair the log of writes for a moment."""
 WRITER_CACHE_KIB: Final = 8192
@@ -80,6 +80,27 @@ CREATE TABLE counters (
 INSERT INTO counters VALUES ('files', 0), ('segments', 0), ('dropped_segments', 0), ('corrupt_segments', 0), ('empty_commits', 0);
 """
 """Sectors and bytes of submissions are 16 bytes, big-endian: one may claim more than an integer of SQLite holds, and they sort by value."""
+ADDED_IN_2: Final = """
+CREATE INDEX segments_by_place ON segments (data_file, offset);
+CREATE INDEX submissions_alive ON submissions (start_sector) WHERE pruned = 0;
+CREATE INDEX submissions_pruned ON submissions (start_sector) WHERE pruned <> 0;
+CREATE INDEX submissions_doomed ON submissions (seq) WHERE pruned = 2;
+CREATE TABLE extensions (
+    seq INTEGER NOT NULL,
+    extensions INTEGER NOT NULL,
+    block_number INTEGER NOT NULL,
+    PRIMARY KEY (seq, extensions)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX extensions_by_block ON extensions (block_number);
+CREATE TABLE notes (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES ('moved_segments', 0), ('moved_bytes', 0), ('given_back_bytes', 0), ('pruned_submissions', 0);
+"""
+"""`pruned` is 0, 1, or 2 while the data is still kept for the case that the chain takes the time back that passed."""
+MIGRATIONS: Final = {1: ("DELETE FROM submissions", "DELETE FROM marks", ADDED_IN_2)}
+"""By the version that is found, what leads to the next. Version 1 did not note extensions, so the chain's log is read again."""
 
 
 class Catalogue:
@@ -201,15 +222,16 @@ def _prepare(path: Path, writer: sqlite3.Connection, *, durable: bool) -> None:
     version = int(writer.execute("PRAGMA user_version").fetchone()[0])
     application = int(writer.execute("PRAGMA application_id").fetchone()[0])
     fresh = (version, application) == (0, 0) and writer.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
-    if not fresh and (version, application) != (SCHEMA_VERSION, APPLICATION_ID):
+    if not fresh and (application != APPLICATION_ID or version not in (*MIGRATIONS, SCHEMA_VERSION)):
         raise StoreFormatError(path.parent, version, SCHEMA_VERSION)
     writer.execute("PRAGMA journal_mode = WAL").fetchone()
     writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
     writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}").fetchone()
     if fresh:
-        writer.executescript(
-            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
+        script = f"{SCHEMA} {ADDED_IN_2} PRAGMA application_id = {APPLICATION_ID};"
+        writer.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    for old in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+        writer.executescript(f"BEGIN IMMEDIATE; {'; '.join(MIGRATIONS[old])} PRAGMA user_version = {old + 1}; COMMIT;")
 
 
 def _refusal_on_open(path: Path, error: sqlite3.Error) -> StoreDamagedError | StoreFailedError:

@@ -187,6 +187,13 @@ class DataFiles:
             sync_folder(self.folder)
         return self._tail
 
+    def seal(self) -> int | None:
+        """Append no more to the last file; its number, if there was one. Raises `OSError`."""
+        tail = self._tail
+        self._sync(keep_bytes=0)
+        self._close()
+        return None if tail is None else tail.number
+
     def take_back(self) -> None:
         """Give back the space of the latest group, which nothing may refer to. Raises `OSError`."""
         self._close()

@@ -20,8 +20,10 @@ __all__ = ["Located", "SegmentIndex"]
 CACHED_FILES_MAX: Final = 16_384
 CACHED_CHUNKS_MAX: Final = 16_384
 """At most 8 MiB of bitmaps."""
-DROPPED_AT_ONCE: Final = 16_384
-"""Rows of dropped files that one transaction deletes, so that uploads get their turn between."""
+DROPPED_AT_ONCE: Final = 4_096
+"""Rows that one transaction deletes, so that uploads get their turn between."""
+FILES_AT_ONCE: Final = 1_024
+"""Dropped files whose rows one transaction deletes."""
 ROWS_AT_ONCE: Final = (512, 64, 8, 1)
 """Rows of one statement; SQLite takes 32,766 values."""
 COUNT_KNOWN: Final = "SELECT count(*) FROM files WHERE root IN (ROWS)"
@@ -140,6 +142,25 @@ class SegmentIndex:
                         known.add(segment.index)
                     self._chunks += known.chunk_count
 
+    def move(self, segments: Sequence[SegmentWrite], places: Sequence[Place], appended: Appended) -> None:
+        """Note that segments lie elsewhere from now on; one that does not lie at its old place any more is left alone.
+
+        Raises `StoreFailedError`.
+        """
+        dead: list[tuple[int, int, int]] = []
+        with self._catalogue.transaction() as connection:
+            _grow(connection, appended)
+            for segment, old, new in zip(segments, places, appended.places, strict=True):
+                moved = connection.execute(
+                    "UPDATE segments SET data_file = ?, offset = ? WHERE file = (SELECT id FROM files WHERE root = ?) AND place = ?"
+                    " AND data_file = ? AND offset = ?",
+                    (new.data_file, new.offset, segment.root, segment.index, old.data_file, old.offset),
+                ).rowcount
+                dead.append((1, new.record_bytes, old.data_file if moved else new.data_file))
+            _shrink(connection, dead)
+            _count(connection, "moved_segments", len(segments))
+            _count(connection, "moved_bytes", sum(place.record_bytes for place in appended.places))
+
     def write_nothing(self) -> None:
         """Commit a transaction that changes nothing of note: it takes the place of what a failed one may have left in the log of writes."""
         with self._catalogue.transaction() as connection:
@@ -197,24 +218,26 @@ class SegmentIndex:
                 self._chunks -= known.chunk_count
 
     def sweep(self) -> bool:
-        """Delete some rows of dropped files; whether there may be more. Raises `StoreFailedError`."""
+        """Delete some rows of dropped files, in one short transaction; whether there may be more. Raises `StoreFailedError`."""
         with self._catalogue.reading() as connection:
-            found = connection.execute("SELECT file FROM dropped_files LIMIT 1").fetchone()
-        if found is None:
+            found = connection.execute("SELECT file FROM dropped_files LIMIT ?", (FILES_AT_ONCE,)).fetchall()
+        if not found:
             return False
+        gone: list[Place] = []
         with self._catalogue.transaction() as connection:
-            gone = connection.execute(
-                "DELETE FROM segments WHERE file = ? AND place IN (SELECT place FROM segments WHERE file = ? LIMIT ?)"
-                " RETURNING data_file, offset, siblings, data_bytes",
-                (*found, *found, DROPPED_AT_ONCE),
-            ).fetchall()
-            dead: dict[int, list[int]] = {}
-            for place in (Place(*row) for row in gone):
-                dead.setdefault(place.data_file, []).append(place.record_bytes)
-            _shrink(connection, [(len(sizes), sum(sizes), number) for number, sizes in dead.items()])
-            _count(connection, "dropped_segments", len(gone))
-            if len(gone) < DROPPED_AT_ONCE:
-                connection.execute("DELETE FROM dropped_files WHERE file = ?", found)
+            for (file,) in found:
+                left = DROPPED_AT_ONCE - len(gone)
+                if not left:
+                    break
+                rows = connection.execute(
+                    "DELETE FROM segments WHERE file = ? AND place IN (SELECT place FROM segments WHERE file = ? LIMIT ?)"
+                    " RETURNING data_file, offset, siblings, data_bytes",
+                    (file, file, left),
+                ).fetchall()
+                gone += (Place(*row) for row in rows)
+                if len(rows) < left:
+                    connection.execute("DELETE FROM dropped_files WHERE file = ?", (file,))
+            _bury(connection, gone)
         return True
 
     # --- data files
@@ -235,13 +258,41 @@ class SegmentIndex:
         with self._catalogue.transaction() as connection:
             connection.execute("UPDATE data_files SET sealed = 1 WHERE id = ?", (number,))
 
+    def sparse(self, dead_share: float) -> int | None:
+        """The full data file with the largest dead share, if that is at least `dead_share` of it."""
+        with self._catalogue.reading() as connection:
+            found = connection.execute(
+                "SELECT id FROM data_files WHERE sealed = 1 AND live_segments > 0 AND end - live_bytes >= ? * end"
+                " ORDER BY live_bytes * 1.0 / end LIMIT 1",
+                (dead_share,),
+            ).fetchone()
+        return None if found is None else int(found[0])
+
+    def dead_bytes_of_tail(self) -> tuple[int, int]:
+        """Of the data file that is not full: its dead bytes, and all."""
+        with self._catalogue.reading() as connection:
+            found = connection.execute("SELECT end - live_bytes, end FROM data_files WHERE sealed = 0 ORDER BY id DESC LIMIT 1").fetchone()
+        return (0, 0) if found is None else (found[0], found[1])
+
+    def segments_in(self, number: int, offset: int, count: int) -> list[tuple[Hash32, int, Place]]:
+        """At most `count` held segments of a data file from `offset` on, in their order there: root, index and place."""
+        with self._catalogue.reading() as connection:
+            rows = connection.execute(
+                "SELECT root, place, data_file, offset, siblings, data_bytes FROM segments INDEXED BY segments_by_place CROSS JOIN files"
+                " ON id = file WHERE data_file = ? AND offset >= ? ORDER BY offset LIMIT ?",
+                (number, offset, count),
+            ).fetchall()
+        return [(Hash32(root), index, Place(*place)) for root, index, *place in rows]
+
     def forget_empty_data_files(self) -> dict[int, int]:
         """Sealed data files of which nothing is held, with their ends: they are known no longer. Raises `StoreFailedError`."""
         with self._catalogue.reading() as connection:
             if connection.execute("SELECT 1 FROM data_files WHERE sealed = 1 AND live_segments = 0 LIMIT 1").fetchone() is None:
                 return {}
         with self._catalogue.transaction() as connection:
-            return dict(connection.execute("DELETE FROM data_files WHERE sealed = 1 AND live_segments = 0 RETURNING id, end").fetchall())
+            gone = dict(connection.execute("DELETE FROM data_files WHERE sealed = 1 AND live_segments = 0 RETURNING id, end").fetchall())
+            _count(connection, "given_back_bytes", sum(gone.values()))
+        return gone
 
 
 def _insert(connection: sqlite3.Connection, by_root: Mapping[Hash32, Sequence[tuple[SegmentWrite, Place]]]) -> int:
@@ -298,6 +349,15 @@ def _grow(connection: sqlite3.Connection, appended: Appended) -> None:
 def _shrink(connection: sqlite3.Connection, dead: Iterable[tuple[int, int, int]]) -> None:
     """Take segments, with their bytes, off data files: (segments, bytes, number of the file)."""
     connection.executemany("UPDATE data_files SET live_segments = live_segments - ?, live_bytes = live_bytes - ? WHERE id = ?", dead)
+
+
+def _bury(connection: sqlite3.Connection, gone: Sequence[Place]) -> None:
+    """Take dropped records off their data files."""
+    dead: dict[int, list[int]] = {}
+    for place in gone:
+        dead.setdefault(place.data_file, []).append(place.record_bytes)
+    _shrink(connection, [(len(sizes), sum(sizes), number) for number, sizes in dead.items()])
+    _count(connection, "dropped_segments", len(gone))
 
 
 def _count(connection: sqlite3.Connection, name: str, step: int) -> None:

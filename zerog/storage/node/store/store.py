@@ -1,6 +1,7 @@
 """A storage node's store: the log of the chain, and segments of files by the file's root, durable when answered, checked when read."""
 
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from zerog.primitives import Hash32
 from zerog.runtime.files import FileLock, make_private_folder
 from zerog.storage.node.store.catalogue import CATALOGUE_FILE, Catalogue, refusal_of
 from zerog.storage.node.store.chain_log import ChainLog
+from zerog.storage.node.store.compaction import Compaction, CompactionStep
 from zerog.storage.node.store.copying import copy_data_files
 from zerog.storage.node.store.data_files import DataFiles, sync_folder
 from zerog.storage.node.store.errors import StoreFailedError
@@ -41,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 LOCK_FILE: Final = "lock"
 DATA_FOLDER: Final = "data"
+SWEEPS_AT_START: Final = 16
+"""Transactions, so that a start takes no time even where millions of segments were dropped right before."""
 
 
 class Store:
@@ -56,6 +60,8 @@ class Store:
         self._sweeping = threading.Lock()
         self._resources = ExitStack()
         self._writer = Writer(catalogue, files, self._index, options, disk_bytes=self._take_up_data_files())
+        self._compacting = threading.Lock()
+        self._compaction = Compaction(self._index, self._writer, self.read_with_proof, data_file_bytes_max=options.data_file_bytes_max)
 
     @classmethod
     def open(cls, folder: Path | None, *, options: StoreOptions | None = None) -> Self:
@@ -90,7 +96,7 @@ class Store:
                 sync_folder(folder.parent)
             store = cls(folder, catalogue, files, options)
             resources.callback(store._writer.close)
-            store._sweep()
+            store._sweep(SWEEPS_AT_START)
             store._resources = resources.pop_all()
         return store
 
@@ -192,14 +198,36 @@ class Store:
         self._sweep()
         return True
 
-    def _sweep(self) -> None:
-        """Delete the rows of dropped files and the data files in which nothing is left; also what was interrupted before."""
+    def _sweep(self, sweeps_max: int = sys.maxsize) -> bool:
+        """Delete the rows of dropped files and the data files in which nothing is left; also what was interrupted before.
+
+        Whether there may be more to delete. Raises `StoreFailedError`.
+        """
         with self._sweeping:
-            while self._index.sweep():
-                pass
+            count = 0
+            while count < sweeps_max and self._index.sweep():
+                count += 1
             empty = self._index.forget_empty_data_files()
             self._files.delete(empty)
             self._writer.freed(sum(empty.values()))
+        return count == sweeps_max
+
+    def sweep_some(self) -> bool:
+        """Delete some of what was dropped, in one short transaction; whether there may be more. Blocks. Raises `StoreFailedError`."""
+        return self._sweep(1)
+
+    def compact(self, *, dead_share: float, bytes_max: int) -> CompactionStep:
+        """Take a step towards giving back the space of what was dropped: delete what is dead, or move what is live in a sparse data file.
+
+        Data files of which at least `dead_share` (0 to 1) is dead are sparse; about `bytes_max` are moved. All else goes on meanwhile.
+        Blocks. Raises `StoreFailedError`.
+        """
+        with self._compacting:
+            if self._sweep(1):
+                return CompactionStep()
+            step = self._compaction.step(dead_share=dead_share, bytes_max=bytes_max)
+            self._sweep(1)
+        return step
 
     # --- segments
 
@@ -228,40 +256,49 @@ class Store:
         Files that differ in their last zeros share a root: with `size_bytes` the segment is as long as it is in a file of that size.
         Bytes that do not have the stored root are never returned: the segment then counts as not held, so that it can be brought again.
         """
-        located = self._index.locate(root, index)
-        data = None if located is None else self._read_data(root, index, located)
-        return data if data is None or size_bytes is None else _fitted(data, size_bytes, index)
+        found = self._read_data(root, index)
+        if found is None:
+            return None
+        return found[1] if size_bytes is None else _fitted(found[1], size_bytes, index)
 
     def read_with_proof(self, root: Hash32, index: int, *, size_bytes: int | None = None) -> StoredSegment | None:
         """As `read`, with the proof, which is checked as well."""
-        located = self._index.locate(root, index)
-        if located is None or (data := self._read_data(root, index, located)) is None:
-            return None
-        segment = StoredSegment(
-            root=root,
-            index=index,
-            padded_sectors=located.padded_sectors,
-            data=data,
-            segment_root=located.segment_root,
-            siblings=self._read_siblings(located),
-        )
-        if not segment.leads_to_root():
-            self._discard(root, index, located, "its proof does not lead to the root")
-            return None
-        return segment if size_bytes is None else replace(segment, data=_fitted(data, size_bytes, index))
+        while (found := self._read_data(root, index)) is not None:
+            located, data = found
+            segment = StoredSegment(
+                root=root,
+                index=index,
+                padded_sectors=located.padded_sectors,
+                data=data,
+                segment_root=located.segment_root,
+                siblings=self._read_siblings(located),
+            )
+            if segment.leads_to_root():
+                return segment if size_bytes is None else replace(segment, data=_fitted(data, size_bytes, index))
+            if not self._is_elsewhere(root, index, located):
+                self._discard(root, index, located, "its proof does not lead to the root")
+                return None
+        return None
 
-    def _read_data(self, root: Hash32, index: int, located: Located) -> bytes | None:
-        place = located.place
-        try:
-            data = self._files.read(place.data_file, place.data_offset, place.data_bytes)
-        except OSError as error:
-            self._discard(root, index, located, error.strerror or str(error))
-            return None
-        sectors = sectors_of_segment(located.padded_sectors, index)
-        if len(data) != place.data_bytes or segment_root(data, sectors) != located.segment_root:
-            self._discard(root, index, located, "its bytes do not have its root")
-            return None
-        return data
+    def _read_data(self, root: Hash32, index: int) -> tuple[Located, bytes] | None:
+        """A segment and where it lies. What is moved to another place while it is read is looked for there."""
+        while (located := self._index.locate(root, index)) is not None:
+            place, cause = located.place, "its bytes do not have its root"
+            try:
+                data = self._files.read(place.data_file, place.data_offset, place.data_bytes)
+            except OSError as error:
+                data, cause = b"", error.strerror or str(error)
+            sectors = sectors_of_segment(located.padded_sectors, index)
+            if len(data) == place.data_bytes and segment_root(data, sectors) == located.segment_root:
+                return located, data
+            if not self._is_elsewhere(root, index, located):
+                self._discard(root, index, located, cause)
+                return None
+        return None
+
+    def _is_elsewhere(self, root: Hash32, index: int, located: Located) -> bool:
+        """Whether a segment does not lie any more where it was looked for."""
+        return self._index.locate(root, index) != located
 
     def _read_siblings(self, located: Located) -> tuple[Hash32, ...]:
         place = located.place

@@ -6,7 +6,7 @@ A file of a few kilobytes costs no wait of its own that way: while one group is 
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ import structlog
 
 from zerog.primitives import Hash32
 from zerog.storage.node.store.catalogue import Catalogue, refusal_of
-from zerog.storage.node.store.data_files import DataFiles, is_lack_of_room, record_bytes_of
+from zerog.storage.node.store.data_files import Appended, DataFiles, Place, is_lack_of_room, record_bytes_of
 from zerog.storage.node.store.errors import StoreFailedError, StoreFullError
 from zerog.storage.node.store.records import SegmentWrite, StoreOptions
 from zerog.storage.node.store.segment_index import SegmentIndex
@@ -44,6 +44,15 @@ class Job:
             self.loop.call_soon_threadsafe(self.done.set)
         except RuntimeError:
             log.debug("store_waiter_gone")  # Its loop was closed; what it brought is written all the same.
+
+
+@dataclass(eq=False, slots=True)
+class Errand:
+    """What the thread does between two groups, for another thread that waits for it. It returns why it failed."""
+
+    action: Callable[[], StoreFailedError | None]
+    done: threading.Event = field(default_factory=threading.Event)
+    error: StoreFailedError | None = None
 
 
 class Room:
@@ -103,6 +112,7 @@ class Writer:
         self._disk_bytes = disk_bytes
         self._room = Room(options.queue_bytes_max, options.queue_puts_max)
         self._queue: deque[Job] = deque()
+        self._errands: deque[Errand] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self.groups = 0
@@ -125,13 +135,51 @@ class Writer:
         if job.error is not None:
             raise replace(job.error)
 
+    def move(self, segments: Sequence[SegmentWrite], places: Sequence[Place]) -> None:
+        """Write segments that lie at `places` once more, at the end, and make them held there, but for those dropped meanwhile.
+
+        Blocks until it is durable. May go beyond the limit of bytes, since it is how room is made. Raises `StoreFailedError`.
+        """
+
+        def move() -> StoreFailedError | None:
+            return self._append(segments, lambda appended: self._index.move(segments, places, appended))
+
+        self._run_errand(move)
+
+    def seal_tail(self) -> None:
+        """Let the next segment begin a new data file. Blocks. Raises `StoreFailedError`."""
+
+        def seal() -> StoreFailedError | None:
+            try:
+                number = self._files.seal()
+            except OSError as error:
+                return self._give_up(refusal_of(error))
+            if number is not None:
+                self._index.seal(number)
+            return None
+
+        self._run_errand(seal)
+
+    def _run_errand(self, action: Callable[[], StoreFailedError | None]) -> None:
+        errand = Errand(action)
+        with self._changed:
+            self._require_open()
+            self._errands.append(errand)
+            self._changed.notify()
+        errand.done.wait()
+        if errand.error is not None:
+            raise replace(errand.error)
+
     def _enqueue(self, job: Job) -> None:
         with self._changed:
-            self._catalogue.require_sound()
-            if self._stopping:
-                raise StoreFailedError("it is being closed")
+            self._require_open()
             self._queue.append(job)
             self._changed.notify()
+
+    def _require_open(self) -> None:
+        self._catalogue.require_sound()
+        if self._stopping:
+            raise StoreFailedError("it is being closed")
 
     def _withdraw(self, job: Job) -> None:
         with self._changed:
@@ -143,18 +191,29 @@ class Writer:
             pass  # No name here holds what was written, so that it is not kept in memory while the next is waited for.
 
     def _carry_out_next(self) -> bool:
-        group = self._next_group()
-        if group is None:
-            return False
-        self._carry_out(group)
-        return True
+        group, errand = self._next()
+        if group:
+            self._carry_out(group)
+        if errand is not None:
+            self._carry_out_errand(errand)
+        return bool(group) or errand is not None
 
-    def _next_group(self) -> list[Job] | None:
+    def _next(self) -> tuple[list[Job], Errand | None]:
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._stopping)
+            self._changed.wait_for(lambda: self._queue or self._errands or self._stopping)
             group = list(self._queue)
             self._queue.clear()
-            return group or None
+            return group, self._errands.popleft() if self._errands else None
+
+    def _carry_out_errand(self, errand: Errand) -> None:
+        try:
+            errand.error = self._catalogue.failure or errand.action()
+        except StoreFailedError as error:
+            errand.error = error
+        except Exception as unexpected:
+            log.exception("store_writer_failed")
+            errand.error = self._give_up(StoreFailedError(f"unexpected: {unexpected!r}"))
+        errand.done.set()
 
     def _carry_out(self, group: Sequence[Job]) -> None:
         try:
@@ -173,8 +232,15 @@ class Writer:
         size_bytes = sum(map(record_bytes_of, new))
         if self._disk_bytes_max is not None and self._disk_bytes + size_bytes > self._disk_bytes_max:
             return StoreFullError(f"it may take up {self._disk_bytes_max} bytes, and holds {self._disk_bytes}")
+        error = self._append(new, lambda appended: self._index.add(new, appended))
+        self.groups += error is None
+        return error
+
+    def _append(self, segments: Sequence[SegmentWrite], commit: Callable[[Appended], None]) -> StoreFailedError | None:
+        """Data, then rows; why it is not durable, if it is not."""
+        size_bytes = sum(map(record_bytes_of, segments))
         try:
-            appended = self._files.append(new)
+            appended = self._files.append(segments)
         except OSError as error:
             if is_lack_of_room(error):
                 log.warning("store_full", cause=str(error))
@@ -182,13 +248,12 @@ class Writer:
             return self._give_up(refusal_of(error))
         self.freed(-size_bytes)
         try:
-            self._index.add(new, appended)
+            commit(appended)
         except StoreFullError as error:
             log.warning("store_full", cause=error.cause)
             return self._take_back(size_bytes) or error
         except StoreFailedError as error:
             return self._give_up(error)
-        self.groups += 1
         return None
 
     def _take_back(self, size_bytes: int) -> StoreFailedError | None:

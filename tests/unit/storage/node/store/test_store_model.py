@@ -77,6 +77,13 @@ class StoreBesideModel(RuleBasedStateMachine):
         assert self.store.read(FILES[file].root, index) is None
         self.held.remove((file, index))
 
+    @rule(dead_share=st.floats(0.05, 0.9), bytes_max=st.sampled_from((1, SEGMENT_BYTES, 1 << 20)), steps=st.integers(1, 8))
+    def compact(self, dead_share: float, bytes_max: int, steps: int) -> None:
+        for _ in range(steps):
+            if self.store.compact(dead_share=dead_share, bytes_max=bytes_max).is_idle:
+                assert self.store._index.sparse(dead_share) is None
+                break
+
     @rule()
     def open_again(self) -> None:
         self.store.close()
