@@ -30,6 +30,20 @@ STORAGE_COMMANDS: Final = (
     ("serve", "zerog.cli.storage_service:run", "Run the nodes of this folder's network and their indexer, as 'zerog up' does."),
 )
 """Loaded when they are asked for: name, function, help."""
+KV_COMMANDS: Final = (
+    ("put", "zerog.cli.kv:put", "Write a key."),
+    ("get", "zerog.cli.kv:get", "Print a value, or write it into a file."),
+    ("delete", "zerog.cli.kv:delete", "Delete a key."),
+    ("list", "zerog.cli.kv:list_", "List the keys of a stream."),
+    ("streams", "zerog.cli.kv:streams", "List the streams that the node follows."),
+    ("result", "zerog.cli.kv:result", "Say what became of a submission."),
+    ("grant", "zerog.cli.kv:grant", "Let an account administer or write a stream, or write one special key."),
+    ("revoke", "zerog.cli.kv:revoke", "Take from an account what was granted."),
+    ("renounce", "zerog.cli.kv:renounce", "Give up a right of one's own."),
+    ("special", "zerog.cli.kv:special", "Make a key one with writers of its own."),
+    ("rights", "zerog.cli.kv:rights", "Show what an account may do in a stream."),
+)
+"""Likewise."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -68,6 +82,10 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     for name, function, text in STORAGE_COMMANDS:
         storage.command(function, name=name, help=text)
     app.command(storage)
+    kv = cyclopts.App(name="kv", help="Key-value streams on 0G Storage, and the node that serves them.")
+    for name, function, text in KV_COMMANDS:
+        kv.command(function, name=name, help=text)
+    app.command(kv)
     return app
 
 

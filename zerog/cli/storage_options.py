@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import cyclopts
 
@@ -15,7 +15,10 @@ from zerog.runtime.settings import ENVIRONMENT_PREFIX
 from zerog.storage.client import DownloadOptions, Encryption, StorageClient, UploadOptions
 from zerog.storage.protocol.encryption import FileKeys, PublicKey, SecretKey
 
-__all__ = ["Encrypting", "Reading", "StorageArgumentError", "StoragePlace", "Uploading", "byte_range", "file_names"]
+if TYPE_CHECKING:
+    from zerog.sdk.network import Place
+
+__all__ = ["Decrypting", "Encrypting", "Reading", "StorageArgumentError", "StoragePlace", "Uploading", "byte_range", "file_names"]
 
 DEFAULT_NETWORK: Final = "local"
 
@@ -55,10 +58,10 @@ class StoragePlace:
     def connect(self, folder: Path) -> Iterator[StorageClient]:
         """A client of the network that is meant. Raises `NoNetworkError`, `NoStorageError`, `StorageArgumentError`."""
         from zerog.chain.client import ChainClient
-        from zerog.sdk import NoStorageError, resolve
+        from zerog.sdk import NoStorageError
 
-        place = resolve(self.network, folder)
-        account = next(iter(place.accounts), None) if self.key is None else _account(self.key)
+        place = self.place(folder)
+        account = self.payer(place)
         indexer = self.indexer or place.indexer_url
         if indexer is None and not self.node:
             raise NoStorageError(place.chain_url)
@@ -66,6 +69,16 @@ class StoragePlace:
             nodes = self.node
             with StorageClient(indexer=None if nodes else indexer, nodes=nodes, chain=chain, account=account) as storage:
                 yield storage
+
+    def place(self, folder: Path) -> "Place":
+        """Where the network answers. Raises `NoNetworkError`, `UnknownNetworkError`."""
+        from zerog.sdk import resolve
+
+        return resolve(self.network, folder)
+
+    def payer(self, place: "Place") -> Account | None:
+        """Who pays: the account of the key, or the first test account. Raises `StorageArgumentError`."""
+        return next(iter(place.accounts), None) if self.key is None else _account(self.key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,18 +122,13 @@ class Encrypting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How files are fetched."""
+class Decrypting:
+    """With which keys what is read is decrypted."""
 
     decrypt_key: Annotated[str | None, _secret("DECRYPT_KEY", "Decrypt with the key that was shared.")] = field(default=None, repr=False)
     decrypt_private: Annotated[str | None, _secret("DECRYPT_PRIVATE", "Decrypt with the private key of the recipient.")] = field(
         default=None, repr=False
     )
-    unverified: Annotated[bool, cyclopts.Parameter(negative="")] = False
-    """Believe the nodes instead of holding every byte against the root."""
-
-    def options(self) -> DownloadOptions:
-        return DownloadOptions(verify=not self.unverified)
 
     def keys(self) -> FileKeys | None:
         """Raises `StorageArgumentError`."""
@@ -130,6 +138,17 @@ class Reading:
             shared=None if self.decrypt_key is None else SecretKey(_hex(self.decrypt_key, "--decrypt-key")),
             private=None if self.decrypt_private is None else SecretKey(_hex(self.decrypt_private, "--decrypt-private")),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Decrypting):
+    """How files are fetched."""
+
+    unverified: Annotated[bool, cyclopts.Parameter(negative="")] = False
+    """Believe the nodes instead of holding every byte against the root."""
+
+    def options(self) -> DownloadOptions:
+        return DownloadOptions(verify=not self.unverified)
 
 
 def file_names(texts: Sequence[str]) -> Hash32 | int | tuple[Hash32, ...]:

@@ -1,6 +1,6 @@
 """From a name or a URL to a connection with one member for each subsystem, for programs with an event loop and without one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -10,13 +10,14 @@ import msgspec
 
 from zerog import networks
 from zerog.chain.client import AsyncChainClient, ChainClient
-from zerog.primitives import Account, Data
+from zerog.primitives import Account, Address, Data, decode_hook
 from zerog.primitives.errors import RefusalError
 
 if TYPE_CHECKING:
     from zerog.storage.client import AsyncStorageClient, StorageClient
+    from zerog.storage.client.kv import AsyncKvClient, KvClient
 
-__all__ = ["AsyncNetwork", "Network", "NoNetworkError", "NoStorageError", "connect", "connect_async", "resolve"]
+__all__ = ["AsyncNetwork", "Network", "NoKeyValueError", "NoNetworkError", "NoStorageError", "connect", "connect_async", "resolve"]
 
 ENDPOINTS: Final = Path(".zerog") / "endpoints.json"
 """Where a running local network says where it is, below its working folder."""
@@ -51,12 +52,27 @@ class NoStorageError(RefusalError):
         return f"no storage is known for the chain at {self.chain_url}"
 
 
+@dataclass(eq=False)
+class NoKeyValueError(RefusalError):
+    """The network has no key-value node, or it is not known where."""
+
+    chain_url: str
+
+    code = "no_key_value_node"
+    remedy = "start one with `zerog up` or `zerog kv run`, or give the URL of another (`kv_url`, or `--kv` of the commands)"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"no key-value node is known for the chain at {self.chain_url}"
+
+
 class _Chain(msgspec.Struct):
     http: str
 
 
 class _Storage(msgspec.Struct):
     indexer: str
+    kv: str | None = None
 
 
 class _Account(msgspec.Struct):
@@ -68,6 +84,7 @@ class _Endpoints(msgspec.Struct):
 
     chain: _Chain | None = None
     storage: _Storage | None = None
+    contracts: dict[str, Address | None] = {}
     accounts: list[_Account] = []
 
 
@@ -80,6 +97,10 @@ class Place:
     """Funded test accounts; a local network has some."""
     indexer_url: str | None = None
     """Of its storage; `None` where that is not known, or does not run."""
+    kv_url: str | None = None
+    """Of its key-value node, likewise."""
+    flow: Address | None = None
+    """The contract that files are submitted to, likewise."""
 
 
 def resolve(network: str, folder: Path | None = None) -> Place:
@@ -94,7 +115,7 @@ def resolve(network: str, folder: Path | None = None) -> Place:
     params = networks.load(network)
     if params.rpc_url is None:
         raise NoNetworkError(folder or Path.cwd())
-    return Place(params.rpc_url, indexer_url=params.indexer_url)
+    return Place(params.rpc_url, indexer_url=params.indexer_url, flow=params.addresses.get("flow"))
 
 
 def _local(folder: Path) -> Place:
@@ -104,11 +125,18 @@ def _local(folder: Path) -> Place:
             text = (candidate / ENDPOINTS).read_bytes()
         except OSError:
             continue  # Not here, or not for us to read.
-        endpoints = msgspec.json.decode(text, type=_Endpoints)
+        endpoints = msgspec.json.decode(text, type=_Endpoints, dec_hook=decode_hook)
         if endpoints.chain is None:
             break
         accounts = tuple(Account.from_private_key(Data.from_json(account.private_key)) for account in endpoints.accounts)
-        return Place(endpoints.chain.http, accounts, None if endpoints.storage is None else endpoints.storage.indexer)
+        storage = endpoints.storage
+        return Place(
+            endpoints.chain.http,
+            accounts,
+            indexer_url=None if storage is None else storage.indexer,
+            kv_url=None if storage is None else storage.kv,
+            flow=endpoints.contracts.get("Flow"),
+        )
     raise NoNetworkError(folder)
 
 
@@ -129,8 +157,19 @@ class Network:
 
         return StorageClient(indexer=_indexer_of(self._place), chain=self.chain, account=self._payer)
 
+    @cached_property
+    def kv(self) -> "KvClient":
+        """Key-value streams of the network. Raises `NoKeyValueError`."""
+        from zerog.storage.client.kv import KvClient
+
+        url = _kv_of(self._place)
+        storage = None if self._place.indexer_url is None else self.storage
+        return KvClient(url, storage=storage, chain=self.chain, flow=self._place.flow)
+
     def close(self) -> None:
         """Let go of all connections."""
+        if "kv" in self.__dict__:
+            self.kv.close()
         if "storage" in self.__dict__:
             self.storage.close()
         self.chain.close()
@@ -160,14 +199,26 @@ class AsyncNetwork:
         return AsyncStorageClient(indexer=_indexer_of(self._place), chain=self._threads_chain, account=self._payer)
 
     @cached_property
+    def kv(self) -> "AsyncKvClient":
+        """Key-value streams of the network. Raises `NoKeyValueError`."""
+        from zerog.storage.client.kv import AsyncKvClient
+
+        url = _kv_of(self._place)
+        storage = None if self._place.indexer_url is None else self.storage.blocking
+        return AsyncKvClient(url, storage=storage, chain=self._threads_chain, flow=self._place.flow)
+
+    @cached_property
     def _threads_chain(self) -> ChainClient:
-        """For the threads in which files are submitted."""
+        """For the threads in which files are submitted and proofs are checked."""
         return ChainClient(self._place.chain_url)
 
     async def close(self) -> None:
         """Let go of all connections."""
+        if "kv" in self.__dict__:
+            self.kv.close()
         if "storage" in self.__dict__:
             self.storage.close()
+        if "_threads_chain" in self.__dict__:
             self._threads_chain.close()
         await self.chain.close()
 
@@ -184,14 +235,25 @@ def _indexer_of(place: Place) -> str:
     return place.indexer_url
 
 
-def connect(network: str, *, folder: Path | None = None, account: Account | None = None) -> Network:
-    """Connect to `local`, to a public network by its name, or to the URL of a node. `account` pays for what is stored.
+def _kv_of(place: Place) -> str:
+    if place.kv_url is None:
+        raise NoKeyValueError(place.chain_url)
+    return place.kv_url
 
-    Raises as `resolve`.
+
+def connect(network: str, *, folder: Path | None = None, account: Account | None = None, kv_url: str | None = None) -> Network:
+    """Connect to `local`, to a public network by its name, or to the URL of a node.
+
+    `account` pays for what is stored. `kv_url` is another key-value node than the network's. Raises as `resolve`.
     """
-    return Network(resolve(network, folder), account)
+    return Network(_place(network, folder, kv_url), account)
 
 
-def connect_async(network: str, *, folder: Path | None = None, account: Account | None = None) -> AsyncNetwork:
+def connect_async(network: str, *, folder: Path | None = None, account: Account | None = None, kv_url: str | None = None) -> AsyncNetwork:
     """As `connect`, for programs with an event loop."""
-    return AsyncNetwork(resolve(network, folder), account)
+    return AsyncNetwork(_place(network, folder, kv_url), account)
+
+
+def _place(network: str, folder: Path | None, kv_url: str | None) -> Place:
+    place = resolve(network, folder)
+    return place if kv_url is None else replace(place, kv_url=kv_url)

@@ -50,7 +50,8 @@ class AsyncStorageClient:
         flow: Address | None = None,
         limits: PeerLimits | None = None,
     ) -> None:
-        self._client: Final = StorageClient(indexer=indexer, nodes=nodes, chain=chain, account=account, flow=flow, limits=limits)
+        self.blocking: Final = StorageClient(indexer=indexer, nodes=nodes, chain=chain, account=account, flow=flow, limits=limits)
+        """The client that does the work."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,7 +61,7 @@ class AsyncStorageClient:
 
     def close(self) -> None:
         """Let go of all connections to nodes; transfers that are under way fail."""
-        self._client.close()
+        self.blocking.close()
 
     async def upload(
         self,
@@ -71,19 +72,19 @@ class AsyncStorageClient:
         progress: ProgressCallback | None = None,
     ) -> Upload:
         """See `StorageClient.upload`."""
-        return await _transfer(partial(self._client.upload, content, options, encrypt=encrypt), progress)
+        return await _transfer(partial(self.blocking.upload, content, options, encrypt=encrypt), progress)
 
     async def upload_many(
         self, contents: Iterable[Content], options: UploadOptions = DEFAULT_UPLOAD, *, progress: ProgressCallback | None = None
     ) -> list[Upload]:
         """See `StorageClient.upload_many`."""
-        return await _transfer(partial(self._client.upload_many, contents, options), progress)
+        return await _transfer(partial(self.blocking.upload_many, contents, options), progress)
 
     async def upload_directory(
         self, path: Path, options: UploadOptions = DEFAULT_UPLOAD, *, progress: ProgressCallback | None = None
     ) -> DirectoryUpload:
         """See `StorageClient.upload_directory`."""
-        return await _transfer(partial(self._client.upload_directory, path, options), progress)
+        return await _transfer(partial(self.blocking.upload_directory, path, options), progress)
 
     async def download(
         self,
@@ -98,7 +99,7 @@ class AsyncStorageClient:
         progress: ProgressCallback | None = None,
     ) -> Download:
         """See `StorageClient.download`."""
-        work = partial(self._client.download, name, target, options, offset=offset, length=length, keys=keys, overwrite=overwrite)
+        work = partial(self.blocking.download, name, target, options, offset=offset, length=length, keys=keys, overwrite=overwrite)
         return await _transfer(work, progress)
 
     async def download_directory(
@@ -111,7 +112,7 @@ class AsyncStorageClient:
         progress: ProgressCallback | None = None,
     ) -> DirectoryEntry:
         """See `StorageClient.download_directory`."""
-        return await _transfer(partial(self._client.download_directory, root, target, options, links_outside=links_outside), progress)
+        return await _transfer(partial(self.blocking.download_directory, root, target, options, links_outside=links_outside), progress)
 
     async def read(
         self,
@@ -123,7 +124,7 @@ class AsyncStorageClient:
         keys: FileKeys | None = None,
     ) -> bytes:
         """See `StorageClient.read`."""
-        return await to_thread.run_sync(partial(self._client.read, name, options, offset=offset, length=length, keys=keys))
+        return await to_thread.run_sync(partial(self.blocking.read, name, options, offset=offset, length=length, keys=keys))
 
     async def stream(
         self,
@@ -135,7 +136,7 @@ class AsyncStorageClient:
         keys: FileKeys | None = None,
     ) -> AsyncIterator[memoryview]:
         """The bytes of a file piece by piece, in order. Leave the loop with `aclosing` around it, so that it ends at once."""
-        file = await to_thread.run_sync(partial(self._client.open, name, options, keys=keys))
+        file = await to_thread.run_sync(partial(self.blocking.open, name, options, keys=keys))
         pieces = file.stream(offset, length)
         try:
             while (piece := await to_thread.run_sync(next, pieces, None)) is not None:
@@ -145,15 +146,15 @@ class AsyncStorageClient:
 
     async def directory(self, root: FileName, options: DownloadOptions = DEFAULT_DOWNLOAD) -> DirectoryEntry:
         """See `StorageClient.directory`."""
-        return await to_thread.run_sync(self._client.directory, root, options)
+        return await to_thread.run_sync(self.blocking.directory, root, options)
 
     async def stat(self, name: Hash32 | int) -> FileFacts:
         """See `StorageClient.stat`."""
-        return await to_thread.run_sync(self._client.stat, name)
+        return await to_thread.run_sync(self.blocking.stat, name)
 
     async def files(self, cursor: int | str | None = None, *, count: int = 100) -> FilePage:
         """See `StorageClient.files`."""
-        return await to_thread.run_sync(partial(self._client.files, cursor, count=count))
+        return await to_thread.run_sync(partial(self.blocking.files, cursor, count=count))
 
 
 async def _transfer(work: Callable[..., T], progress: ProgressCallback | None) -> T:

@@ -5,11 +5,13 @@ Source: 0gfoundation/0g-storage-kv, `node/rpc/src/types.rs`; the pages of stream
 
 import msgspec
 
-from zerog.primitives import Hash32
+from zerog.primitives import Address, Hash32
 from zerog.storage.wire.segments import FileProof, SegmentWithProof
 
 __all__ = [
     "FlowPart",
+    "ItemFacts",
+    "ItemPage",
     "KeyFacts",
     "KeyPage",
     "KeyValue",
@@ -82,6 +84,27 @@ class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
 
     keys: list[KeyFacts]
     next: str | None
+
+
+class ItemFacts(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A submission of streams that the node follows, and what became of it."""
+
+    tx_seq: int
+    root: Hash32
+    streams: list[Hash32]
+    sender: Address
+    """Who signed the transaction."""
+    transaction_hash: Hash32
+    size: int
+    result: str | None
+    """`None` while it waits for its data, or for that of others before it."""
+
+
+class ItemPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of these submissions, in their order."""
+
+    items: list[ItemFacts]
+    next: int | None
 
 
 class SubtreeNode(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,167 @@
+"""A client of key-value streams: reads of one node, and writes through storage that return when the node has applied them."""
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from zerog.chain.client import ChainClient
+from zerog.primitives import Address
+from zerog.storage.client.client import StorageClient
+from zerog.storage.client.connection import PeerLimits
+from zerog.storage.client.encrypting import Encryption
+from zerog.storage.client.errors import PeerRefusedError, WaitTimeoutError
+from zerog.storage.client.kv import calls
+from zerog.storage.client.kv.batch import Batch, SealedBatch
+from zerog.storage.client.kv.errors import NoChainError, NoWriterError, ResultTimeoutError, StreamNotFollowedError, rejection
+from zerog.storage.client.kv.names import StreamName, stream_id
+from zerog.storage.client.kv.proving import Prover
+from zerog.storage.client.kv.reading import VALUE_BYTES_MAX, KvNodeClient
+from zerog.storage.client.kv.results import ProvedValue, Written
+from zerog.storage.client.results import StoredFragment
+from zerog.storage.client.uploading import UploadOptions
+from zerog.storage.client.waiting import Deadline
+from zerog.storage.protocol.encryption import FileKeys
+
+__all__ = ["KvClient", "WriteOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """How a batch is written."""
+
+    upload: UploadOptions = field(default_factory=UploadOptions)
+    """How it is stored; tags, fragments and what is skipped are the batch's own."""
+    result_s: float = 60.0
+    """Seconds until the node tells the result, after the batch is stored."""
+
+
+DEFAULT_WRITE: Final = WriteOptions()
+
+
+class KvClient(KvNodeClient):
+    """Reads from one key-value node, and writes through storage. For any number of threads; close it, or use it in a `with` block.
+
+    What storage and chain refuse on the way of a write is raised as `StorageClient.upload` raises it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        storage: StorageClient | None = None,
+        chain: ChainClient | None = None,
+        flow: Address | None = None,
+        limits: PeerLimits | None = None,
+    ) -> None:
+        """`storage` is needed to write, with an account that pays and so is the sender; a `chain` that is trusted and the address of the
+        flow's contract to prove what the node says. Storage and chain stay the caller's to close."""
+        super().__init__(url, limits)
+        self._storage: Final = storage
+        self._chain: Final = chain
+        self._flow: Final = flow
+        self._lists_items = True
+
+    # ---- writes --------------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        stream: StreamName,
+        key: bytes,
+        value: bytes,
+        options: WriteOptions = DEFAULT_WRITE,
+        *,
+        version: int | None = None,
+        encrypt: Encryption | None = None,
+    ) -> Written:
+        """Write one key; with a `version` only if it was not written after that submission. Raises as `write`."""
+        return self.write(Batch(version=version).set(stream, key, value), options, encrypt=encrypt)
+
+    def delete(
+        self,
+        stream: StreamName,
+        key: bytes,
+        options: WriteOptions = DEFAULT_WRITE,
+        *,
+        version: int | None = None,
+        encrypt: Encryption | None = None,
+    ) -> Written:
+        """Delete one key. Raises as `write`."""
+        return self.write(Batch(version=version).delete(stream, key), options, encrypt=encrypt)
+
+    def write(self, batch: Batch | SealedBatch, options: WriteOptions = DEFAULT_WRITE, *, encrypt: Encryption | None = None) -> Written:
+        """Store a batch, and return once the node has applied it: what it wrote is what the node reads from then on.
+
+        Raises `BatchRejectedError` if it has no effect, `StreamNotFollowedError`, `ResultTimeoutError`, `NoWriterError`,
+        `BatchInvalidError`. To try again after a failure on the way without writing twice, give the same sealed batch.
+        """
+        sealed = batch if isinstance(batch, SealedBatch) else batch.seal(encrypt)
+        if self._storage is None:
+            raise NoWriterError
+        upload = self._storage.upload(
+            sealed.data, replace(options.upload, tags=sealed.tags, fragment_bytes=len(sealed.data), skip_present=True)
+        )
+        [stored] = upload.fragments
+        self._await_result(stored, sealed, options.result_s)
+        return Written(
+            tx_seq=stored.tx_seq,
+            root=stored.root,
+            transaction_hash=stored.transaction_hash,
+            size_bytes=stored.size_bytes,
+            fee_wei=upload.fee_wei,
+            streams=sealed.streams,
+        )
+
+    def _await_result(self, stored: StoredFragment, sealed: SealedBatch, timeout_s: float) -> None:
+        tx_seq = stored.tx_seq
+        pauses = Deadline(timeout_s).pauses("no result")
+        while True:
+            result = self._result_of(stored)
+            if result is None and self.progress().applied_seq > tx_seq:
+                result = self._result_of(stored)  # It may have come in between.
+                if result is None and not set(sealed.streams) <= set(self.holding_streams()):
+                    raise StreamNotFollowedError(self.url, tx_seq, sealed.streams)
+            if result is not None:
+                break
+            try:
+                next(pauses)
+            except WaitTimeoutError:
+                raise ResultTimeoutError(self.url, tx_seq, timeout_s) from None
+        if (error := rejection(tx_seq, result)) is not None:
+            raise error
+
+    def _result_of(self, stored: StoredFragment) -> str | None:
+        """The result of this very batch: where a chain went back, a node that has not noticed yet has another with the same number."""
+        result = self.result(stored.tx_seq)
+        if result is None or not self._lists_items:
+            return result
+        try:
+            page = self.items(stored.tx_seq, count=1)
+        except PeerRefusedError as error:
+            if not error.method_is_unknown:
+                raise
+            self._lists_items = False
+            return result
+        same = [item for item in page.items if (item.tx_seq, item.root) == (stored.tx_seq, stored.root)]
+        return same[0].result if same else None
+
+    # ---- proofs --------------------------------------------------------------------------------------------------
+
+    def get_proved(
+        self,
+        stream: StreamName,
+        key: bytes,
+        *,
+        version: int | None = None,
+        keys: FileKeys | None = None,
+        bytes_max: int = VALUE_BYTES_MAX,
+    ) -> ProvedValue | None:
+        """As `get`, with every byte held against the chain. `keys` open the items of an encrypted stream.
+
+        Raises `ProofInvalidError`, `ValueTooLargeError`, `NoChainError`. Official nodes refuse.
+        """
+        if self._chain is None or self._flow is None:
+            raise NoChainError
+        found = self._run(calls.proof(stream_id(stream), key, version))
+        if found is None:
+            return None
+        prover = Prover(url=self.url, chain=self._chain, flow=self._flow, storage=self._storage)
+        return prover.prove(found, stream_id(stream), key, version=version, keys=keys, bytes_max=bytes_max)
