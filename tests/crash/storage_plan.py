@@ -8,10 +8,11 @@ from random import Random
 import anyio
 from anyio import to_thread
 
-from tests.unit.storage.node.store.samples import SampleFile, block_hash, submissions_of
-from zerog.storage.node.store import BlockMark, Store, StoredSubmission, StoreOptions
+from tests.unit.storage.node.store.samples import SampleFile, block_hash, kept_in, submissions_of
+from zerog.storage.node.store import BlockMark, ShedCursor, Store, StoredSubmission, StoreOptions
+from zerog.storage.protocol.shards import Shard
 
-__all__ = ["Compact", "Plan", "Prune", "Put", "Record", "State", "Step", "Unwind", "carry_out", "make_plan", "open_store"]
+__all__ = ["Compact", "Plan", "Prune", "Put", "Record", "Shed", "State", "Step", "Unwind", "carry_out", "make_plan", "open_store"]
 
 SIZES = (300, 4096, 20_000, 262_144, 700_000, 1_200_000)
 FILES = 14
@@ -58,7 +59,14 @@ class Compact:
     """Close all gaps."""
 
 
-Step = Put | Record | Unwind | Prune | Compact
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """Hold only what is wanted in a shard."""
+
+    shard: Shard
+
+
+Step = Put | Record | Unwind | Prune | Compact | Shed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,8 @@ class State:
                 return replace(self, entries=entries, held=held)
             case Compact():
                 return self
+            case Shed(shard):
+                return replace(self, held=frozenset(kept_in(shard, self.held, [file.root for file in files], self.entries)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +162,14 @@ def make_plan(seed: int, step_count: int) -> Plan:
 def _steps(dice: Random, files: Sequence[SampleFile], states: Sequence[State]) -> Iterator[Step]:
     while True:
         state = states[-1]
-        kind = dice.choice(("put", "put", "put", "record", "record", "prune", "unwind", "compact"))
+        kind = dice.choice(("put", "put", "put", "record", "record", "prune", "unwind", "compact", "shed"))
         open_seqs = [entry.seq for entry in state.entries if not entry.pruned]
         if kind == "put":
             yield Put(tuple(_call(dice, files) for _ in range(dice.randint(1, PUTS_MAX))), is_compacting=dice.random() < 0.5)
         elif kind == "compact":
             yield Compact()
+        elif kind == "shed":
+            yield Shed(Shard(2, dice.randrange(2)))
         elif kind == "record":
             number = (state.marks[-1].number if state.marks else 0) + dice.randint(1, 3)
             first_seq = len(state.entries)
@@ -195,6 +207,10 @@ def carry_out(store: Store, plan: Plan, step: Step) -> None:
             store.prune(seq)
         case Compact():
             _close_gaps(store)
+        case Shed(shard):
+            cursor: ShedCursor | None = ShedCursor()
+            while cursor is not None:
+                cursor = store.shed(cursor, shard)
 
 
 def _close_gaps(store: Store) -> None:

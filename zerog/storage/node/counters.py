@@ -23,6 +23,10 @@ class Counters(FollowCounters):
     segments_read: int = 0
     segments_fetched: int = 0
     """Segments that peers gave."""
+    shard_changes: int = 0
+    """How often the shard was split."""
+    segments_shed: int = 0
+    """Segments that were dropped because the shard was split."""
     uploads_refused: Counter[str] = field(default_factory=Counter)
     """Refused segments by the reason's short name."""
     peers_refused: Counter[str] = field(default_factory=Counter)

@@ -12,6 +12,7 @@ from zerog.storage.node.reads import Reads
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.node.store import Store, StoredSubmission
 from zerog.storage.node.sync import FlowFollower
+from zerog.storage.node.upkeep import Upkeep
 from zerog.storage.node.uploads import Uploads
 from zerog.storage.protocol.shards import Shard
 from zerog.storage.wire.files import FileInfo
@@ -37,6 +38,7 @@ class Keeper:
     flow_reads: FlowReads
     follower: FlowFollower
     peers: Peers
+    upkeep: Upkeep
     counters: Counters
     stop: "Callable[[], None]"
     """Ends the node, as after a signal."""

@@ -17,6 +17,7 @@ def figures(keeper: Keeper) -> Iterator[Figure]:
     yield from _chain_figures(keeper)
     yield from _data_figures(keeper)
     yield from _peer_figures(keeper)
+    yield from _upkeep_figures(keeper)
     for name, value in sorted(keeper.store.statistics().items()):
         yield f"zerog_storage_store_{name}", "gauge", "Counter of the store.", value
 
@@ -54,6 +55,14 @@ def _peer_figures(keeper: Keeper) -> Iterator[Figure]:
     yield "zerog_storage_peers_connected", "gauge", "Peers that answered last time.", peers.connected_count
     yield "zerog_storage_files_wanted", "gauge", "Files that miss a segment.", len(peers.wanted)
     yield from _by_reason("zerog_storage_peers_refused_total", "Answers of peers that were thrown away.", counters.peers_refused)
+
+
+def _upkeep_figures(keeper: Keeper) -> Iterator[Figure]:
+    counters, upkeep = keeper.counters, keeper.upkeep
+    yield "zerog_storage_shards", "gauge", "Into how many the flow is cut, of which the node holds one.", keeper.shard.count
+    yield "zerog_storage_shard_changes_total", "counter", "Times that the shard was split.", counters.shard_changes
+    yield "zerog_storage_segments_shed_total", "counter", "Segments dropped because the shard was split.", counters.segments_shed
+    yield "zerog_storage_compacting", "gauge", "Whether a sparse data file is being rewritten.", int(upkeep.compacting.is_working)
 
 
 def _by_reason(name: str, meaning: str, counts: Mapping[str, int]) -> Iterator[Figure]:

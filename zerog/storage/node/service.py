@@ -24,11 +24,14 @@ from zerog.runtime.jsonrpc import Dispatcher, JsonRpcApplication
 from zerog.runtime.server import serve
 from zerog.storage.following import ChainNotFollowedError, ChainView, Identity, identify
 from zerog.storage.node.bulk import BULK_PATH, BulkRoutes
+from zerog.storage.node.compacting import Compacting
 from zerog.storage.node.counters import Counters
 from zerog.storage.node.errors import NodeStoppedError, NotKeptError
 from zerog.storage.node.files import Files
 from zerog.storage.node.flow_reads import FlowReads
+from zerog.storage.node.growth import Coin, Growth, toss
 from zerog.storage.node.keeper import Keeper
+from zerog.storage.node.live_shard import LiveShard
 from zerog.storage.node.metrics import render_metrics
 from zerog.storage.node.peers import Peers
 from zerog.storage.node.reads import Reads
@@ -36,6 +39,7 @@ from zerog.storage.node.rpc import ADMIN_NAMESPACES, NAMESPACES
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission, StoreFailedError, StoreOptions
 from zerog.storage.node.sync import FlowFollower
+from zerog.storage.node.upkeep import Upkeep
 from zerog.storage.node.upload_cache import UploadCache
 from zerog.storage.node.uploads import Uploads
 
@@ -62,10 +66,13 @@ class StorageNode:
         settings: StorageNodeSettings,
         clock: Clock | None = None,
         *,
+        coin: Coin = toss,
         name: str = "storage",
         on_shutdown: Callable[[], None] | None = None,
     ) -> None:
-        """`name` tells several nodes of one network apart. `admin_shutdown` calls `on_shutdown`; by default it ends `run`."""
+        """`coin` says which half of its shard the node keeps when it splits; `name` tells several nodes of one network apart.
+
+        `admin_shutdown` calls `on_shutdown`; by default it ends `run`."""
         self.name: Final = name
         self.settings: Final = settings
         self.clock: Final = clock or SystemClock()
@@ -75,6 +82,7 @@ class StorageNode:
         """Known a moment after `url`."""
         self.application: AsgiApplication | None = None
         """What is served at `url`, for who is in the same process."""
+        self._coin: Final = coin
         self._on_shutdown: Final = on_shutdown
         self._keeper: Keeper | None = None
         self._dispatchers: tuple[Dispatcher, ...] = ()
@@ -108,6 +116,7 @@ class StorageNode:
                     parts.start_soon(keeper.follower.run, name=f"{self.name}.follow")
                     parts.start_soon(keeper.uploads.run_expiry, self.settings.cache_s, name=f"{self.name}.expiry")
                     parts.start_soon(keeper.peers.run, name=f"{self.name}.peers")
+                    parts.start_soon(keeper.upkeep.run, keeper.follower, name=f"{self.name}.upkeep")
                     await self._start_surfaces(keeper, parts)
                     log.info("node_ready", url=self.url, admin=self.admin_url, shard=str(keeper.shard), submissions=store.next_seq)
                     task_status.started(self.url or "")
@@ -121,7 +130,8 @@ class StorageNode:
 
     def _assemble(self, store: Store, identity: Identity, client: AsyncChainClient, stop: Callable[[], None]) -> Keeper:
         settings, clock, counters = self.settings, self.clock, Counters()
-        files = Files(store, settings.own_shard)
+        shard = LiveShard.of(settings.data_dir, settings.own_shard)
+        files = Files(store, shard.shard)
         cache = UploadCache(bytes_max=settings.cache_bytes_max, files_max=settings.cache_files_max, kept_s=settings.cache_s)
         uploads = Uploads(
             files,
@@ -152,9 +162,32 @@ class StorageNode:
             flow_reads=FlowReads(store, reads, follower),
             follower=follower,
             peers=peers,
+            upkeep=self._upkeep(files, shard, counters),
             counters=counters,
             stop=stop,
         )
+
+    def _upkeep(self, files: Files, shard: LiveShard, counters: Counters) -> Upkeep:
+        settings, clock = self.settings, self.clock
+        growth = Growth(
+            files,
+            self._gate,
+            clock,
+            counters,
+            shard,
+            data_dir=settings.data_dir,
+            bytes_max=settings.shard_bytes_max,
+            interval_s=settings.upkeep_interval_s,
+            coin=self._coin,
+        )
+        compacting = Compacting(
+            files.store,
+            clock,
+            dead_share=settings.dead_share,
+            bytes_s=settings.compaction_bytes_s,
+            interval_s=settings.upkeep_interval_s,
+        )
+        return Upkeep(growth=growth, compacting=compacting)
 
     async def _start_surfaces(self, keeper: Keeper, parts: TaskGroup) -> None:
         """Every port of the node, the one that everybody asks last."""
@@ -231,6 +264,7 @@ class StorageNode:
             "peers": {peer.url: peer.cause or ("connected" if peer.is_connected else "not asked yet") for peer in keeper.peers.all},
             "files_wanted": len(keeper.peers.wanted),
             "quiesced": self._is_quiet,
+            "upkeep": keeper.upkeep.status(),
             "store": dict(keeper.store.statistics()),
         }
 

@@ -65,6 +65,14 @@ class StorageNodeSettings:
     """Longest that one answer of a peer may take, whatever its size."""
     disk_bytes_max: int | None = None
     """Most bytes of data on the disk; without it, as many as there are."""
+    shard_bytes_max: int | None = None
+    """Room for segments, proofs included: when nine tenths are taken, the shard splits and one half is forgotten; without it, never."""
+    upkeep_interval_s: float = 10.0
+    """Seconds between two looks whether something can be forgotten or room be given back."""
+    dead_share: float = 0.5
+    """Share of a data file that was dropped, from which on the rest is rewritten so that the space comes back."""
+    compaction_bytes_s: int = 32 << 20
+    """Most bytes a second that are rewritten for it."""
     cache_bytes_max: int = 16 << 20
     """Most bytes in memory of files that no block announces yet."""
     cache_files_max: int = 4_096
@@ -87,10 +95,10 @@ class StorageNodeSettings:
         for url in (self.chain_url, *self.peers):
             if not url.startswith(("http://", "https://")):
                 raise StorageSettingsError(f"{url!r} is no URL of a node: it begins with http:// or https://")
-        for name in ("sync_interval_s", "peer_interval_s", "peer_timeout_s", "cache_s"):
+        for name in ("sync_interval_s", "peer_interval_s", "peer_timeout_s", "cache_s", "upkeep_interval_s"):
             if not 0 < getattr(self, name) < 1e6:
                 raise StorageSettingsError(f"{name} must be more than 0 and less than a million seconds, not {getattr(self, name)}")
-        for name in ("page_blocks", "root_check_submissions", "verify_threads", "cache_files_max"):
+        for name in ("page_blocks", "root_check_submissions", "verify_threads", "cache_files_max", "compaction_bytes_s"):
             if getattr(self, name) < 1:
                 raise StorageSettingsError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.first_block < 0 or self.confirmations < 0:
@@ -99,6 +107,10 @@ class StorageNodeSettings:
             raise StorageSettingsError(f"the disk needs room for one segment of {SEGMENT_BYTES} bytes")
         if self.cache_bytes_max < SEGMENT_BYTES:
             raise StorageSettingsError(f"the cache needs room for one segment of {SEGMENT_BYTES} bytes")
+        if self.shard_bytes_max is not None and self.shard_bytes_max < SEGMENT_BYTES:
+            raise StorageSettingsError(f"a shard needs room for one segment of {SEGMENT_BYTES} bytes")
+        if not 0 < self.dead_share <= 1:
+            raise StorageSettingsError(f"dead_share is a share, more than 0 and at most 1, not {self.dead_share}")
         self._check_forms()
 
     def _check_forms(self) -> None:

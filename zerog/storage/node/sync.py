@@ -41,6 +41,7 @@ class FlowFollower:
         self._counters: Final = counters
         self._announce: Final = announce
         self._root_check_submissions: Final = settings.root_check_submissions
+        self._confirmations: Final = settings.confirmations
         self._checked_seq = -1
         checkpoint = store.flow_checkpoint()
         self.tree = FlowTree(checkpoint)
@@ -71,6 +72,12 @@ class FlowFollower:
     def is_synced(self) -> bool:
         """Whether the newest block was read at the last look."""
         return self._follower.is_synced
+
+    @property
+    def is_at_tip(self) -> bool:
+        """Whether everything that is to be read of the chain, as far as it is known, was read: nothing is missing in the store."""
+        read, head = self.read, self.head_number
+        return read is not None and head is not None and self.is_synced and read.number >= head - self._confirmations
 
     async def run(self) -> None:
         """Follow until cancelled, through all failures of the chain. Raises `FlowMismatchError` when our flow is not the contract's."""

@@ -57,6 +57,10 @@ class Shard:
         """Whether a segment of the flow is of this class."""
         return segment % self.count == self.id
 
+    def half(self, *, upper: bool) -> "Shard":
+        """One of the two classes of which this one consists: that of the same number, or the `upper` one."""
+        return Shard(2 * self.count, self.id + self.count * upper)
+
 
 EVERYTHING: Final = Shard(1, 0)
 """The shard of a node that holds all segments."""

@@ -21,6 +21,7 @@ from zerog.chain.node.settings import ChainNodeSettings
 from zerog.contracts.storage import Submit, batch_submit_call, submit_call
 from zerog.primitives import Account, Hash32, Wei
 from zerog.runtime.process import expected_error
+from zerog.storage.node.growth import toss
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.node.upload_rules import SegmentUpload
@@ -244,9 +245,10 @@ class Network:
 
     @contextmanager
     def running(self, chain: Chain, **changes: Any) -> Iterator[Node]:
-        """A node that is stopped in the end."""
+        """A node that is stopped in the end. A `coin` decides for it which half of its shard it keeps."""
+        coin = changes.pop("coin", toss)
         settings: dict[str, Any] = {"rpc_port": 0, "admin_port": 0, "grpc_port": 0, "chain_url": chain.url} | changes
-        node = StorageNode(StorageNodeSettings(**settings))
+        node = StorageNode(StorageNodeSettings(**settings), coin=coin)
         future, url = self.portal.start_task(node.run)
         running = self._running[node] = future
         try:

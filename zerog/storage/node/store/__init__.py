@@ -3,12 +3,14 @@
 from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError, StoreFormatError, StoreFullError
 from zerog.storage.node.store.held import Held
 from zerog.storage.node.store.records import BlockMark, SegmentWrite, StoredSegment, StoredSubmission, StoreOptions
+from zerog.storage.node.store.shedding import ShedCursor
 from zerog.storage.node.store.store import Store
 
 __all__ = [
     "BlockMark",
     "Held",
     "SegmentWrite",
+    "ShedCursor",
     "Store",
     "StoreDamagedError",
     "StoreFailedError",

@@ -1,7 +1,7 @@
 """What the store knows of the chain's log: submissions in their order, and the blocks up to which it was read."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from zerog.primitives import Address, Hash32
@@ -75,8 +75,14 @@ class ChainLog:
         return None if found is None or self.is_needed(connection, Hash32(found[0])) else Hash32(found[0])
 
     def is_needed(self, connection: sqlite3.Connection, root: Hash32) -> bool:
-        """Whether there is a submission of a file that is not pruned."""
-        return connection.execute("SELECT 1 FROM submissions WHERE root = ? AND pruned = 0 LIMIT 1", (root,)).fetchone() is not None
+        """Whether there is a submission of a file whose data is not to be dropped. The newest are pruned last, so they are asked first."""
+        query = "SELECT 1 FROM submissions WHERE root = ? AND pruned <> 1 ORDER BY seq DESC LIMIT 1"
+        return connection.execute(query, (root,)).fetchone() is not None
+
+    def starts_of(self, connection: sqlite3.Connection, root: Hash32) -> Iterator[int]:
+        """Where on the flow the submissions of a file begin that are not pruned, in sectors."""
+        for (start_sector,) in connection.execute("SELECT start_sector FROM submissions WHERE root = ? AND pruned <> 1", (root,)):
+            yield int.from_bytes(start_sector)
 
     def submission(self, seq: int) -> StoredSubmission | None:
         found = self._submissions("SELECT * FROM submissions WHERE seq = ?", seq) if 0 <= seq < 1 << 63 else ()

@@ -173,10 +173,10 @@ class SegmentIndex:
         except StoreFullError:
             raise
         except StoreFailedError:
-            self._hide(root, index)  # Nothing is written any more, so the row comes back when the store is opened again.
+            self.hide(root, (index,))  # Nothing is written any more, so the row comes back when the store is opened again.
             raise
         if gone:
-            self._hide(root, index)
+            self.hide(root, (index,))
         return gone
 
     def _delete(self, root: Hash32, index: int, place: Place) -> bool:
@@ -194,13 +194,31 @@ class SegmentIndex:
             _count(connection, "corrupt_segments", 1)
         return True
 
-    def _hide(self, root: Hash32, index: int) -> None:
+    def hide(self, root: Hash32, indexes: Iterable[int]) -> None:
+        """What is in mind of a file follows what was committed: these segments are held no longer."""
         with self._lock:
             self._generation += 1
             if (known := self._cache.get(root)) is not None:
                 self._chunks -= known.chunk_count
-                known.discard(index)
+                for index in indexes:
+                    known.discard(index)
                 self._chunks += known.chunk_count
+
+    def drop_places(self, connection: sqlite3.Connection, file: int, places: Sequence[int]) -> None:
+        """Hold some segments of a file no longer. When this is committed, `hide` them."""
+        gone: list[Place] = []
+        for part in _portions([(place,) for place in places]):
+            rows = connection.execute(
+                _query("DELETE FROM segments WHERE file = ? AND place IN (ROWS) RETURNING data_file, offset, siblings, data_bytes", part),
+                (file, *_values(part)),
+            )
+            gone += (Place(*row) for row in rows.fetchall())
+        _bury(connection, gone)
+        _count(connection, "segments", -len(gone))
+        (held,) = connection.execute("UPDATE files SET held = held - ? WHERE id = ? RETURNING held", (len(gone), file)).fetchone()
+        if not held:
+            connection.execute("DELETE FROM files WHERE id = ?", (file,))
+            _count(connection, "files", -1)
 
     def drop(self, connection: sqlite3.Connection, root: Hash32) -> None:
         """Hold nothing of a file any longer; its rows go in `sweep`. When this is committed, `forget` it."""
@@ -302,11 +320,11 @@ def _insert(connection: sqlite3.Connection, by_root: Mapping[Hash32, Sequence[tu
     are busy.
     """
     known = 0
-    for roots in _chunks([(root,) for root in by_root]):
+    for roots in _portions([(root,) for root in by_root]):
         known += connection.execute(_query(COUNT_KNOWN, roots), _values(roots)).fetchone()[0]
-    for files in _chunks([(root, added[0][0].padded_sectors, len(added)) for root, added in by_root.items()]):
+    for files in _portions([(root, added[0][0].padded_sectors, len(added)) for root, added in by_root.items()]):
         connection.execute(_query(INSERT_FILES, files), _values(files))
-    for segments in _chunks([_row(segment, place) for added in by_root.values() for segment, place in added]):
+    for segments in _portions([_row(segment, place) for added in by_root.values() for segment, place in added]):
         connection.execute(_query(INSERT_SEGMENTS, segments), _values(segments))
     return len(by_root) - known
 
@@ -315,7 +333,7 @@ def _row(segment: SegmentWrite, place: Place) -> tuple[object, ...]:
     return (segment.root, segment.index, place.data_file, place.offset, place.siblings, place.data_bytes, segment.segment_root)
 
 
-def _chunks(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
+def _portions(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
     """Rows in portions of few sizes, so that their statements are prepared once."""
     begin = 0
     for size in ROWS_AT_ONCE:

@@ -33,8 +33,10 @@ from zerog.storage.node.store.records import (
     split_hashes,
 )
 from zerog.storage.node.store.segment_index import Located, SegmentIndex
+from zerog.storage.node.store.shedding import ShedCursor, Shedding
 from zerog.storage.node.store.writer import Writer
 from zerog.storage.protocol.padding import uploaded_bytes_of_segment
+from zerog.storage.protocol.shards import Shard
 from zerog.storage.protocol.units import HASH_BYTES
 
 __all__ = ["Store"]
@@ -60,6 +62,7 @@ class Store:
         self._sweeping = threading.Lock()
         self._resources = ExitStack()
         self._writer = Writer(catalogue, files, self._index, options, disk_bytes=self._take_up_data_files())
+        self._shedding = Shedding(catalogue, self._log, self._index)
         self._compacting = threading.Lock()
         self._compaction = Compaction(self._index, self._writer, self.read_with_proof, data_file_bytes_max=options.data_file_bytes_max)
 
@@ -215,6 +218,19 @@ class Store:
     def sweep_some(self) -> bool:
         """Delete some of what was dropped, in one short transaction; whether there may be more. Blocks. Raises `StoreFailedError`."""
         return self._sweep(1)
+
+    def shed(self, cursor: ShedCursor, shard: Shard) -> ShedCursor | None:
+        """Drop some of what no submission needs in `shard`, in one short transaction; where to go on, `None` when all files were seen.
+
+        Begin with `ShedCursor()`, and only while the log of the chain is known to its tip. Blocks. Raises `StoreFailedError`.
+        """
+        return self._shedding.step(cursor, shard)
+
+    @property
+    def live_bytes(self) -> int:
+        """Bytes of data files that are held, with headers and proofs."""
+        statistics = self._index.statistics()
+        return statistics["data_file_bytes"] - statistics["dead_bytes"]
 
     def compact(self, *, dead_share: float, bytes_max: int) -> CompactionStep:
         """Take a step towards giving back the space of what was dropped: delete what is dead, or move what is live in a sparse data file.

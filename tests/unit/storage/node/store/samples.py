@@ -1,5 +1,6 @@
 """Files, their segments and their submissions, as a store is given them."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
@@ -7,9 +8,10 @@ from random import Random
 from zerog.primitives import Address, Hash32
 from zerog.storage.node.store import SegmentWrite, StoredSubmission
 from zerog.storage.protocol.merkle import FileTree
+from zerog.storage.protocol.shards import Shard, segments_of_shard
 from zerog.storage.protocol.units import SECTOR_BYTES, SEGMENT_BYTES
 
-__all__ = ["SampleFile", "block_hash", "some_file", "submissions_of"]
+__all__ = ["SampleFile", "block_hash", "kept_in", "some_file", "submissions_of"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,14 @@ def submissions_of(files: list[SampleFile], *, first_seq: int, block: int, start
         entries.append(entry)
         start_sector = entry.end_sector
     return entries
+
+
+def kept_in(
+    shard: Shard, held: Iterable[tuple[int, int]], roots: Sequence[Hash32], entries: Iterable[StoredSubmission]
+) -> set[tuple[int, int]]:
+    """Those of the held segments, (file, index), that a submission wants in a shard."""
+    kept = set()
+    for entry in entries:
+        required = segments_of_shard(shard, start_sector=entry.start_sector, size_bytes=entry.submission.size_bytes)
+        kept |= {(file, index) for file, index in held if not entry.pruned and roots[file] == entry.root and index in required}
+    return kept

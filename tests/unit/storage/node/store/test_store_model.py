@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.unit.storage.node.store.audit import audit
-from tests.unit.storage.node.store.samples import SampleFile, block_hash, some_file, submissions_of
+from tests.unit.storage.node.store.samples import SampleFile, block_hash, kept_in, some_file, submissions_of
 from tests.unit.storage.node.store.test_damage import flip
-from zerog.storage.node.store import BlockMark, SegmentWrite, Store, StoredSubmission, StoreOptions
+from zerog.storage.node.store import BlockMark, SegmentWrite, ShedCursor, Store, StoredSubmission, StoreOptions
+from zerog.storage.protocol.shards import Shard
 from zerog.storage.protocol.units import SEGMENT_BYTES
 
 FILES = [some_file(number, size) for number, size in enumerate((200, 4096, SEGMENT_BYTES, 3 * SEGMENT_BYTES + 1, 9 * SEGMENT_BYTES))]
@@ -83,6 +84,13 @@ class StoreBesideModel(RuleBasedStateMachine):
             if self.store.compact(dead_share=dead_share, bytes_max=bytes_max).is_idle:
                 assert self.store._index.sparse(dead_share) is None
                 break
+
+    @rule(shard=st.sampled_from([Shard(count, number) for count in (1, 2, 4) for number in range(count)]))
+    def shed(self, shard: Shard) -> None:
+        cursor: ShedCursor | None = ShedCursor()
+        while cursor is not None:
+            cursor = self.store.shed(cursor, shard)
+        self.held = kept_in(shard, self.held, [file.root for file in FILES], self.entries)
 
     @rule()
     def open_again(self) -> None:

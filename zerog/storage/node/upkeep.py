@@ -1,0 +1,30 @@
+"""What a node does for itself as long as it runs: it splits its shard when it is full, and gives room back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+
+from zerog.storage.node.compacting import Compacting
+from zerog.storage.node.growth import Growth
+from zerog.storage.node.sync import FlowFollower
+
+__all__ = ["Upkeep"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """The parts of it."""
+
+    growth: Growth
+    compacting: Compacting
+
+    async def run(self, follower: FlowFollower) -> None:
+        """Until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.growth.run, follower, name="storage.growth")
+            tasks.start_soon(self.compacting.run, name="storage.compacting")
+
+    def status(self) -> Mapping[str, object]:
+        """For the control socket."""
+        return {"growth": self.growth.status(), "compaction": self.compacting.status()}
