@@ -3,6 +3,8 @@ PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 STAMPS := .stamps
 export CARGO_BUILD_JOBS ?= 2
+# Two processes take the test files in their order; `make test ARGS=-n0` runs all in one, as a debugger needs it.
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml Cargo.toml Cargo.lock
 NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage benchmarks
@@ -20,7 +22,7 @@ up: setup  ## start a network in this folder: make up [ARGS='--wait --port-base 
 
 test: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run every test, the fast ones first
 	cargo test --locked --workspace
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest $(BESIDE) $(ARGS)
 
 test-long: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run the tests that sample with their full counts
 	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/interop/test_*_anvil.py $(ARGS)

@@ -1,12 +1,18 @@
-"""What all tests share: the order in which they run, the loop they run on, a running network."""
+"""What all tests share: the order in which they run, who runs beside whom, the loop they run on, a running network."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import PurePath
 
+import hypothesis
 import pytest
 
 from tests.devnet.command import Zerog
+from tests.turns import a_turn
 from zerog.devnet.endpoints import Endpoints
+
+# How long one example takes says nothing on a machine that does other things; who hangs is ended by the time limit of the test.
+hypothesis.settings.register_profile("zerog", deadline=None)
+hypothesis.settings.load_profile("zerog")
 
 FOLDERS = ("unit", "vectors", "contracts", "ledger", "docs", "crash", "devnet", "interop")
 """From fast to true: a mistake shows in seconds before the slow ones start."""
@@ -20,7 +26,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    """One network for the whole run, started as a user starts it. Whoever changes its time or its rules starts an own one."""
+    """One network for all tests of a process, started as a user starts it. Whoever changes its time or its rules starts an own one."""
     zerog = Zerog(tmp_path_factory.mktemp("devnet"))
     yield zerog.up()
     zerog.down()
@@ -29,6 +35,13 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the fast folders first; within a folder nothing moves."""
     items.sort(key=_rank)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test beside those of the other processes, or alone. What it waits does not count against its time limit."""
+    with a_turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def _rank(item: pytest.Item) -> int:

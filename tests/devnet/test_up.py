@@ -112,6 +112,7 @@ def test_after_kill_9_of_the_chain_it_comes_back_by_itself_at_the_same_block(zer
     assert block_number(endpoints) == 4
 
 
+@pytest.mark.alone
 def test_of_sixteen_at_once_one_starts_and_fifteen_name_it(zerog: Zerog) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(16) as threads:
         started = time.monotonic()

@@ -5,11 +5,13 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from threading import Event
 from typing import Any, Self
 
 import anyio
 import httpx
 import msgspec
+from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from zerog import networks
@@ -224,7 +226,7 @@ class Network:
         self.http = http
         self._cleanup = cleanup
         self._running: dict[StorageNode, Future[Any]] = {}
-        self._roles: list[ChainNode | StorageNode] = []
+        self._ends: list[Event] = []
 
     @classmethod
     @contextmanager
@@ -249,14 +251,14 @@ class Network:
         coin = changes.pop("coin", toss)
         settings: dict[str, Any] = {"rpc_port": 0, "admin_port": 0, "grpc_port": 0, "chain_url": chain.url} | changes
         node = StorageNode(StorageNodeSettings(**settings), coin=coin)
-        future, url = self.portal.start_task(node.run)
-        running = self._running[node] = future
+        running, url, ended = self._begin(node)
+        self._running[node] = running
         try:
             yield Node(node, url, self.http, self.portal)
         finally:
             del self._running[node]
             running.cancel()
-            self.portal.call(self._until, lambda: node.url is None)
+            assert ended.wait(WAIT_S)
 
     def failure(self, node: Node) -> BaseException | None:
         """Why a running node ends by itself."""
@@ -266,18 +268,23 @@ class Network:
     def stop_all(self) -> None:
         """Stop what was started for good, and wait until the ports are free."""
         self._cleanup.close()
-        self.portal.call(self._until, lambda: all(url is None for url in self._urls()))
-
-    def _urls(self) -> list[str | None]:
-        return [role.url for role in self._roles]
-
-    async def _until(self, fits: Callable[[], bool]) -> None:
-        with anyio.fail_after(WAIT_S):
-            while not fits():  # noqa: ASYNC110 - as above.
-                await anyio.sleep(0.002)
+        assert all(ended.wait(WAIT_S) for ended in self._ends)
 
     def _start(self, role: ChainNode | StorageNode) -> str:
-        self._roles.append(role)
-        future, url = self.portal.start_task(role.run)
+        future, url, ended = self._begin(role)
+        self._ends.append(ended)
         self._cleanup.callback(future.cancel)
-        return str(url)
+        return url
+
+    def _begin(self, role: ChainNode | StorageNode) -> tuple[Future[Any], str, Event]:
+        """Run a role. The event is set once it has closed everything, which is after it was cancelled."""
+        ended = Event()
+
+        async def run(*, task_status: TaskStatus[str]) -> None:
+            try:
+                await role.run(task_status=task_status)
+            finally:
+                ended.set()
+
+        future, url = self.portal.start_task(run)
+        return future, str(url), ended
