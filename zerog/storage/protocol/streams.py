@@ -33,6 +33,7 @@ __all__ = [
     "StreamWrite",
     "ValueSpan",
     "encode_item",
+    "head_size",
     "stream_ids_of_tags",
     "tags_of_streams",
 ]
@@ -185,6 +186,15 @@ def _key_length(key: Key) -> bytes:
     return len(key).to_bytes(KEY_LENGTH_BYTES)
 
 
+def head_size(data: bytes | memoryview) -> int:
+    """Bytes of an item before its first value; the beginning of an item is enough. Raises `StreamDataError` where it ends before."""
+    reader = StreamReader(data)
+    reader.version()
+    reader.reads()
+    reader.write_list()
+    return reader.position
+
+
 class StreamReader:
     """Reads an item part by part: `version` and `reads`, then `writes`, then `controls`, once each and in this order.
 
@@ -196,6 +206,11 @@ class StreamReader:
         self._data = memoryview(data).cast("B").toreadonly()
         self._size = len(self._data)
         self._at = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes of the item that were read or passed over."""
+        return self._at
 
     def version(self) -> int:
         """Raises `StreamDataError`."""
@@ -210,15 +225,15 @@ class StreamReader:
 
         Raises `StreamDataError`, also where values are missing.
         """
-        entries = []
-        for _ in range(self._count()):
-            where = self._key_of_stream()
-            entries.append((where, self._number(VALUE_LENGTH_BYTES)))
         writes: dict[KeyOfStream, ValueSpan] = {}
-        for where, size in entries:
+        for where, size in self.write_list():
             writes.pop(where, None)
             writes[where] = ValueSpan(self._pass(size), size)
         return writes
+
+    def write_list(self) -> list[tuple[KeyOfStream, int]]:
+        """What stands before the values: stream, key and size of each. Raises `StreamDataError`."""
+        return [(self._key_of_stream(), self._number(VALUE_LENGTH_BYTES)) for _ in range(self._count())]
 
     def controls(self, sender: Address) -> list[Control]:
         """All of them, in the order of the item. `sender` is the account of who renounces. Raises `StreamDataError`."""

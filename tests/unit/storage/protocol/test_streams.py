@@ -22,6 +22,7 @@ from zerog.storage.protocol.streams import (
     StreamReader,
     StreamWrite,
     encode_item,
+    head_size,
     stream_ids_of_tags,
     tags_of_streams,
 )
@@ -74,6 +75,13 @@ def test_an_item_is_written_as_the_official_client_writes_it() -> None:
     assert encode_item(GOLDEN_ITEM) == golden_bytes()
     assert read_whole(golden_bytes()) == GOLDEN_ITEM
     assert GOLDEN_ITEM.streams == (STREAM,)
+
+
+def test_the_head_of_an_item_ends_before_the_first_value() -> None:
+    size = golden_bytes().index(b"hello")
+    assert head_size(golden_bytes()[:size]) == head_size(golden_bytes()) == size
+    with pytest.raises(StreamDataError):
+        head_size(golden_bytes()[: size - 1])
 
 
 def test_who_renounces_is_the_sender() -> None:
