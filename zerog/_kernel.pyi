@@ -50,6 +50,7 @@ __all__ = [
     "keccak256_many",
     "open_blocks",
     "public_key_of",
+    "record_faults",
     "seal_blocks",
     "secp256k1_recover",
     "secp256k1_recover_many",
@@ -176,6 +177,15 @@ def first_segment_fault(
 ) -> tuple[int, _SegmentFault, str] | None:
     """The first of several segments of a file (index, data, lemma, path) in which something is wrong: its place among them, and what as
     `segment_fault` says it; `None` if nothing is. They are checked on all threads."""
+
+def record_faults(
+    buffer: _ByteBuffer, records: Sequence[tuple[bytes, bytes, int, int, int, int, int]]
+) -> list[tuple[int, Literal["data", "proof"]]]:
+    """Those of the records in `buffer` in which something is wrong: the place in the list, and what. One thread checks them all.
+
+    A record is root of the file, root of the segment, padded sectors of the file, index of the segment, where its siblings begin, their
+    number, bytes of the data behind them.
+    """
 
 @final
 class FileTree:

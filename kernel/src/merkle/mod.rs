@@ -8,6 +8,7 @@
 mod file;
 mod flow;
 mod proof;
+mod record;
 mod segment;
 mod shape;
 mod zeros;
@@ -18,6 +19,7 @@ mod tests;
 pub use file::{FileTree, SegmentTree};
 pub use flow::{FlowError, FlowTree};
 pub use proof::{MerkleProof, ProvedSegment, SegmentFault, first_fault, verify_segment};
+pub use record::{Record, RecordFault, record_fault};
 pub use segment::{SubtreeNode, segment_root};
 pub use shape::{FileShape, SECTOR_BYTES, SEGMENT_BYTES, SEGMENT_HEIGHT, SEGMENT_SECTORS, ShapeError};
 pub use zeros::zero_root;

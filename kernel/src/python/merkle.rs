@@ -8,7 +8,9 @@ use super::buffer::Bytes;
 use super::convert::HashBytes;
 use super::errors::FlowRefusedError;
 use crate::hash::HashPath;
-use crate::merkle::{self, FileShape, FlowError, Hash, MerkleProof, ProvedSegment, SegmentFault, ShapeError, SubtreeNode};
+use crate::merkle::{
+    self, FileShape, FlowError, Hash, MerkleProof, ProvedSegment, Record, RecordFault, SegmentFault, ShapeError, SubtreeNode,
+};
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FileTree>()?;
@@ -17,6 +19,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(segment_root, module)?)?;
     module.add_function(wrap_pyfunction!(segment_fault, module)?)?;
     module.add_function(wrap_pyfunction!(first_segment_fault, module)?)?;
+    module.add_function(wrap_pyfunction!(record_faults, module)?)?;
     module.add_function(wrap_pyfunction!(zero_root, module)?)
 }
 
@@ -112,6 +115,25 @@ fn first_segment_fault(
         .collect();
     let fault = py.detach(|| merkle::first_fault(HashPath::best(), &root.0, size_bytes, &views));
     fault.map(|(place, fault)| (place, kind_of(fault), fault.to_string()))
+}
+
+/// Root of the file, root of the segment, padded sectors of the file, index of the segment, where its siblings begin, their number, bytes
+/// of the data behind them.
+type PyRecord = (HashBytes, HashBytes, u64, u64, usize, usize, usize);
+
+/// Those of the records in `buffer` in which something is wrong: the place in the list, and whether it is the "data" or the "proof". One
+/// thread checks them all, without the interpreter's lock.
+#[pyfunction]
+fn record_faults(py: Python<'_>, buffer: Bytes, records: Vec<PyRecord>) -> Vec<(usize, &'static str)> {
+    buffer.with(py, |buffer| {
+        let check = |(place, record): (usize, PyRecord)| {
+            let (root, segment_root, padded_sectors, index, offset, siblings, data_bytes) = record;
+            let record = Record { root: root.0, segment_root: segment_root.0, padded_sectors, index, offset, siblings, data_bytes };
+            let fault = merkle::record_fault(HashPath::best(), buffer, &record)?;
+            Some((place, if fault == RecordFault::Data { "data" } else { "proof" }))
+        };
+        records.into_iter().enumerate().filter_map(check).collect()
+    })
 }
 
 fn kind_of(fault: SegmentFault) -> &'static str {

@@ -145,3 +145,52 @@ proptest! {
         prop_assert_eq!(proof.computed_root(), Some(tree.root()));
     }
 }
+
+/// Every segment of a file as a store keeps it, one behind the other, with what each has to be.
+fn records(data: &[u8]) -> (Vec<u8>, Vec<Record>) {
+    let tree = tree(data);
+    let shape = tree.segments().shape();
+    let mut buffer = Vec::new();
+    let mut records = Vec::new();
+    for index in 0..shape.segments() {
+        let lemma = tree.segments().proof(index).unwrap().lemma;
+        let siblings = lemma.get(1..lemma.len() - 1).unwrap_or_default();
+        let segment = uploaded(data, index);
+        records.push(Record {
+            root: tree.root(),
+            segment_root: lemma[0],
+            padded_sectors: shape.padded_sectors(),
+            index,
+            offset: buffer.len(),
+            siblings: siblings.len(),
+            data_bytes: segment.len(),
+        });
+        buffer.extend(siblings.as_flattened());
+        buffer.extend(segment);
+    }
+    (buffer, records)
+}
+
+#[test]
+fn a_record_is_right_with_every_bit_and_wrong_with_any_other() {
+    for size in [1, 300, SEGMENT_BYTES, SEGMENT_BYTES + 1, SIZE] {
+        let (mut buffer, records) = records(&pattern(size));
+        let faults = |buffer: &[u8]| -> Vec<_> { records.iter().map(|record| record_fault(HashPath::best(), buffer, record)).collect() };
+        assert!(faults(&buffer).iter().all(Option::is_none));
+        for (place, record) in records.iter().enumerate() {
+            let data_at = record.offset + record.siblings * 32;
+            let proof_at = (record.siblings > 0).then_some((data_at - 1, RecordFault::Proof));
+            for (at, fault) in proof_at.into_iter().chain([(data_at + record.data_bytes - 1, RecordFault::Data)]) {
+                buffer[at] ^= 4;
+                let found = faults(&buffer);
+                assert_eq!(found[place], Some(fault));
+                assert_eq!(found.iter().flatten().count(), 1);
+                buffer[at] ^= 4;
+            }
+        }
+        assert_eq!(faults(&buffer[..buffer.len() - 1]).last(), Some(&Some(RecordFault::Data)));
+        assert!(faults(&[]).iter().all(|fault| *fault == Some(RecordFault::Data)));
+        let absurd = Record { offset: usize::MAX, siblings: usize::MAX, data_bytes: usize::MAX, index: u64::MAX, ..records[0] };
+        assert_eq!(record_fault(HashPath::best(), &buffer, &absurd), Some(RecordFault::Data));
+    }
+}

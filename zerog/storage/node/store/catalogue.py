@@ -96,7 +96,13 @@ CREATE TABLE notes (
     name TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counters VALUES ('moved_segments', 0), ('moved_bytes', 0), ('given_back_bytes', 0), ('pruned_submissions', 0);
+CREATE TABLE damaged_segments (
+    root BLOB NOT NULL,
+    place INTEGER NOT NULL,
+    PRIMARY KEY (root, place)
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES
+    ('repaired_segments', 0), ('moved_segments', 0), ('moved_bytes', 0), ('given_back_bytes', 0), ('pruned_submissions', 0);
 """
 """`pruned` is 0, 1, or 2 while the data is still kept for the case that the chain takes the time back that passed."""
 MIGRATIONS: Final = {1: ("DELETE FROM submissions", "DELETE FROM marks", ADDED_IN_2)}

@@ -61,10 +61,11 @@ class Compaction:
         segments: list[SegmentWrite] = []
         places: list[Place] = []
         size_bytes = 0
-        for root, index, place in self._index.segments_in(number, 0, SEGMENTS_AT_ONCE):
+        for record in self._index.records_in(number, 0, SEGMENTS_AT_ONCE):
+            place = record.located.place
             if segments and size_bytes + place.record_bytes > bytes_max:
                 break
-            stored = self._read(root, index)
+            stored = self._read(record.root, record.index)
             if stored is not None:
                 segments.append(_write_of(stored))
                 places.append(place)

@@ -1,23 +1,38 @@
 """Append-only files of segments: each record is a header, the siblings of the proof and the data, so that a file explains itself.
 
-A file begins with a magic number, its version and its number; little-endian like the records. Nothing is ever changed in place: a file only
-grows, is sealed when it is full, and is deleted when nothing in it is needed any more.
+A file begins with a magic number, its version and its number; little-endian like the records. Nothing is ever changed in place but for a
+damaged header: a file only grows, is sealed when it is full, and is deleted when nothing in it is needed any more.
 """
 
 import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from zerog.primitives import Hash32
 from zerog.storage.node.store.records import SegmentWrite
 from zerog.storage.protocol.units import HASH_BYTES
 
-__all__ = ["FILE_HEADER", "RECORD_HEADER", "RECORD_MAGIC", "Appended", "DataFiles", "Place", "Tail", "is_lack_of_room"]
+__all__ = [
+    "FILE_HEADER",
+    "FILE_MAGIC",
+    "FILE_VERSION",
+    "RECORD_HEADER",
+    "RECORD_MAGIC",
+    "Appended",
+    "DataFiles",
+    "Place",
+    "Tail",
+    "is_lack_of_room",
+    "record_bytes_of",
+    "record_header",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +144,26 @@ class DataFiles:
         finally:
             os.close(descriptor)
 
+    @contextmanager
+    def reading(self, number: int) -> Iterator[int]:
+        """A descriptor for reads of exactly what is asked for: the system reads nothing ahead. Raises `OSError`."""
+        descriptor = os.open(self.path(number), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def mend(self, number: int, offset: int, header: bytes) -> None:
+        """Write a damaged header again, durably: it says only what is known. Raises `OSError`."""
+        descriptor = os.open(self.path(number), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            _write_all(descriptor, [header], offset)
+            sync_data(descriptor)
+        finally:
+            os.close(descriptor)
+
     def append(self, segments: Sequence[SegmentWrite]) -> Appended:
         """Write records at the end, beginning new files where they are full, and wait until they are durable.
 
@@ -163,7 +198,7 @@ class DataFiles:
 
     def _write(self, batch: Sequence[SegmentWrite], appended: Appended) -> None:
         tail = self._tail
-        if tail is None or tail.end + record_bytes_of(batch[0]) > self._size_bytes_max:
+        if tail is None or tail.end + record_bytes_of(batch[0]) > self._size_bytes_max or self._is_unlinked():
             tail = self._begin_file()
         buffers, end = [], tail.end
         for segment in batch:
@@ -173,6 +208,10 @@ class DataFiles:
             end = place.end
         _write_all(self._descriptor, buffers, tail.end)
         tail.end = appended.ends[tail.number] = end
+
+    def _is_unlinked(self) -> bool:
+        """Whether somebody deleted the last file: what is added to it would be gone with the process."""
+        return os.fstat(self._descriptor).st_nlink == 0
 
     def _begin_file(self) -> Tail:
         """Seal the file that is full and open the next; its name is durable before anything refers to it."""
@@ -233,9 +272,13 @@ def record_bytes_of(segment: SegmentWrite) -> int:
     return RECORD_HEADER.size + HASH_BYTES * len(segment.siblings) + memoryview(segment.data).nbytes
 
 
+def record_header(root: Hash32, index: int, padded_sectors: int, place: Place) -> bytes:
+    """What a record begins with."""
+    return RECORD_HEADER.pack(RECORD_MAGIC, place.siblings, 0, place.data_bytes, root, padded_sectors, index, 0)
+
+
 def _record_head(segment: SegmentWrite, place: Place) -> bytes:
-    header = RECORD_HEADER.pack(RECORD_MAGIC, place.siblings, 0, place.data_bytes, segment.root, segment.padded_sectors, segment.index, 0)
-    return header + b"".join(segment.siblings)
+    return record_header(segment.root, segment.index, segment.padded_sectors, place) + b"".join(segment.siblings)
 
 
 def _write_all(descriptor: int, buffers: Sequence[bytes | memoryview], offset: int) -> None:

@@ -10,12 +10,13 @@ from typing import Final
 
 from zerog.primitives import Hash32
 from zerog.storage.node.store.catalogue import Catalogue
+from zerog.storage.node.store.damage import DamageLog
 from zerog.storage.node.store.data_files import Appended, Place, Tail
 from zerog.storage.node.store.errors import StoreFailedError, StoreFullError
 from zerog.storage.node.store.held import Held
 from zerog.storage.node.store.records import SegmentWrite
 
-__all__ = ["Located", "SegmentIndex"]
+__all__ = ["Located", "Record", "SegmentIndex"]
 
 CACHED_FILES_MAX: Final = 16_384
 CACHED_CHUNKS_MAX: Final = 16_384
@@ -46,6 +47,15 @@ class Located:
     padded_sectors: int
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A segment by its place."""
+
+    root: Hash32
+    index: int
+    located: Located
+
+
 class SegmentIndex:
     """Queries from any thread; changes come from the store, each a transaction."""
 
@@ -55,6 +65,8 @@ class SegmentIndex:
         self._cache: OrderedDict[Hash32, Held] = OrderedDict()
         self._chunks = 0
         self._generation = 0
+        self.damage = DamageLog(catalogue)
+        """Segments that were held and are damaged."""
 
     # --- queries
 
@@ -101,7 +113,8 @@ class SegmentIndex:
             counters = dict(connection.execute("SELECT name, value FROM counters"))
             sums = connection.execute("SELECT count(*), total(end), total(live_bytes) FROM data_files").fetchone()
         data_files, end, live_bytes = map(int, sums)
-        return counters | {"data_files": data_files, "data_file_bytes": end, "dead_bytes": end - live_bytes}
+        data = {"data_files": data_files, "data_file_bytes": end, "dead_bytes": end - live_bytes}
+        return counters | data | {"damaged_segments": len(self.damage)}
 
     def _load(self, root: Hash32) -> Held:
         with self._catalogue.reading() as connection:
@@ -133,6 +146,9 @@ class SegmentIndex:
             _grow(connection, appended)
             _count(connection, "files", new_files)
             _count(connection, "segments", len(segments))
+            mended = self.damage.mend(connection, [(segment.root, segment.index) for segment in segments])
+            _count(connection, "repaired_segments", mended)
+        self.damage.committed(-mended)
         with self._lock:
             self._generation += 1
             for root, added in by_root.items():
@@ -166,33 +182,33 @@ class SegmentIndex:
         with self._catalogue.transaction() as connection:
             connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'empty_commits'")
 
-    def discard(self, root: Hash32, index: int, place: Place) -> bool:
-        """Hold a segment no longer, if it still lies at `place`. Raises `StoreFailedError`."""
+    def discard(self, records: Sequence[Record]) -> list[Record]:
+        """Hold damaged segments no longer; those of them that still lay where they were found. Raises `StoreFailedError`."""
         try:
-            gone = self._delete(root, index, place)
+            gone, noted = self._delete(records)
         except StoreFullError:
             raise
         except StoreFailedError:
-            self.hide(root, (index,))  # Nothing is written any more, so the row comes back when the store is opened again.
+            self._hide_all(records)  # Nothing is written any more, so the rows come back when the store is opened again.
             raise
-        if gone:
-            self.hide(root, (index,))
+        self.damage.committed(noted)
+        self._hide_all(gone)
         return gone
 
-    def _delete(self, root: Hash32, index: int, place: Place) -> bool:
+    def _hide_all(self, records: Sequence[Record]) -> None:
+        by_root: dict[Hash32, list[int]] = {}
+        for record in records:
+            by_root.setdefault(record.root, []).append(record.index)
+        for root, indexes in by_root.items():
+            self.hide(root, indexes)
+
+    def _delete(self, records: Sequence[Record]) -> tuple[list[Record], int]:
         with self._catalogue.transaction() as connection:
-            found = connection.execute(
-                "DELETE FROM segments WHERE file = (SELECT id FROM files WHERE root = ?) AND place = ? AND data_file = ? AND offset = ?"
-                " RETURNING file",
-                (root, index, place.data_file, place.offset),
-            ).fetchone()
-            if found is None:
-                return False
-            connection.execute("UPDATE files SET held = held - 1 WHERE id = ?", found)
-            _shrink(connection, [(1, place.record_bytes, place.data_file)])
-            _count(connection, "segments", -1)
-            _count(connection, "corrupt_segments", 1)
-        return True
+            gone = [record for record in records if _delete_row(connection, record)]
+            _bury(connection, [record.located.place for record in gone], why="corrupt_segments")
+            _count(connection, "segments", -len(gone))
+            noted = self.damage.note(connection, [(record.root, record.index) for record in gone])
+        return gone, noted
 
     def hide(self, root: Hash32, indexes: Iterable[int]) -> None:
         """What is in mind of a file follows what was committed: these segments are held no longer."""
@@ -227,6 +243,7 @@ class SegmentIndex:
             connection.execute("INSERT INTO dropped_files VALUES (?)", found[:1])
             _count(connection, "files", -1)
             _count(connection, "segments", -found[1])
+        self.damage.drop(connection, root)
 
     def forget(self, root: Hash32) -> None:
         """What was in mind of a file that was dropped."""
@@ -234,6 +251,7 @@ class SegmentIndex:
             self._generation += 1
             if (known := self._cache.pop(root, None)) is not None:
                 self._chunks -= known.chunk_count
+        self.damage.count_again()
 
     def sweep(self) -> bool:
         """Delete some rows of dropped files, in one short transaction; whether there may be more. Raises `StoreFailedError`."""
@@ -292,15 +310,16 @@ class SegmentIndex:
             found = connection.execute("SELECT end - live_bytes, end FROM data_files WHERE sealed = 0 ORDER BY id DESC LIMIT 1").fetchone()
         return (0, 0) if found is None else (found[0], found[1])
 
-    def segments_in(self, number: int, offset: int, count: int) -> list[tuple[Hash32, int, Place]]:
-        """At most `count` held segments of a data file from `offset` on, in their order there: root, index and place."""
+    def records_in(self, number: int, offset: int, count: int) -> list[Record]:
+        """At most `count` held segments of a data file from `offset` on, in their order there."""
         with self._catalogue.reading() as connection:
             rows = connection.execute(
-                "SELECT root, place, data_file, offset, siblings, data_bytes FROM segments INDEXED BY segments_by_place CROSS JOIN files"
-                " ON id = file WHERE data_file = ? AND offset >= ? ORDER BY offset LIMIT ?",
+                "SELECT root, place, data_file, offset, siblings, data_bytes, segment_root, padded_sectors"
+                " FROM segments INDEXED BY segments_by_place CROSS JOIN files ON id = file"
+                " WHERE data_file = ? AND offset >= ? ORDER BY offset LIMIT ?",
                 (number, offset, count),
             ).fetchall()
-        return [(Hash32(root), index, Place(*place)) for root, index, *place in rows]
+        return [Record(Hash32(row[0]), row[1], Located(Place(*row[2:6]), Hash32(row[6]), row[7])) for row in rows]
 
     def forget_empty_data_files(self) -> dict[int, int]:
         """Sealed data files of which nothing is held, with their ends: they are known no longer. Raises `StoreFailedError`."""
@@ -327,6 +346,19 @@ def _insert(connection: sqlite3.Connection, by_root: Mapping[Hash32, Sequence[tu
     for segments in _portions([_row(segment, place) for added in by_root.values() for segment, place in added]):
         connection.execute(_query(INSERT_SEGMENTS, segments), _values(segments))
     return len(by_root) - known
+
+
+def _delete_row(connection: sqlite3.Connection, record: Record) -> bool:
+    """Whether the row of a segment was there, with that place."""
+    place = record.located.place
+    found = connection.execute(
+        "DELETE FROM segments WHERE file = (SELECT id FROM files WHERE root = ?) AND place = ? AND data_file = ? AND offset = ?"
+        " RETURNING file",
+        (record.root, record.index, place.data_file, place.offset),
+    ).fetchone()
+    if found is not None:
+        connection.execute("UPDATE files SET held = held - 1 WHERE id = ?", found)
+    return found is not None
 
 
 def _row(segment: SegmentWrite, place: Place) -> tuple[object, ...]:
@@ -369,13 +401,13 @@ def _shrink(connection: sqlite3.Connection, dead: Iterable[tuple[int, int, int]]
     connection.executemany("UPDATE data_files SET live_segments = live_segments - ?, live_bytes = live_bytes - ? WHERE id = ?", dead)
 
 
-def _bury(connection: sqlite3.Connection, gone: Sequence[Place]) -> None:
-    """Take dropped records off their data files."""
+def _bury(connection: sqlite3.Connection, gone: Sequence[Place], *, why: str = "dropped_segments") -> None:
+    """Take records that are held no longer off their data files, and count them."""
     dead: dict[int, list[int]] = {}
     for place in gone:
         dead.setdefault(place.data_file, []).append(place.record_bytes)
     _shrink(connection, [(len(sizes), sum(sizes), number) for number, sizes in dead.items()])
-    _count(connection, "dropped_segments", len(gone))
+    _count(connection, why, len(gone))
 
 
 def _count(connection: sqlite3.Connection, name: str, step: int) -> None:

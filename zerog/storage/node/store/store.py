@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,8 @@ from zerog.storage.node.store.records import (
     sectors_of_segment,
     split_hashes,
 )
-from zerog.storage.node.store.segment_index import Located, SegmentIndex
+from zerog.storage.node.store.scrub import Scrubber
+from zerog.storage.node.store.segment_index import Located, Record, SegmentIndex
 from zerog.storage.node.store.shedding import ShedCursor, Shedding
 from zerog.storage.node.store.writer import Writer
 from zerog.storage.protocol.padding import uploaded_bytes_of_segment
@@ -45,6 +46,17 @@ log = structlog.get_logger(__name__)
 
 LOCK_FILE: Final = "lock"
 DATA_FOLDER: Final = "data"
+LOGGED_MAX: Final = 10
+"""Damaged segments that are told of one by one, of those that were found together."""
+
+OnDamage = Callable[[Sequence[tuple[Hash32, int]]], None]
+"""Takes roots of files and indexes of segments."""
+
+
+def nobody(_segments: Sequence[tuple[Hash32, int]]) -> None:
+    """Hears of nothing."""
+
+
 SWEEPS_AT_START: Final = 16
 """Transactions, so that a start takes no time even where millions of segments were dropped right before."""
 
@@ -60,6 +72,12 @@ class Store:
         self._log = ChainLog(catalogue, options.marks_max)
         self._index = SegmentIndex(catalogue)
         self._sweeping = threading.Lock()
+        self.damage = self._index.damage
+        """Which segments were held, turned out damaged and are not here again."""
+        self.on_damage: OnDamage = nobody
+        """Hears at once, in whichever thread it was noticed, of segments that are held no longer because they are damaged."""
+        self.scrubber = Scrubber(catalogue, files, self._index, self._lose)
+        """Looks for damage that no read has met."""
         self._resources = ExitStack()
         self._writer = Writer(catalogue, files, self._index, options, disk_bytes=self._take_up_data_files())
         self._shedding = Shedding(catalogue, self._log, self._index)
@@ -292,7 +310,7 @@ class Store:
             if segment.leads_to_root():
                 return segment if size_bytes is None else replace(segment, data=_fitted(data, size_bytes, index))
             if not self._is_elsewhere(root, index, located):
-                self._discard(root, index, located, "its proof does not lead to the root")
+                self._lose([Record(root, index, located)], "its proof does not lead to the root")
                 return None
         return None
 
@@ -308,7 +326,7 @@ class Store:
             if len(data) == place.data_bytes and segment_root(data, sectors) == located.segment_root:
                 return located, data
             if not self._is_elsewhere(root, index, located):
-                self._discard(root, index, located, cause)
+                self._lose([Record(root, index, located)], cause)
                 return None
         return None
 
@@ -323,14 +341,25 @@ class Store:
             return split_hashes(raw)
         return ()
 
-    def _discard(self, root: Hash32, index: int, located: Located, cause: str) -> None:
-        """Hold a segment no longer that cannot be read as it was written."""
-        with suppress(StoreFailedError):
-            if not self._index.discard(root, index, located.place):
-                return
-        place = located.place
-        path = str(self._files.path(place.data_file))
-        log.error("store_segment_corrupt", root=str(root), index=index, path=path, offset=place.offset, cause=cause)
+    def _lose(self, records: Sequence[Record], cause: str) -> int:
+        """Hold segments no longer that cannot be read as they were written; how many still lay where they were found.
+
+        Where the catalogue cannot be changed they are found again: what is read is checked each time.
+        """
+        try:
+            gone = self._index.discard(records)
+        except StoreFailedError as error:
+            log.warning("store_damage_not_noted", segments=len(records), cause=cause, refusal=str(error))
+            return 0
+        for record in gone[:LOGGED_MAX]:
+            place = record.located.place
+            path = str(self._files.path(place.data_file))
+            log.error("store_segment_corrupt", root=str(record.root), index=record.index, path=path, offset=place.offset, cause=cause)
+        if len(gone) > LOGGED_MAX:
+            log.error("store_segments_corrupt", segments=len(gone), cause=cause)
+        if gone:
+            self.on_damage([(record.root, record.index) for record in gone])
+        return len(gone)
 
     def copy_to(self, folder: Path) -> None:
         """Leave a copy in `folder`, as of one moment, while all goes on. Blocks. Raises `OSError`, `StoreDamagedError`."""
