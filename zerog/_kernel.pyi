@@ -4,6 +4,7 @@ Addresses are 20 bytes, hashes 32 bytes, amounts wei, gas in units of gas. A cal
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Literal, TypeAlias, final
 
 __all__ = [
@@ -27,10 +28,13 @@ __all__ = [
     "LedgerCorruptError",
     "LedgerFailedError",
     "LedgerOldFormatError",
+    "MiningSearch",
+    "MiningWork",
     "Pool",
     "PoolSnapshot",
     "Rejection",
     "SealBrokenError",
+    "SealedLoads",
     "SegmentTree",
     "SignatureError",
     "SimulationRefusal",
@@ -45,10 +49,16 @@ __all__ = [
     "aes256_ctr",
     "decode_transaction",
     "first_segment_fault",
+    "hash_paths",
     "hkdf_sha256",
     "keccak256",
     "keccak256_many",
     "open_blocks",
+    "pora_probe",
+    "pora_qualities",
+    "pora_scratchpad",
+    "pora_seal",
+    "pora_unseal",
     "public_key_of",
     "record_faults",
     "seal_blocks",
@@ -254,6 +264,93 @@ class FlowTree:
 
     def unwind(self, checkpoint: bytes) -> None:
         """Back to a checkpoint of this flow's past. Raises `FlowRefusedError`."""
+
+# ---- mining of storage -------------------------------------------------------------------------------------------
+
+def hash_paths() -> list[str]:
+    """Names of the ways to hash that this processor has, the fastest first; `portable` is the last everywhere."""
+
+def pora_seal(miner_id: bytes, start_sector: int, context_digests: Sequence[bytes], data: _ByteBuffer, *, path: str | None = None) -> bytes:
+    """Seal what begins at sector `start_sector`, 4096 bytes for each of `context_digests`. `path` is one of `hash_paths`.
+
+    Raises `ValueError`; no lock is held for more than some bytes.
+    """
+
+def pora_unseal(
+    miner_id: bytes, start_sector: int, context_digests: Sequence[bytes], data: _ByteBuffer, *, path: str | None = None
+) -> bytes:
+    """Undo `pora_seal`. Raises `ValueError`."""
+
+@final
+class MiningWork:
+    """What a miner searches for: a seal in a part of the flow whose quality is at most `quality_max`."""
+
+    def __new__(
+        cls,
+        *,
+        miner_id: bytes,
+        subtask_digest: bytes,
+        start_sector: int,
+        sectors: int,
+        shard_id: int,
+        shard_mask: int,
+        quality_max: int,
+    ) -> MiningWork: ...
+    def range_digest(self) -> bytes: ...
+    def load_of(self, recall_seed: bytes) -> int | None:
+        """The load of the flow that a recall seed picks, if it lies in the range."""
+
+def pora_scratchpad(work: MiningWork, nonce: bytes, *, path: str | None = None) -> tuple[bytes, bytes, bytes]:
+    """Seed of the pad (64 bytes), pad (16 KiB) and recall seed of a nonce."""
+
+def pora_qualities(work: MiningWork, nonce: bytes, load: _ByteBuffer, present: int, *, path: str | None = None) -> list[tuple[int, int]]:
+    """Place and quality of each seal of a sealed load (262144 bytes) that has its bit in `present`. Raises `ValueError`."""
+
+@final
+class SealedLoads:
+    """Sealed loads of one miner in a file of at most `loads_max`; any thread. Raises `OSError` when the disk does."""
+
+    def __new__(cls, file: PathLike[str] | str, miner_id: bytes, loads_max: int) -> SealedLoads:
+        """Open or begin it. Loads of another miner are forgotten."""
+
+    def held(self) -> list[tuple[int, int]]:
+        """Place on the flow of each load, in that order, and a bit for each seal that is present."""
+
+    def put(self, load: int, present: int, context_digests: Sequence[bytes], sealed: _ByteBuffer) -> bool:
+        """Keep a load (262144 bytes and 64 digests) in place of what was kept of it; `False` if there is no room. Raises `ValueError`."""
+
+    def remove(self, load: int) -> bool: ...
+    def head(self, load: int) -> tuple[int, int, list[bytes]] | None:
+        """Place on the flow, seals present, and the context digest of each seal; those of absent seals mean nothing."""
+
+    def read(self, load: int) -> bytes | None: ...
+
+_Hit: TypeAlias = tuple[bytes, int, int, int, bytes]
+"""Nonce, place of the load on the flow, place of the seal in the load, quality, sealed data (4096 bytes)."""
+_Tally: TypeAlias = tuple[int, int, int, int]
+"""Nonces tried, of which so many led to a load that is here, seals weighed, hits."""
+
+def pora_probe(
+    work: MiningWork, loads: SealedLoads, first_nonce: bytes, nonces: int, *, path: str | None = None
+) -> tuple[list[_Hit], _Tally]:
+    """Try `nonces` nonces from `first_nonce` on, counted in its last eight bytes. No lock is held."""
+
+@final
+class MiningSearch:
+    """Threads of the lowest priority that search while they have work, and hold no lock of Python."""
+
+    def __new__(cls, loads: SealedLoads, *, threads: int, share: float, path: str | None = None) -> MiningSearch:
+        """`share` of its time a thread computes. Raises `ValueError`."""
+
+    def set_work(self, work: MiningWork | None, first_nonce: bytes) -> None:
+        """Search for `work` from a nonce on whose last 16 bytes are counters, or pause. Hits of other work are thrown away."""
+
+    def take(self) -> _Hit | None:
+        """The oldest hit that nobody took; while 16 wait, the search pauses. Raises `OSError` if the search ended by a failure."""
+
+    def tally(self) -> _Tally: ...
+    def stop(self) -> None:
+        """End the threads, which takes a moment."""
 
 # ---- abi ---------------------------------------------------------------------------------------------------------
 

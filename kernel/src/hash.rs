@@ -1,9 +1,10 @@
-//! Keccak-256 of one or many byte strings.
+//! Keccak-256 of one or many byte strings, and BLAKE2b-512 of many.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod blake2b;
 mod lanes;
 #[cfg(any(target_arch = "x86_64", test))]
 mod rounds;
@@ -12,7 +13,8 @@ use alloy_primitives::B256;
 use rayon::prelude::*;
 
 pub use alloy_primitives::keccak256;
-pub use lanes::{BLOCK_BYTES, Digest, HashPath};
+pub use blake2b::BLOCK_BYTES as BLAKE2B_BLOCK_BYTES;
+pub use lanes::{BLOCK_BYTES, Digest, HashPath, WideDigest};
 
 /// Below this many items a second thread costs more than it gives.
 const PARALLEL_ITEMS_MIN: usize = 64;

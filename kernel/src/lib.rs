@@ -1,4 +1,4 @@
-//! zerog's hot loops: hashing, Merkle trees, encryption of files, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
+//! zerog's hot loops: hashing, Merkle trees, encryption of files, mining, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
 
 pub mod abi;
 pub mod cipher;
@@ -10,6 +10,8 @@ pub mod json;
 pub mod ledger;
 pub mod merkle;
 pub mod pool;
+#[cfg(unix)]
+pub mod pora;
 pub mod python;
 pub mod quick;
 pub mod transaction;

@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::Digest;
+use super::blake2b::{self, compress, initial};
+use super::lanes::{Digest, WideDigest};
 use super::rounds::{Word, absorb};
 
 pub(super) const LANES: usize = 4;
@@ -10,7 +11,7 @@ pub(super) const LANES: usize = 4;
 #[derive(Clone, Copy)]
 struct Lanes(__m256i);
 
-// The methods must be inlined into `hash_four`, which alone is compiled for AVX2.
+// The methods must be inlined into the functions below, which alone are compiled for AVX2.
 impl Word for Lanes {
     const ROUNDS_AT_ONCE: usize = 2;
 
@@ -39,6 +40,11 @@ impl Word for Lanes {
     #[inline(always)]
     unsafe fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self {
         Self(unsafe { _mm256_or_si256(_mm256_slli_epi64::<LEFT>(self.0), _mm256_srli_epi64::<RIGHT>(self.0)) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(unsafe { _mm256_add_epi64(self.0, other.0) })
     }
 }
 
@@ -69,6 +75,59 @@ pub(super) unsafe fn hash_four<const BLOCKS: usize>(messages: &[u8], digests: &m
     for (place, row) in digests.iter_mut().zip(rows) {
         // SAFETY: a digest is 32 bytes long; the store needs no alignment.
         unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), row) };
+    }
+}
+
+/// Keccak-256 of four messages of 32 bytes.
+///
+/// # Safety
+/// The processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn hash_four_digests(messages: &[Digest; LANES], digests: &mut [Digest; LANES]) {
+    // SAFETY: a digest is 32 bytes long; the load needs no alignment.
+    let rows = messages.each_ref().map(|message| unsafe { _mm256_loadu_si256(message.as_ptr().cast()) });
+    // SAFETY: AVX2, by this function's own promise.
+    let digest = unsafe { absorb(&transpose(rows).map(Lanes)) };
+    let rows = transpose([digest[0].0, digest[1].0, digest[2].0, digest[3].0]);
+    for (place, row) in digests.iter_mut().zip(rows) {
+        // SAFETY: as the load.
+        unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), row) };
+    }
+}
+
+/// BLAKE2b-512 of four messages of `BLOCKS` × 128 bytes that lie one after another.
+///
+/// # Safety
+/// The processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn blake2b_four<const BLOCKS: usize>(messages: &[u8], digests: &mut [WideDigest]) {
+    assert_eq!((messages.len(), digests.len()), (LANES * BLOCKS * blake2b::BLOCK_BYTES, LANES));
+    // SAFETY: AVX2, by this function's own promise; so for `compress`.
+    let mut state = unsafe { initial::<Lanes>() };
+    for block in 0..BLOCKS {
+        let mut words = [[Lanes(_mm256_setzero_si256()); 4]; 4];
+        for (quarter, words) in words.iter_mut().enumerate() {
+            let mut rows = [_mm256_setzero_si256(); 4];
+            for (index, row) in rows.iter_mut().enumerate() {
+                let offset = (index * BLOCKS + block) * blake2b::BLOCK_BYTES + quarter * 32;
+                // SAFETY: all three stay below the lengths asserted above; the load needs no alignment.
+                *row = unsafe { _mm256_loadu_si256(messages.as_ptr().add(offset).cast()) };
+            }
+            for (word, lanes) in words.iter_mut().zip(transpose(rows)) {
+                *word = Lanes(lanes);
+            }
+        }
+        let bytes = ((block + 1) * blake2b::BLOCK_BYTES) as u64;
+        let (message, _) = words.as_flattened().as_chunks::<16>();
+        state = unsafe { compress(state, &message[0], bytes, block + 1 == BLOCKS) };
+    }
+    for half in 0..2 {
+        let rows = transpose([state[4 * half].0, state[4 * half + 1].0, state[4 * half + 2].0, state[4 * half + 3].0]);
+        for (place, row) in digests.iter_mut().zip(rows) {
+            let place = &mut place[32 * half..32 * (half + 1)];
+            // SAFETY: `place` is 32 bytes long; the store needs no alignment.
+            unsafe { _mm256_storeu_si256(place.as_mut_ptr().cast(), row) };
+        }
     }
 }
 

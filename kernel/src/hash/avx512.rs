@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::Digest;
+use super::blake2b::{self, compress, initial};
+use super::lanes::{Digest, WideDigest};
 use super::rounds::{Word, absorb};
 
 pub(super) const LANES: usize = 8;
@@ -14,7 +15,7 @@ struct Lanes(__m512i);
 const XOR3: i32 = 0x96;
 const CHI: i32 = 0xd2;
 
-// The methods must be inlined into `hash_eight`, which alone is compiled for AVX-512.
+// The methods must be inlined into the functions below, which alone are compiled for AVX-512.
 impl Word for Lanes {
     const ROUNDS_AT_ONCE: usize = 1;
 
@@ -43,6 +44,11 @@ impl Word for Lanes {
     unsafe fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self {
         Self(unsafe { _mm512_rol_epi64::<LEFT>(self.0) })
     }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(unsafe { _mm512_add_epi64(self.0, other.0) })
+    }
 }
 
 /// Keccak-256 of eight messages of `BLOCKS` × 64 bytes that lie one after another.
@@ -69,6 +75,55 @@ pub(super) unsafe fn hash_eight<const BLOCKS: usize>(messages: &[u8], digests: &
     // SAFETY: AVX-512F, by this function's own promise.
     let digest = unsafe { absorb(words.as_flattened()) };
     store(&digest, digests);
+}
+
+/// Keccak-256 of eight messages of 32 bytes.
+///
+/// # Safety
+/// The processor has AVX-512F.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn hash_eight_digests(messages: &[Digest; LANES], digests: &mut [Digest; LANES]) {
+    /// The words of a digest in the lower half of a register.
+    const LOWER: __mmask8 = 0x0f;
+    // SAFETY: a digest is 32 bytes long, and what the mask leaves out is not read; the load needs no alignment.
+    let rows = messages.each_ref().map(|message| unsafe { _mm512_maskz_loadu_epi64(LOWER, message.as_ptr().cast()) });
+    let [w0, w1, w2, w3, ..] = transpose(rows).map(Lanes);
+    // SAFETY: AVX-512F, by this function's own promise.
+    let digest = unsafe { absorb(&[w0, w1, w2, w3]) };
+    store(&digest, digests);
+}
+
+/// BLAKE2b-512 of eight messages of `BLOCKS` × 128 bytes that lie one after another.
+///
+/// # Safety
+/// The processor has AVX-512F.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn blake2b_eight<const BLOCKS: usize>(messages: &[u8], digests: &mut [WideDigest]) {
+    assert_eq!((messages.len(), digests.len()), (LANES * BLOCKS * blake2b::BLOCK_BYTES, LANES));
+    // SAFETY: AVX-512F, by this function's own promise; so for `compress`.
+    let mut state = unsafe { initial::<Lanes>() };
+    for block in 0..BLOCKS {
+        let mut words = [[Lanes(_mm512_setzero_si512()); 8]; 2];
+        for (half, words) in words.iter_mut().enumerate() {
+            let mut rows = [_mm512_setzero_si512(); 8];
+            for (index, row) in rows.iter_mut().enumerate() {
+                let offset = (index * BLOCKS + block) * blake2b::BLOCK_BYTES + half * 64;
+                // SAFETY: all three stay below the lengths asserted above; the load needs no alignment.
+                *row = unsafe { _mm512_loadu_si512(messages.as_ptr().add(offset).cast()) };
+            }
+            for (word, lanes) in words.iter_mut().zip(transpose(rows)) {
+                *word = Lanes(lanes);
+            }
+        }
+        let bytes = ((block + 1) * blake2b::BLOCK_BYTES) as u64;
+        let (message, _) = words.as_flattened().as_chunks::<16>();
+        state = unsafe { compress(state, &message[0], bytes, block + 1 == BLOCKS) };
+    }
+    let rows = transpose(state.map(|lanes| lanes.0));
+    for (place, row) in digests.iter_mut().zip(rows) {
+        // SAFETY: `place` is 64 bytes long; the store needs no alignment.
+        unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), row) };
+    }
 }
 
 /// Ask for the bytes that follow, which are needed next: hashing takes longer than memory does, but the processor does not look so far ahead.

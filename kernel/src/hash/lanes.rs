@@ -1,12 +1,17 @@
 //! Keccak-256 of many messages of one length, as many at once as a register of this processor holds.
 
 use alloy_primitives::keccak256;
+use blake2::{Blake2b512, Digest as _};
 
+use super::blake2b;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 
 /// What Keccak-256 gives.
 pub type Digest = [u8; 32];
+
+/// What BLAKE2b-512 gives.
+pub type WideDigest = [u8; blake2b::DIGEST_BYTES];
 
 /// Messages are this long, or a whole multiple of it.
 pub const BLOCK_BYTES: usize = 64;
@@ -122,6 +127,70 @@ impl HashPath {
             Kind::Portable => digests[0] = keccak256(messages).0,
         }
     }
+
+    /// Keccak-256 of each of the messages of 32 bytes.
+    ///
+    /// # Panics
+    /// If `digests` has another number of places than there are messages.
+    pub fn hash_digests(self, messages: &[Digest], digests: &mut [Digest]) {
+        assert_eq!(messages.len(), digests.len(), "a digest a message");
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => in_groups(messages, digests, |messages, digests| {
+                // SAFETY: such a `HashPath` exists only where the processor said that it has AVX-512F.
+                unsafe { avx512::hash_eight_digests(messages, digests) }
+            }),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => in_groups(messages, digests, |messages, digests| {
+                // SAFETY: likewise AVX2.
+                unsafe { avx2::hash_four_digests(messages, digests) }
+            }),
+            Kind::Portable => {
+                for (message, digest) in messages.iter().zip(digests) {
+                    *digest = keccak256(message).0;
+                }
+            }
+        }
+    }
+
+    /// BLAKE2b-512 of each of the messages of `BLOCKS` × 128 bytes that lie one after another in `messages`.
+    ///
+    /// # Panics
+    /// If `digests` has another number of places than there are messages.
+    pub fn blake2b_each<const BLOCKS: usize>(self, messages: &[u8], digests: &mut [WideDigest]) {
+        let message_bytes = BLOCKS * blake2b::BLOCK_BYTES;
+        assert_eq!(messages.len(), digests.len() * message_bytes, "a digest a message");
+        let lanes = self.lanes();
+        let mut groups = messages.chunks_exact(lanes * message_bytes);
+        let mut places = digests.chunks_exact_mut(lanes);
+        for (group, places) in (&mut groups).zip(&mut places) {
+            match self.0 {
+                // SAFETY: as in `hash_group`.
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => unsafe { avx512::blake2b_eight::<BLOCKS>(group, places) },
+                // SAFETY: likewise.
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2 => unsafe { avx2::blake2b_four::<BLOCKS>(group, places) },
+                Kind::Portable => places[0] = Blake2b512::digest(group).into(),
+            }
+        }
+        for (message, place) in groups.remainder().chunks_exact(message_bytes).zip(places.into_remainder()) {
+            *place = Blake2b512::digest(message).into();
+        }
+    }
+}
+
+/// Hash `LANES` messages at a time; the last ones, if they are fewer, one by one.
+#[cfg(target_arch = "x86_64")]
+fn in_groups<const LANES: usize>(messages: &[Digest], digests: &mut [Digest], hash: impl Fn(&[Digest; LANES], &mut [Digest; LANES])) {
+    let (groups, rest) = messages.as_chunks::<LANES>();
+    let (places, places_of_rest) = digests.as_chunks_mut::<LANES>();
+    for (group, places) in groups.iter().zip(places) {
+        hash(group, places);
+    }
+    for (message, place) in rest.iter().zip(places_of_rest) {
+        *place = keccak256(message).0;
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +231,17 @@ mod tests {
         }
     }
 
+    fn assert_all_paths_agree_on_blake2b<const BLOCKS: usize>(bytes: &[u8]) {
+        let message_bytes = BLOCKS * blake2b::BLOCK_BYTES;
+        let (messages, _) = bytes.split_at(bytes.len() / message_bytes * message_bytes);
+        let expected: Vec<WideDigest> = messages.chunks_exact(message_bytes).map(|message| Blake2b512::digest(message).into()).collect();
+        for path in HashPath::available() {
+            let mut digests = vec![[0; 64]; expected.len()];
+            path.blake2b_each::<BLOCKS>(messages, &mut digests);
+            assert_eq!(digests, expected, "{} with {BLOCKS} blocks", path.name());
+        }
+    }
+
     #[test]
     #[should_panic(expected = "a digest a message")]
     fn a_wrong_number_of_places_is_a_mistake_of_the_caller() {
@@ -176,6 +256,22 @@ mod tests {
             assert_all_paths_agree::<3>(&bytes);
             assert_all_paths_agree::<4>(&bytes);
             assert_all_paths_agree::<17>(&bytes);
+        }
+
+        #[test]
+        fn all_paths_hash_digests_the_same(digests in proptest::collection::vec(any::<Digest>(), 0..40)) {
+            for path in HashPath::available() {
+                let mut hashes = vec![[0; 32]; digests.len()];
+                path.hash_digests(&digests, &mut hashes);
+                prop_assert_eq!(&hashes, &one_by_one(32, digests.as_flattened()), "{}", path.name());
+            }
+        }
+
+        #[test]
+        fn all_paths_are_the_same_in_blake2b(bytes in proptest::collection::vec(any::<u8>(), 0..24_000)) {
+            assert_all_paths_agree_on_blake2b::<1>(&bytes);
+            assert_all_paths_agree_on_blake2b::<2>(&bytes);
+            assert_all_paths_agree_on_blake2b::<5>(&bytes);
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) trait Word: Copy {
     unsafe fn chi(self, second: Self, third: Self) -> Self;
     /// Rotate towards the high bits by `LEFT`; `RIGHT` is 64 − `LEFT`, because a constant cannot yet be computed from a parameter.
     unsafe fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self;
+    /// Sum without its carry, which BLAKE2b needs.
+    unsafe fn add(self, other: Self) -> Self;
 }
 
 /// Source: FIPS 202, section 3.2.5 (iota).
@@ -197,6 +199,10 @@ mod tests {
         unsafe fn rotate<const LEFT: i32, const RIGHT: i32>(self) -> Self {
             assert_eq!(LEFT + RIGHT, 64);
             self.rotate_left(LEFT as u32)
+        }
+
+        unsafe fn add(self, other: Self) -> Self {
+            self.wrapping_add(other)
         }
     }
 

@@ -14,6 +14,8 @@ mod ledger;
 mod merkle;
 mod mining;
 mod pool;
+#[cfg(unix)]
+mod pora;
 mod proof;
 mod raw;
 mod rejection;
@@ -37,5 +39,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ledger::register(module)?;
     #[cfg(unix)]
     front::register(module)?;
+    #[cfg(unix)]
+    pora::register(module)?;
     Ok(())
 }
