@@ -193,7 +193,8 @@ class Follower:
         """Wait for another newest block than the one seen last, and read up to it."""
         while self._is_at_limit():
             await self._moved.wait()
-        head = await self._chain.next_head(self._head)
+        # After trouble the chain is asked at once: to wait for another block would hide for long that it is back.
+        head = await self._chain.next_head(self._head if self.trouble is None else None)
         while await self._step(head):
             pass
         self._head = None if self._is_at_limit() else head

@@ -178,11 +178,11 @@ class Node(Talker):
     def keeper(self) -> Any:
         return self.node.keeper
 
-    def wait(self, fits: Callable[[], bool]) -> None:
+    def wait(self, fits: Callable[[], bool], *, wait_s: float = WAIT_S) -> None:
         """Return once something is so; the node is asked again whenever its loop has gone round."""
 
         async def wait() -> None:
-            with anyio.fail_after(WAIT_S):
+            with anyio.fail_after(wait_s):
                 while not fits():  # noqa: ASYNC110 - what is waited for has no event of its own.
                     await anyio.sleep(0.002)
 

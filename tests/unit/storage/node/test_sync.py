@@ -16,6 +16,7 @@ from zerog.contracts.storage import FLOW
 from zerog.networks import own_network
 from zerog.primitives import Hash32
 from zerog.storage.following import FlowUnknownError, ForeignChainError
+from zerog.storage.following.chain_view import WAIT_MS
 from zerog.storage.node.errors import FlowMismatchError
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
@@ -215,7 +216,7 @@ def test_reads_go_on_while_the_chain_is_away(network: Network, tmp_path: Path) -
             assert node.http.get(f"{node.url}/readyz").status_code == 503
             assert node.keeper.counters.chain_failures > 0
             again = other.chain(data_dir=tmp_path / "chain", rpc_port=port)
-            node.wait(lambda: node.keeper.follower.trouble is None)
+            node.wait(lambda: node.keeper.follower.trouble is None, wait_s=WAIT_MS / 2_000)  # No new block tells it.
             [next_seq] = again.submit(file_of(300).submission())
             node.wait_for_seq(next_seq)
             assert node.http.get(f"{node.url}/readyz").status_code == 200
