@@ -42,6 +42,7 @@ KV_COMMANDS: Final = (
     ("renounce", "zerog.cli.kv:renounce", "Give up a right of one's own."),
     ("special", "zerog.cli.kv:special", "Make a key one with writers of its own."),
     ("rights", "zerog.cli.kv:rights", "Show what an account may do in a stream."),
+    ("run", "zerog.cli.kv_node:run", "Run a key-value node in the foreground."),
 )
 """Likewise."""
 

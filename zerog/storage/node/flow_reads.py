@@ -1,6 +1,7 @@
 """Reads by place on the flow: segments of it, and proofs of its sectors."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from anyio import CapacityLimiter, Lock, to_thread
@@ -67,12 +68,14 @@ class FlowReads:
             whole[place : place + len(data)] = data
         return bytes(whole)
 
-    async def proof(self, sector: int, flow_root: Hash32 | None) -> MerkleProof:
-        """From a sector of the flow to its root, or to `flow_root`, which it had after some submission.
+    async def proof(self, sector: int, flow_root: Hash32 | None, length: int | None = None) -> MerkleProof:
+        """From a sector of the flow to its root, or to `flow_root`, which it had after some submission: when it had `length` sectors.
+
+        Without `length` the root is looked for among the latest.
 
         Raises `ReadRefusedError` for a root that it never had or long ago, and for a sector whose segment is not here.
         """
-        sectors = self._follower.tree.sectors if flow_root is None else await self._length_at(flow_root)
+        sectors = self._follower.tree.sectors if flow_root is None else await self._length_at(flow_root, length)
         if not 0 <= sector < sectors:
             raise ReadRefusedError(f"sector {sector} is beyond the {sectors} of the flow")
         submission = self._store.submission_at_sector(sector)
@@ -88,15 +91,22 @@ class FlowReads:
         except FlowRefusedError as error:
             raise ReadRefusedError(str(error)) from None
 
-    async def _length_at(self, root: Hash32) -> int:
+    async def _length_at(self, root: Hash32, length: int | None) -> int:
         """How long the flow was when it had this root. Raises `ReadRefusedError`."""
-        sectors = self._follower.tree.sectors_of_root(root)
+        sectors = self._found_length(root, length)
         if sectors is None:
             await self._rebuild_tree()
-            sectors = self._follower.tree.sectors_of_root(root)
+            sectors = self._found_length(root, length)
         if sectors is None:
             raise ReadRefusedError(f"the flow did not have the root {root}, or long ago; now it is {self._follower.tree.root}")
         return sectors
+
+    def _found_length(self, root: Hash32, length: int | None) -> int | None:
+        tree = self._follower.tree
+        with suppress(FlowRefusedError):  # It never ended there, or before the tree was taken up.
+            if length is not None and 0 < length <= tree.sectors and tree.root_at(length) == root:
+                return length
+        return tree.sectors_of_root(root)
 
     async def _rebuild_tree(self) -> None:
         """Know the tree from its beginning, if it was taken up from a checkpoint."""

@@ -23,6 +23,7 @@ from zerog.chain.node.settings import ChainNodeSettings
 from zerog.contracts.storage import Submit, batch_submit_call, submit_call
 from zerog.primitives import Account, Hash32, Wei
 from zerog.runtime.process import expected_error
+from zerog.runtime.role import Role
 from zerog.storage.node.growth import toss
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
@@ -270,13 +271,13 @@ class Network:
         self._cleanup.close()
         assert all(ended.wait(WAIT_S) for ended in self._ends)
 
-    def _start(self, role: ChainNode | StorageNode) -> str:
+    def _start(self, role: Role) -> str:
         future, url, ended = self._begin(role)
         self._ends.append(ended)
         self._cleanup.callback(future.cancel)
         return url
 
-    def _begin(self, role: ChainNode | StorageNode) -> tuple[Future[Any], str, Event]:
+    def _begin(self, role: Role) -> tuple[Future[Any], str, Event]:
         """Run a role. The event is set once it has closed everything, which is after it was cancelled."""
         ended = Event()
 

@@ -105,7 +105,10 @@ def test_sectors_of_the_flow_are_proved_against_the_contracts_root(chain: Chain,
     node.wait_for_seq(later)
     old = node.rpc("zgs_getSectorProof", starts[2] + 1024, root)
     assert old["lemma"][-1] == root != node.rpc("zgs_getFlowContext")[0]
+    assert node.rpc("zgs_getSectorProof", starts[2] + 1024, root, sectors) == old
+    assert node.rpc("zgs_getSectorProof", starts[2] + 1024, root, 7) == old
     assert node.refusal("zgs_getSectorProof", 1, "0x" + "13" * 32)[0] == -32000
+    assert node.refusal("zgs_getSectorProof", 1, "0x" + "13" * 32, sectors)[0] == -32000
     assert node.refusal("zgs_getSectorProof", sectors + 10**6, None)[0] == -32000
 
 

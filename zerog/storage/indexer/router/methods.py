@@ -89,9 +89,10 @@ async def get_flow_context(router: Router) -> msgspec.Raw:
 
 
 @zgs.method("getSectorProof")
-async def get_sector_proof(router: Router, sector_index: Number, flow_root: Hash32 | None = None) -> msgspec.Raw:
-    """Proof of a sector in the flow."""
-    return await _ask_any(router, "zgs_getSectorProof", (int(sector_index), flow_root), sector_index // SEGMENT_SECTORS)
+async def get_sector_proof(router: Router, sector: Number, flow_root: Hash32 | None = None, length: Number | None = None) -> msgspec.Raw:
+    """Proof of a sector in the flow; with the length that it had when `flow_root` was its root, however long ago that was."""
+    params = (int(sector), flow_root) if length is None else (int(sector), flow_root, int(length))
+    return await _ask_any(router, "zgs_getSectorProof", params, sector // SEGMENT_SECTORS)
 
 
 @zgs.method("getHashAtNodeIndex")

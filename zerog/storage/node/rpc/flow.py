@@ -19,9 +19,9 @@ def get_flow_context(keeper: Keeper) -> tuple[Hash32, int]:
 
 
 @zgs.method("getSectorProof")
-async def get_sector_proof(keeper: Keeper, sector: Number, flow_root: Hash32 | None = None) -> FileProof:
-    """The way from a sector of the flow to its root, which must be the newest one."""
-    return FileProof.of(await keeper.flow_reads.proof(sector, flow_root))
+async def get_sector_proof(keeper: Keeper, sector: Number, flow_root: Hash32 | None = None, length: Number | None = None) -> FileProof:
+    """The way from a sector of the flow to its newest root, or to one of the latest; to any with the length that the flow had then."""
+    return FileProof.of(await keeper.flow_reads.proof(sector, flow_root, length))
 
 
 @zgs.method("getHashAtNodeIndex")
