@@ -40,30 +40,33 @@ class _Difference(msgspec.Struct):
 
 def predeployed_json() -> bytes:
     """The file as it has to be."""
-    codes = _codes()
     networks = (own_network(), own_network("galileo"), own_network("mainnet"))
+    codes = {network.name: _codes(network) for network in networks}
     document = {
-        "codes": {name: encode_data(code) for name, code in codes.items()},
-        "networks": {network.name: _described(_set_up(network, codes), codes) for network in networks},
+        "codes": {name: encode_data(code) for network in networks for name, code in codes[network.name].items()},
+        "networks": {network.name: _described(_set_up(network, codes[network.name]), codes[network.name]) for network in networks},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _codes() -> dict[str, Data]:
-    """What the constructors of all contracts return. Immutable values are the same on all networks."""
-    release_s = _params(own_network()).release_s
+def _codes(network: NetworkParams) -> dict[str, Data]:
+    """What the constructors of a network's contracts return, by name and arguments."""
+    params = _params(network)
     return {
-        "Flow": _construct("Flow", abi_encode(["uint256"], [DEPLOY_DELAY])),
-        "FixedPrice": _construct("FixedPrice"),
-        "ChunkLinearReward": _construct("ChunkLinearReward", abi_encode(["uint256"], [release_s])),
-        "DigestHistory": _construct("DigestHistory", abi_encode(["uint256"], [ROOTS_KEPT])),
+        f"{name}({', '.join(map(str, arguments))})": _construct(name, arguments)
+        for name, arguments in (
+            ("Flow", (DEPLOY_DELAY, params.pricing_chunk_sectors)),
+            ("FixedPrice", ()),
+            ("ChunkLinearReward", (params.release_s, params.pricing_chunk_sectors)),
+            ("DigestHistory", (ROOTS_KEPT,)),
+        )
     }
 
 
-def _construct(name: str, arguments: bytes = b"") -> Data:
+def _construct(name: str, arguments: tuple[int, ...]) -> Data:
     network = own_network()
-    request = CallRequest(sender=network_accounts(network)[0].address, data=load_artefact("storage", name).creation_code + arguments)
-    outcome = _ledger(network, {}).call(request)
+    code = load_artefact("storage", name).creation_code + abi_encode(["uint256"] * len(arguments), arguments)
+    outcome = _ledger(network, {}).call(CallRequest(sender=network_accounts(network)[0].address, data=code))
     if not isinstance(outcome, CallOutcome) or outcome.status != "success":
         raise RuntimeError(f"the constructor of {name} failed: {outcome}")
     return Data(outcome.output)
@@ -74,10 +77,11 @@ def _set_up(network: NetworkParams, codes: Mapping[str, bytes]) -> Contracts:
     params, where = _params(network), network.addresses
     admin = network_accounts(network)[0].address
     flow, market, reward = where["flow"], where["market"], where["reward"]
+    by_name = {name.split("(")[0]: code for name, code in codes.items()}
     contracts = {
-        flow: GenesisContract(codes["Flow"]),
-        market: GenesisContract(codes["FixedPrice"]),
-        reward: GenesisContract(codes["ChunkLinearReward"]),
+        flow: GenesisContract(by_name["Flow"]),
+        market: GenesisContract(by_name["FixedPrice"]),
+        reward: GenesisContract(by_name["ChunkLinearReward"]),
     }
     for to, data in (
         (reward, REWARD.function("initialize").encode(market, where["mine"], admin)),

@@ -18,8 +18,16 @@ struct Reward {
     uint40 lastUpdate;
 }
 
+/// @dev Pricing chunks from `first` to before `end` that one fill covered wholly: each has the same reward, released from the same time.
+struct Span {
+    uint64 first;
+    uint64 end;
+    uint40 startTime;
+    uint128 lockedReward;
+}
+
 /// @title Rewards that are released evenly over time
-/// @notice Fees are kept by pricing chunks of 2^25 sectors (8 GiB). Once the flow has filled a chunk, its reward is released
+/// @notice Fees are kept by pricing chunks of as many sectors each. Once the flow has filled a chunk, its reward is released
 /// evenly; each proof of storage takes half of what is released and not yet paid. Nobody is sent money: it is credited, and
 /// fetched by `withdrawPayments`.
 contract ChunkLinearReward is IReward, AccessControl, Initializable {
@@ -28,11 +36,12 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
     /// @notice Who holds this role sets the base reward.
     bytes32 public constant PARAMS_ADMIN_ROLE = keccak256("PARAMS_ADMIN_ROLE");
 
-    uint256 private constant PRICING_CHUNK_SECTORS = 1 << 25;
     uint256 private constant BPS = 10000;
 
     /// @inheritdoc IReward
     uint256 public immutable releaseSeconds;
+    /// @notice Sectors of a pricing chunk.
+    uint256 public immutable pricingChunkSectors;
 
     /// @notice The market whose fees are kept.
     address public market;
@@ -50,8 +59,11 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
     uint256 public totalBaseReward;
     /// @notice What an account may withdraw, in wei.
     mapping(address payee => uint256 amount) public payments;
-    /// @notice The reward of each pricing chunk.
-    mapping(uint256 pricingIndex => Reward) public rewards;
+
+    /// @dev Of chunks that were filled in parts, and of all that were ever claimed.
+    mapping(uint256 pricingIndex => Reward) private _rewards;
+    /// @dev Of all other chunks that are full, in their order.
+    Span[] private _spans;
 
     event DistributeReward(uint256 indexed pricingIndex, address indexed beneficiary, bytes32 indexed minerId, uint256 amount);
 
@@ -68,9 +80,12 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
     }
 
     /// @param releaseSeconds_ Over how long the reward of a chunk is released.
-    constructor(uint256 releaseSeconds_) {
+    /// @param pricingChunkSectors_ Sectors of a pricing chunk.
+    constructor(uint256 releaseSeconds_, uint256 pricingChunkSectors_) {
         if (releaseSeconds_ == 0) revert NoReleaseTime();
+        if (pricingChunkSectors_ == 0) revert NoSectors();
         releaseSeconds = releaseSeconds_;
+        pricingChunkSectors = pricingChunkSectors_;
     }
 
     /// @notice Set up once; the caller becomes the administrator of roles and of the base reward. Whoever deploys does it in
@@ -88,7 +103,8 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
 
     /// @inheritdoc IReward
     /// @dev For the market alone. Each chunk gets the part of the value that its sectors are of all; not a wei is lost to
-    /// rounding. A chunk whose last sector is reached is closed: its release begins, and it takes no more.
+    /// rounding. A chunk whose last sector is reached is closed: its release begins, and it takes no more. However many chunks are
+    /// covered, the call costs the same: those between the first and the last are kept together.
     function fillReward(uint256 beforeLength, uint256 sectors) external payable {
         require(msg.sender == market, "Sender does not have permission");
         if (sectors == 0) revert NoSectors();
@@ -96,16 +112,19 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
         payments[treasury] += fee;
 
         uint256 value = msg.value - fee;
-        while (sectors > 0) {
-            uint256 pricingIndex = beforeLength / PRICING_CHUNK_SECTORS;
-            uint256 room = PRICING_CHUNK_SECTORS - beforeLength % PRICING_CHUNK_SECTORS;
-            uint256 covered = Math.min(room, sectors);
-            uint256 part = value * covered / sectors;
-            _fill(rewards[pricingIndex], part, covered == room);
-            value -= part;
-            sectors -= covered;
-            beforeLength += covered;
+        uint256 pricingIndex = beforeLength / pricingChunkSectors;
+        uint256 room = pricingChunkSectors - beforeLength % pricingChunkSectors;
+        if (sectors < room) {
+            _fill(pricingIndex, value, false);
+            return;
         }
+        uint256 rest = sectors - room;
+        uint256 whole = rest / pricingChunkSectors;
+        uint256 each = value * pricingChunkSectors / sectors;
+        uint256 last = value * (rest % pricingChunkSectors) / sectors;
+        _fill(pricingIndex, value - whole * each - last, true);
+        if (whole > 0) _fillWhole(pricingIndex + 1, whole, each);
+        if (rest % pricingChunkSectors > 0) _fill(pricingIndex + 1 + whole, last, false);
     }
 
     /// @notice Credit a miner for a proof of storage in a pricing chunk. For the mine alone. Nothing while the chunk is not full.
@@ -114,11 +133,11 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
     /// @param minerId The miner, for the event.
     function claimMineReward(uint256 pricingIndex, address payable beneficiary, bytes32 minerId) external {
         require(msg.sender == mine, "Sender does not have permission");
-        Reward memory reward = rewards[pricingIndex];
+        Reward memory reward = _reward(pricingIndex);
         if (reward.startTime == 0) return;
 
         uint256 amount = _release(reward);
-        rewards[pricingIndex] = reward;
+        _rewards[pricingIndex] = reward;
         if (reward.startTime + releaseSeconds > block.timestamp) {
             uint256 base = Math.min(baseReward, totalBaseReward);
             totalBaseReward -= base;
@@ -167,9 +186,20 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
         foundationAdmin = foundationAdmin_;
     }
 
+    /// @notice The reward of a pricing chunk, in wei and in seconds since 1970.
+    /// @param pricingIndex Number of the chunk.
+    function rewards(uint256 pricingIndex)
+        external
+        view
+        returns (uint128 lockedReward, uint128 claimableReward, uint128 distributedReward, uint40 startTime, uint40 lastUpdate)
+    {
+        Reward memory reward = _reward(pricingIndex);
+        return (reward.lockedReward, reward.claimableReward, reward.distributedReward, reward.startTime, reward.lastUpdate);
+    }
+
     /// @inheritdoc IReward
     function rewardDeadline(uint256 pricingIndex) public view returns (uint256) {
-        uint256 start = rewards[pricingIndex].startTime;
+        uint256 start = _reward(pricingIndex).startTime;
         return start == 0 ? 0 : start + releaseSeconds;
     }
 
@@ -196,10 +226,36 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
         return deadline != 0 && deadline < block.timestamp;
     }
 
-    function _fill(Reward storage reward, uint256 amount, bool full) private {
-        require(reward.startTime == 0, "Reward has been finalized");
+    function _reward(uint256 pricingIndex) private view returns (Reward memory reward) {
+        reward = _rewards[pricingIndex];
+        if (reward.startTime != 0) return reward;
+        uint256 low;
+        uint256 high = _spans.length;
+        while (low < high) {
+            uint256 middle = (low + high) / 2;
+            if (_spans[middle].end <= pricingIndex) low = middle + 1;
+            else high = middle;
+        }
+        if (low == _spans.length || pricingIndex < _spans[low].first) return reward;
+        Span memory span = _spans[low];
+        return Reward(span.lockedReward, 0, 0, span.startTime, span.startTime);
+    }
+
+    function _fill(uint256 pricingIndex, uint256 amount, bool full) private {
+        Reward storage reward = _rewards[pricingIndex];
+        require(reward.startTime == 0 && pricingIndex >= _spansEnd(), "Reward has been finalized");
         reward.lockedReward += amount.toUint128();
         if (full) (reward.startTime, reward.lastUpdate) = (block.timestamp.toUint40(), block.timestamp.toUint40());
+    }
+
+    /// @dev The first chunk after all spans.
+    function _spansEnd() private view returns (uint256) {
+        uint256 count = _spans.length;
+        return count == 0 ? 0 : _spans[count - 1].end;
+    }
+
+    function _fillWhole(uint256 first, uint256 count, uint256 amount) private {
+        _spans.push(Span(first.toUint64(), (first + count).toUint64(), block.timestamp.toUint40(), amount.toUint128()));
     }
 
     /// @dev Count what is released by now, and take half of what is not yet paid.

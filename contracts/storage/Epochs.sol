@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {DigestHistory} from "./DigestHistory.sol";
@@ -50,8 +51,6 @@ abstract contract Epochs is AccessControl, Pausable, Initializable {
     /// @notice Blocks between the set-up and the first block that takes submissions.
     uint256 public immutable deployDelay;
 
-    /// @notice Number of the current epoch, from 0.
-    uint256 public epoch;
     /// @notice Length of the flow when the last recorded range ended.
     uint256 public epochStartPosition;
     /// @notice The first block that takes submissions; epoch 0 begins there.
@@ -66,7 +65,8 @@ abstract contract Epochs is AccessControl, Pausable, Initializable {
     FlowTree internal _tree;
     MineContext private _context;
     mapping(bytes32 digest => EpochRange) private _ranges;
-    EpochRangeWithContextDigest[] private _history;
+    /// @dev Digests of the ranges, in their order.
+    bytes32[] private _history;
 
     event NewEpoch(
         address indexed sender,
@@ -116,8 +116,7 @@ abstract contract Epochs is AccessControl, Pausable, Initializable {
         _unpause();
     }
 
-    /// @notice Make the contexts of all epochs that have begun. A submission does it too; where so many are due that their gas
-    /// does not fit one transaction, `makeContextFixedTimes` comes first.
+    /// @notice Make the contexts of all epochs that have begun. A submission does it too.
     function makeContext() public launched {
         _makeContexts(type(uint256).max);
     }
@@ -134,21 +133,27 @@ abstract contract Epochs is AccessControl, Pausable, Initializable {
         return _context;
     }
 
+    /// @notice Number of the current epoch, from 0.
+    function epoch() external view returns (uint256) {
+        return _context.epoch;
+    }
+
     /// @notice The latest context that was made.
     function getContext() external view returns (MineContext memory) {
         return _context;
     }
 
-    /// @notice The positions that an epoch added; zeros for a digest that never was.
+    /// @notice The positions that an epoch added; zeros where it added none, and for a digest that never was.
     /// @param digest Digest of the epoch's context.
     function getEpochRange(bytes32 digest) external view returns (EpochRange memory) {
         return _ranges[digest];
     }
 
-    /// @notice The recorded ranges in their order. Epochs whose boundary was too old when it was seen have none.
+    /// @notice The recorded ranges in their order. Epochs that added nothing have none, nor those whose boundary was too old when it
+    /// was seen: what these added belongs to the next.
     /// @param index Which one, from 0.
     function getEpochRangeHistory(uint256 index) external view returns (EpochRangeWithContextDigest memory) {
-        return _history[index];
+        return _rangeOf(_history[index]);
     }
 
     /// @notice The range that holds a position, after all due contexts are made.
@@ -160,7 +165,7 @@ abstract contract Epochs is AccessControl, Pausable, Initializable {
         uint256 high = _history.length;
         while (low < high) {
             uint256 middle = (low + high) / 2;
-            range = _history[middle];
+            range = _rangeOf(_history[middle]);
             if (targetPosition >= range.end) {
                 low = middle + 1;
             } else if (targetPosition < range.start) {
@@ -172,36 +177,54 @@ abstract contract Epochs is AccessControl, Pausable, Initializable {
         revert("Can not find proper context");
     }
 
-    /// @dev Make the contexts that are due, at most `count`. Nothing is submitted in between, so all share root and length.
+    /// @dev Make the contexts that are due, at most `count`. Nothing is submitted in between, so all share root and length. Those whose
+    /// boundary is too old leave nothing behind that the next does not replace, so they are passed in one step.
     function _makeContexts(uint256 count) internal whenNotPaused {
-        uint256 boundary = firstBlock + (epoch + 1) * blocksPerEpoch;
-        if (blocksPerEpoch == 0 || block.number <= boundary || count == 0) return;
+        uint256 before = _context.epoch;
+        uint256 last = Math.min(_epochAt(block.number), Math.saturatingAdd(before, count));
+        if (last <= before) return;
 
-        MineContext memory context = MineContext(epoch, 0, _tree.root(), _tree.length, 0, 0);
-        for (; count > 0 && block.number > boundary; --count) {
-            rootHistory.insert(context.flowRoot);
-            ++context.epoch;
-            context.mineStart = boundary;
-            context.blockDigest = _boundaryHash(boundary);
-            if (context.blockDigest == EMPTY_HASH) {
-                context.digest = EMPTY_HASH;
-            } else {
-                context.digest = keccak256(abi.encode(context.blockDigest, context.flowRoot, context.flowLength));
-                _record(context);
-            }
-            emit NewEpoch(msg.sender, context.epoch, context.flowRoot, submissionIndex, context.flowLength, context.digest);
-            boundary += blocksPerEpoch;
+        MineContext memory context = MineContext(before, 0, _tree.root(), _tree.length, 0, 0);
+        rootHistory.insertRepeated(context.flowRoot, last - before);
+        uint256 unknown = _epochAt(Math.saturatingSub(block.number, BLOCK_HASH_WINDOW));
+        if (unknown > before) _begin(context, Math.min(unknown, last));
+        while (context.epoch < last) {
+            _begin(context, context.epoch + 1);
         }
-        epoch = context.epoch;
         _context = context;
+    }
+
+    /// @dev The epoch in which a block lies; it began after the block at its boundary.
+    function _epochAt(uint256 number) private view returns (uint256) {
+        if (blocksPerEpoch == 0 || number <= firstBlock) return 0;
+        return (number - firstBlock - 1) / blocksPerEpoch;
+    }
+
+    /// @dev Turn the context before into that of `epoch_`.
+    function _begin(MineContext memory context, uint256 epoch_) private {
+        context.epoch = epoch_;
+        context.mineStart = firstBlock + epoch_ * blocksPerEpoch;
+        context.blockDigest = _boundaryHash(context.mineStart);
+        if (context.blockDigest == EMPTY_HASH) {
+            context.digest = EMPTY_HASH;
+        } else {
+            context.digest = keccak256(abi.encode(context.blockDigest, context.flowRoot, context.flowLength));
+            if (context.flowLength > epochStartPosition) _record(context);
+        }
+        emit NewEpoch(msg.sender, epoch_, context.flowRoot, submissionIndex, context.flowLength, context.digest);
     }
 
     function _record(MineContext memory context) private {
         uint128 start = SafeCast.toUint128(epochStartPosition);
         uint128 end = SafeCast.toUint128(context.flowLength);
         _ranges[context.digest] = EpochRange(start, end);
-        _history.push(EpochRangeWithContextDigest(start, end, context.digest));
+        _history.push(context.digest);
         epochStartPosition = end;
+    }
+
+    function _rangeOf(bytes32 digest) private view returns (EpochRangeWithContextDigest memory) {
+        EpochRange memory range = _ranges[digest];
+        return EpochRangeWithContextDigest(range.start, range.end, digest);
     }
 
     /// @dev `EMPTY_HASH` for a block that is too old, or of which a chain that began later knows nothing.

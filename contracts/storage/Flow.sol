@@ -17,13 +17,14 @@ contract Flow is Epochs {
     using FlowTrees for FlowTree;
     using Submissions for SubmissionData;
 
-    /// @dev Sectors of a pricing chunk, the unit in which rewards are kept: 8 GiB.
-    uint256 private constant PRICING_CHUNK_SECTORS = 1 << 25;
-
     /// @dev What a submission may cost by its place, which is known only when it is in a block: see `_requireGas`.
     uint256 private constant GAS_OF_ANY_PLACE = 340_000;
     uint256 private constant LOW_LEVELS = 10;
     uint256 private constant GAS_OF_A_LEVEL = 8_000;
+    /// @dev More where file and padding may each cover whole pricing chunks.
+    uint256 private constant GAS_OF_CHUNKS = 100_000;
+    /// @dev What the end of an epoch costs that added something, with a few more that added nothing.
+    uint256 private constant GAS_OF_AN_EPOCH = 180_000;
 
     /// @dev What a submission returns.
     struct Place {
@@ -40,6 +41,8 @@ contract Flow is Epochs {
         uint64 extensions;
     }
 
+    /// @notice Sectors of a pricing chunk, the unit in which rewards are kept.
+    uint256 public immutable pricingChunkSectors;
     /// @notice The market that prices submissions.
     address public market;
 
@@ -71,7 +74,10 @@ contract Flow is Epochs {
     error SubmissionExpired(uint256 txSeq, uint256 expiry);
 
     /// @param deployDelay_ Blocks between `initialize` and the first that takes submissions.
-    constructor(uint256 deployDelay_) Epochs(deployDelay_) {}
+    /// @param pricingChunkSectors_ Sectors of a pricing chunk, as the reward contract has it.
+    constructor(uint256 deployDelay_, uint256 pricingChunkSectors_) Epochs(deployDelay_) {
+        pricingChunkSectors = pricingChunkSectors_;
+    }
 
     /// @notice Set up once; the caller becomes administrator and pauser. Whoever deploys does it in the same transaction, or
     /// looks afterwards who did.
@@ -182,7 +188,7 @@ contract Flow is Epochs {
         Life memory life = _lives[txSeq];
         if (life.sectors == 0) revert UnknownSubmission(txSeq);
         IReward reward = IReward(IMarket(market).reward());
-        uint256 deadline = reward.rewardDeadline(life.start / PRICING_CHUNK_SECTORS);
+        uint256 deadline = reward.rewardDeadline(life.start / pricingChunkSectors);
         return deadline == 0 ? 0 : deadline + life.extensions * reward.releaseSeconds();
     }
 
@@ -237,10 +243,11 @@ contract Flow is Epochs {
         return (place, paid - fee);
     }
 
-    /// @dev Others may submit between an estimate and the block, and then the same submission costs up to twice as much. Clients add
-    /// nothing to an estimate, so it has to contain the dearest place of all; what is not used is not paid.
+    /// @dev Others may submit between an estimate and the block, or an epoch may end, and then the same submission costs up to three
+    /// times as much. Clients add nothing to an estimate, so it has to contain the dearest of all; what is not used is not paid.
     function _requireGas(uint256 height) private view {
-        uint256 needed = GAS_OF_ANY_PLACE + GAS_OF_A_LEVEL * Math.saturatingSub(height, LOW_LEVELS);
+        uint256 needed = GAS_OF_ANY_PLACE + GAS_OF_AN_EPOCH + GAS_OF_A_LEVEL * Math.saturatingSub(height, LOW_LEVELS);
+        if (2 << height > pricingChunkSectors) needed += GAS_OF_CHUNKS;
         uint256 left = gasleft();
         if (left < needed) revert NotEnoughGas(needed, left);
     }

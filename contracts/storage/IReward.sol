@@ -15,6 +15,6 @@ interface IReward {
     function releaseSeconds() external view returns (uint256);
 
     /// @notice When the reward of a pricing chunk is wholly released, in seconds since 1970; 0 while the chunk is not full.
-    /// @param pricingIndex Number of the chunk of 2^25 sectors.
+    /// @param pricingIndex Number of the chunk.
     function rewardDeadline(uint256 pricingIndex) external view returns (uint256);
 }

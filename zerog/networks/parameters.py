@@ -18,6 +18,7 @@ __all__ = [
     "CLONE_SUFFIX",
     "RULES",
     "GenesisParams",
+    "MiningParams",
     "NetworkParams",
     "PublicName",
     "RulesName",
@@ -97,7 +98,27 @@ class StorageParams:
     """For a sector of 256 bytes."""
     release_s: int
     """How long the fees of a full pricing chunk are released to miners: the life of a file."""
+    pricing_chunk_sectors: int
+    """Sectors whose fees are kept together. Mining ranges begin at multiples of it."""
     blocks_per_epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiningParams:
+    """What the contract that checks proofs of storage was set up with. Source: as of `StorageParams`."""
+
+    difficulty: int
+    """How many seals of 4,096 bytes are tried for one answer, on average, in the beginning."""
+    target_mine_blocks: int
+    """For how many blocks a window takes answers."""
+    target_submissions: int
+    """Answers in an epoch that the difficulty aims at. Twice as many end the mining of the epoch."""
+    max_shards: int
+    """Highest number of shards, a power of two."""
+    subtasks: int
+    """How many windows an epoch has; a miner's id and the epoch's context choose one."""
+    subtask_interval_blocks: int
+    """Blocks between the starts of two windows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +136,8 @@ class NetworkParams:
     rules: ZeroGravityRules
     storage: StorageParams | None = None
     """`None` where the chain has no storage that we know of."""
+    mining: MiningParams | None = None
+    """Likewise."""
     addresses: Mapping[str, Address]
     """Well-known contracts by name."""
 
@@ -132,6 +155,7 @@ class _File:
     chain_id: int
     rules: ZeroGravityRules
     storage: StorageParams
+    mining: MiningParams
     addresses: dict[str, Address]
     rpc_url: str | None = None
     indexer_url: str | None = None
@@ -159,6 +183,7 @@ def load(name: str) -> NetworkParams:
         genesis=file.genesis,
         rules=file.rules,
         storage=file.storage,
+        mining=file.mining,
         addresses=MappingProxyType(file.addresses),
     )
 
@@ -183,5 +208,6 @@ def _clone_of(public: NetworkParams, local: NetworkParams) -> NetworkParams:
         genesis=dataclasses.replace(local.genesis, first_account_nonce=0),
         rules=public.rules,
         storage=public.storage,
+        mining=public.mining,
         addresses=MappingProxyType({**local.addresses, **public.addresses}),
     )

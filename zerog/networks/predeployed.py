@@ -34,7 +34,7 @@ class PredeployedContract(msgspec.Struct, frozen=True):
     """The same in the file, where networks share codes."""
 
     contract: str
-    """Name of its artefact."""
+    """Name of its artefact, and what its constructor was given."""
     nonce: int
     storage: dict[Hash32, Hash32]
 
@@ -43,7 +43,7 @@ class PredeployedDocument(msgspec.Struct, frozen=True):
     """The file: what initialising the contracts of each network left behind."""
 
     codes: dict[str, Data]
-    """Runtime codes with their immutable values filled in, by the artefact's name."""
+    """Runtime codes with their immutable values filled in, by the artefact's name and the constructor's arguments."""
     networks: dict[str, dict[Address, PredeployedContract]]
 
 

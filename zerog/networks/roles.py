@@ -11,8 +11,9 @@ RoleName = Literal["chain", "storage"]
 """Subsystems that a network of our own has, in the order of their start."""
 ROLE_PATHS: Final[dict[RoleName, str]] = {"chain": "m/44'/60'/16661'/0", "storage": "m/44'/60'/16661'/1"}
 """Derivation path of each role's keys. The test accounts stand at m/44'/60'/0'/0; 16661 is the chain id of 0G's main net."""
-FUNDED: Final[tuple[RoleName, ...]] = ("storage",)
-"""Roles that pay for transactions: storage proves that it is ready by storing a file."""
+FUNDED: Final[tuple[tuple[RoleName, int], ...]] = (("storage", 0), ("storage", 1))
+"""Roles that pay for transactions, with the number of the account: storage proves that it is ready by storing a file, and its
+miner sends proofs of what is stored."""
 
 
 def role_account(mnemonic: str, role: RoleName, index: int = 0) -> Account:
@@ -24,4 +25,4 @@ def funded_role_accounts(network: NetworkParams) -> tuple[Account, ...]:
     """Accounts of roles that have something to spend from the first block on; none on a network that others began."""
     if network.genesis is None:
         return ()
-    return tuple(role_account(network.genesis.mnemonic, role) for role in FUNDED)
+    return tuple(role_account(network.genesis.mnemonic, role, index) for role, index in FUNDED)

@@ -15,6 +15,7 @@ from zerog.primitives import Address, Hash32, Wei, decode_data
 
 PRICE_WEI = Wei(10)
 RELEASE_S = 12 * 31 * 86400
+PRICING_CHUNK_SECTORS = 1 << 25
 GAS = 10_000_000
 
 
@@ -72,13 +73,19 @@ class RevertedError(Exception):
 
 
 def deploy_storage(
-    context: Context, *, price: int = PRICE_WEI, blocks_per_epoch: int = 10**9, deploy_delay: int = 0, release_s: int = RELEASE_S
+    context: Context,
+    *,
+    price: int = PRICE_WEI,
+    blocks_per_epoch: int = 10**9,
+    deploy_delay: int = 0,
+    release_s: int = RELEASE_S,
+    pricing_chunk_sectors: int = PRICING_CHUNK_SECTORS,
 ) -> Storage:
     """Deploy and set up all three; the clock of epochs practically stands unless told otherwise."""
     admin, miner, foundation, user = context.accounts[1:5]
-    flow = deploy(context, admin, artefact("storage/Flow"), deploy_delay)
+    flow = deploy(context, admin, artefact("storage/Flow"), deploy_delay, pricing_chunk_sectors)
     market = deploy(context, admin, artefact("storage/FixedPrice"))
-    reward = deploy(context, admin, artefact("storage/ChunkLinearReward"), release_s)
+    reward = deploy(context, admin, artefact("storage/ChunkLinearReward"), release_s, pricing_chunk_sectors)
     write(context, admin, reward, "initialize", market.address, miner.address, foundation.address)
     write(context, admin, market, "initialize", price, flow.address, reward.address)
     write(context, admin, flow, "initialize", market.address, blocks_per_epoch)

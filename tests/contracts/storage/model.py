@@ -11,7 +11,6 @@ from zerog._kernel import keccak256, keccak256_many
 
 SECTOR_BYTES = 256
 SEGMENT_SECTORS = 1024
-PRICING_CHUNK_SECTORS = 1 << 25
 SENTINEL = bytes(32)
 
 

@@ -1,23 +1,29 @@
 """The flow's epochs: contexts, the ranges they record, long gaps, and the history of roots."""
 
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
 from web3 import Web3
 
-from tests.contracts.storage.deployment import RevertedError, Storage, deploy_storage, pattern_file
-from tests.contracts.storage.model import SENTINEL
+from tests.contracts.storage.deployment import RevertedError, Storage, deploy_storage, pattern_file, submission_of
+from tests.contracts.storage.model import SENTINEL, FlowModel, heights
 from tests.interop.web3py.common import Context, artefact, deploy, write
 from zerog._kernel import abi_encode, keccak256
 from zerog.chain.protocol.reverts import revert_reason
 from zerog.contracts import load_interface
-from zerog.contracts.storage import FLOW, EpochRange, MineContext, NewEpoch
+from zerog.contracts.storage import FLOW, EpochRange, MineContext, NewEpoch, submit_call
 from zerog.primitives import Address, Hash32, decode_data
 
 EMPTY = Hash32(keccak256(b""))
 BLOCKS = 1000
 BLOCK_HASH_WINDOW = 8191
 """Blocks whose hashes a contract may ask for. Source: EIP-2935."""
+INFINITE = 2**256 - 1
+LONG = os.environ.get("ZEROG_TEST_LONG") == "1"
 DIGEST_HISTORY = load_interface("storage", "DigestHistory")
 
 
@@ -94,14 +100,14 @@ def test_a_submission_ends_the_epochs_before_it_and_belongs_to_the_next(ticking:
     go_to(ticking, boundary(ticking, 3) + 1)
     call(ticking, "makeContext")
     assert context_of(ticking).flow_root == roots[1]
-    ranges = [range_of(ticking, index) for index in range(3)]
-    assert [(found.start, found.end) for found in ranges] == [(0, 5), (5, 5), (5, 2176)]
+    ranges = [range_of(ticking, index) for index in range(2)]
+    assert [(found.start, found.end) for found in ranges] == [(0, 5), (5, 2176)]
     assert [found.context_digest for found in ranges] == [
         digest_of(block_hash(ticking, boundary(ticking, epoch)), root, length)
-        for epoch, root, length in ((1, roots[0], 5), (2, roots[0], 5), (3, roots[1], 2176))
+        for epoch, root, length in ((1, roots[0], 5), (3, roots[1], 2176))
     ]
     with pytest.raises(RevertedError):
-        range_of(ticking, 3)
+        range_of(ticking, 2)
 
 
 def test_a_position_is_found_in_the_epoch_that_added_it(ticking: Storage) -> None:
@@ -157,40 +163,120 @@ def test_a_boundary_is_bound_to_its_block_as_long_as_the_chain_tells_its_hash(fr
     assert (context.epoch, context.mine_start, context.flow_root, context.flow_length) == (1, first, root, 5)
 
 
-def test_over_a_long_gap_all_epochs_pass_and_the_latest_record_the_range(ticking: Storage) -> None:
+def test_over_a_long_gap_the_first_whose_boundary_is_known_records_the_range(ticking: Storage) -> None:
     ticking.submit(pattern_file(513))
     go_to(ticking, boundary(ticking, 30) + 1)
     events = call(ticking, "makeContext")
     root, now = Hash32(ticking.flow_root(0)), ticking.context.w3.eth.block_number
-    assert [event.epoch for event in events] == list(range(1, 31))
-    recorded = [event for event in events if event.context_digest != EMPTY]
-    assert [event.epoch for event in recorded] == [epoch for epoch in range(1, 31) if boundary(ticking, epoch) + BLOCK_HASH_WINDOW >= now]
-    assert [event.context_digest for event in recorded] == [
-        digest_of(block_hash(ticking, boundary(ticking, event.epoch)), root, 5) for event in recorded
-    ]
-    ranges = [range_of(ticking, index) for index in range(len(recorded))]
-    assert [(found.start, found.end) for found in ranges] == [(0, 5)] + [(5, 5)] * (len(recorded) - 1)
+    known = [epoch for epoch in range(1, 31) if boundary(ticking, epoch) + BLOCK_HASH_WINDOW >= now]
+    assert [event.epoch for event in events] == [known[0] - 1, *known]
+    digests = [digest_of(block_hash(ticking, boundary(ticking, epoch)), root, 5) for epoch in known]
+    assert [event.context_digest for event in events] == [EMPTY, *digests]
+    assert range_of(ticking, 0) == EpochRange(0, 5, digests[0])
+    with pytest.raises(RevertedError):
+        range_of(ticking, 1)
     history = Address(ticking.read(FLOW.function("rootHistory").encode())[12:])
     assert kept_roots(ticking, history, 30) == [root] * 30
 
 
-def kept_roots(storage: Storage, history: Address, count: int) -> list[bytes]:
-    """The first roots of a history."""
+def kept_roots(storage: Storage, history: Address, count: int, first: int = 0) -> list[bytes]:
+    """Some roots of a history."""
     abi = artefact("storage/DigestHistory")["abi"]
     contract = storage.context.w3.eth.contract(address=Web3.to_checksum_address(history), abi=abi)
-    return [storage.read(DIGEST_HISTORY.function("at").encode(index), to=contract) for index in range(count)]
+    return [storage.read(DIGEST_HISTORY.function("at").encode(index), to=contract) for index in range(first, first + count)]
 
 
-def test_keepers_carry_a_flow_over_more_epochs_than_one_transaction_has_gas_for(fresh: Context) -> None:
-    storage = deploy_storage(fresh, blocks_per_epoch=10)
-    go_to(storage, number(storage, "firstBlock") + 10 * 300 + 1)
-    file = pattern_file(513)
-    data = FLOW.functions["submit((uint256,bytes,(bytes32,uint256)[]))"].encode(file.to_abi())
-    storage.send(storage.user, storage.flow, data, 30, succeeds=False)
-    assert call(storage, "makeContextFixedTimes", 0) == []
-    begun = [event.epoch for count in [70] * 5 for event in call(storage, "makeContextFixedTimes", count)]
-    assert begun == list(range(1, 301))
-    assert storage.submit(file).placement.tx_seq == 0
+@dataclass
+class PlainEpochs:
+    """The rule as a plain loop, one epoch after the other, over the hashes of blocks that a call could ask for."""
+
+    first_block: int
+    blocks: int
+    epoch: int = 0
+    start: int = 0
+    digest: Hash32 = EMPTY
+    ranges: list[tuple[int, int, Hash32]] = field(default_factory=list)
+    roots: list[Hash32] = field(default_factory=list)
+
+    def make(self, number: int, root: Hash32, length: int, hash_of: Callable[[int], Hash32], count: int) -> None:
+        """All contexts that are due in block `number`, at most `count`."""
+        while count and number > (due := self.first_block + (self.epoch + 1) * self.blocks):
+            self.roots.append(root)
+            self.digest = EMPTY
+            if due + BLOCK_HASH_WINDOW >= number:
+                self.digest = digest_of(hash_of(due), root, length)
+                if self.start < length:
+                    self.ranges.append((self.start, length, self.digest))
+                    self.start = length
+            self.epoch += 1
+            count -= 1
+
+
+@pytest.mark.parametrize("seed", range(40 if LONG else 2))
+def test_epochs_that_are_passed_in_one_step_are_those_of_the_plain_loop(fresh: Context, seed: int) -> None:
+    rng = random.Random(seed)
+    storage = deploy_storage(fresh, blocks_per_epoch=rng.choice([7, 60, 900, 9000]))
+    plain = PlainEpochs(number(storage, "firstBlock"), number(storage, "blocksPerEpoch"))
+    flow = FlowModel()
+    history = Address(storage.read(FLOW.function("rootHistory").encode())[12:])
+    short = [0, 1, plain.blocks - 1, plain.blocks, 3 * plain.blocks]
+    long = [BLOCK_HASH_WINDOW - 1, BLOCK_HASH_WINDOW, BLOCK_HASH_WINDOW + plain.blocks]
+    for turn in range(8):
+        gap = rng.choice(long) if turn == 4 else min(rng.choice(short), 3000)
+        if gap:
+            fresh.send("hardhat_mine", hex(gap))
+        root, length, count = Hash32(flow.root()), flow.length, INFINITE
+        match rng.choice(["submit", "make", "some"]):
+            case "submit":
+                file = pattern_file(rng.randrange(1, 5000))
+                assert storage.submit(file).placement.start == flow.submit([(node.root, node.height) for node in file.nodes])
+            case "make":
+                call(storage, "makeContext")
+            case "some":
+                count = rng.choice([0, 1, 5, 2000])
+                call(storage, "makeContextFixedTimes", count)
+        now = fresh.w3.eth.block_number
+        plain.make(now, root, length, lambda block: block_hash(storage, block), count)
+        context = context_of(storage)
+        assert (context.epoch, context.digest, number(storage, "epochStartPosition")) == (plain.epoch, plain.digest, plain.start)
+        if plain.epoch:
+            assert context.mine_start == plain.first_block + plain.epoch * plain.blocks
+        kept = range(max(0, plain.epoch - 1000), plain.epoch)
+        for index in kept[:: len(kept) // 5 + 1]:
+            assert kept_roots(storage, history, 1, index) == [plain.roots[index]]
+    found = [range_of(storage, index) for index in range(len(plain.ranges))]
+    assert [(one.start, one.end, one.context_digest) for one in found] == plain.ranges
+    with pytest.raises(RevertedError):
+        range_of(storage, len(plain.ranges))
+
+
+def test_a_submission_after_any_silence_costs_what_a_block_has_many_times(fresh: Context) -> None:
+    """The shortest epochs, a window full of them, and many more before it."""
+    storage = deploy_storage(fresh, blocks_per_epoch=32)
+    storage.submit(pattern_file(513))
+    go_to(storage, number(storage, "firstBlock") + 10_000)
+    receipt = storage.send(storage.user, storage.flow, submit_call(pattern_file(513), Address(decode_data(storage.user.address))), 30)
+    assert int(receipt["gasUsed"], 16) < 2_500_000
+    assert number(storage, "epoch") == (10_000 - 1) // 32
+
+
+def test_an_estimate_holds_when_an_epoch_ends_before_the_block(fresh: Context) -> None:
+    """Also the first epoch of all, which costs most, and a few that follow each other."""
+    storage = deploy_storage(fresh, blocks_per_epoch=32, pricing_chunk_sectors=1 << 12)
+    rng = random.Random(7)
+    for ended in (1, 1, 1, 2, 3, 5):
+        for size in (513, 1 << 22, 1 << 27):
+            file = submission_of(size, [(rng.randbytes(32), height) for height in heights(size)])
+            data = submit_call(file, Address(decode_data(storage.user.address)))
+            ahead = number(storage, "firstBlock") + 32 * (number(storage, "epoch") + 1)
+            go_to(storage, max(ahead, storage.context.w3.eth.block_number + 1))
+            request = {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(10**9)}
+            gas = storage.context.send("eth_estimateGas", request)
+            go_to(storage, ahead + 32 * (ended - 1) + 1)
+            before = number(storage, "epoch")
+            hashed = storage.context.send("eth_sendTransaction", {**request, "gas": gas})
+            assert storage.context.send("eth_getTransactionReceipt", hashed)["status"] == "0x1"
+            assert number(storage, "epoch") == before + ended
 
 
 def test_a_digest_history_keeps_the_latest(fresh: Context) -> None:

@@ -305,7 +305,7 @@ def test_a_submission_without_gas_for_every_place_is_refused_before_it_does_anyt
     request = {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(30), "gas": hex(300_000)}
     response = storage.context.bare.provider.make_request("eth_call", [request, "latest"])  # type: ignore[arg-type]
     error, needed, left = facts(decode_data(str(response["error"]["data"])))
-    assert (error, needed) == (NotEnoughGasError, 340_000)
+    assert (error, needed) == (NotEnoughGasError, 520_000)
     assert isinstance(left, int)
     assert left < 300_000
 

@@ -123,7 +123,9 @@ def test_the_contracts_know_each_other_and_what_their_network_says(predeployed: 
     assert reward.functions.mine().call() == checksum_address(network.addresses["mine"])
     assert reward.functions.releaseSeconds().call() == RELEASE_S
     assert (flow.functions.firstBlock().call(), flow.functions.deployDelay().call()) == (0, 0)
-    assert flow.functions.blocksPerEpoch().call() == (3_750 if network.is_clone else 1_000_000_000)
+    assert flow.functions.blocksPerEpoch().call() == (3_750 if network.is_clone else 32)
+    chunk = (1 << 25) if network.is_clone else (1 << 12)
+    assert [contract.functions.pricingChunkSectors().call() for contract in (flow, reward)] == [chunk] * 2
 
 
 def test_the_history_of_roots_is_the_flows_as_if_it_had_been_created(predeployed: Storage) -> None:
@@ -138,12 +140,6 @@ def test_the_history_of_roots_is_the_flows_as_if_it_had_been_created(predeployed
 
 def test_epochs_end_in_the_genesis_contracts_too(predeployed: Storage) -> None:
     """The history's counter and the flow's contexts go on from what the genesis says."""
-    blocks = predeployed.flow.functions.blocksPerEpoch().call()
-    if blocks > 10_000:
-        predeployed.context.send("anvil_mine", hex(5))
-        expected = 0
-    else:
-        predeployed.context.send("anvil_mine", hex(2 * blocks))
-        expected = 2
+    predeployed.context.send("anvil_mine", hex(2 * predeployed.flow.functions.blocksPerEpoch().call()))
     predeployed.send(predeployed.user, predeployed.flow, FLOW.function("makeContext").encode())
-    assert predeployed.flow.functions.epoch().call() == expected
+    assert predeployed.flow.functions.epoch().call() == 2

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from web3.contract import Contract
 
 from tests.contracts.storage.deployment import PRICE_WEI, RELEASE_S, RevertedError, Storage, deploy_storage, pattern_file, submission_of
-from tests.contracts.storage.model import PRICING_CHUNK_SECTORS as CHUNK
+from tests.contracts.storage.deployment import PRICING_CHUNK_SECTORS as CHUNK
 from tests.interop.web3py.common import Context, artefact, deploy, write
 from zerog.chain.protocol.reverts import revert_reason
 from zerog.contracts.storage import FIXED_PRICE, REWARD, DistributeReward, RewardState
@@ -28,7 +28,7 @@ def wallet(fresh: Context) -> Storage:
 
 
 def market_of(storage: Storage) -> Storage:
-    reward = deploy(storage.context, storage.admin, artefact("storage/ChunkLinearReward"), RELEASE_S)
+    reward = deploy(storage.context, storage.admin, artefact("storage/ChunkLinearReward"), RELEASE_S, CHUNK)
     accounts = (storage.admin.address, storage.miner.address, storage.foundation.address)
     write(storage.context, storage.admin, reward, "initialize", *accounts)
     return Storage(storage.context, storage.flow, storage.market, reward, storage.admin, storage.miner, storage.foundation, storage.user)
@@ -135,6 +135,11 @@ def test_a_closed_chunk_takes_no_more(wallet: Storage) -> None:
     with pytest.raises(RevertedError) as failure:
         wallet.read(data, to=wallet.reward, by=wallet.admin, value=1)
     assert revert_reason(failure.value.data) == "Reward has been finalized"
+    fill(wallet, CHUNK, 5 * CHUNK, 100)
+    for index in range(1, 6):
+        with pytest.raises(RevertedError) as failure:
+            wallet.read(REWARD.function("fillReward").encode(index * CHUNK, 1), to=wallet.reward, by=wallet.admin, value=1)
+        assert revert_reason(failure.value.data) == "Reward has been finalized"
     with pytest.raises(RevertedError) as failure:
         wallet.read(REWARD.function("fillReward").encode(0, 0), to=wallet.reward, by=wallet.admin, value=1)
     assert REWARD.error("NoSectors").decode(failure.value.data) == ()
@@ -245,9 +250,10 @@ def test_more_than_1024_released_chunks_are_passed(wallet: Storage) -> None:
     assert answer.decode_result(wallet.read(answer.encode(), to=wallet.reward))[0] == 1100
 
 
-def test_a_release_takes_time(fresh: Context) -> None:
-    with pytest.raises(Exception, match=REWARD.error("NoReleaseTime").selector.hex()):
-        deploy(fresh, fresh.accounts[1], artefact("storage/ChunkLinearReward"), 0)
+def test_a_release_takes_time_and_a_chunk_has_sectors(fresh: Context) -> None:
+    for arguments, error in (((0, CHUNK), "NoReleaseTime"), ((1, 0), "NoSectors")):
+        with pytest.raises(Exception, match=REWARD.error(error).selector.hex()):
+            deploy(fresh, fresh.accounts[1], artefact("storage/ChunkLinearReward"), *arguments)
 
 
 @dataclass
@@ -278,18 +284,19 @@ class Books:
     treasury: int = 0
 
     def fill(self, sectors: int, value: int, time: int) -> None:
-        """Sectors at the end of the flow, one chunk after the other."""
-        end = self.length + sectors
+        """Sectors at the end of the flow, one chunk after the other. What rounding leaves goes to the first."""
+        first, end, left = self.length // CHUNK, self.length + sectors, value
         while self.length < end:
             index = self.length // CHUNK
             covered = min(end, (index + 1) * CHUNK) - self.length
-            part = value * covered // (end - self.length)
+            part = value * covered // sectors
             chunk = self.chunks.setdefault(index, Chunk())
             chunk.paid_in += part
-            value -= part
+            left -= part
             self.length += covered
             if self.length % CHUNK == 0:
                 chunk.start = time
+        self.chunks[first].paid_in += left
 
 
 class Sequences(RuleBasedStateMachine):
@@ -310,7 +317,7 @@ class Sequences(RuleBasedStateMachine):
         assert self.context.send("evm_revert", self.snapshot) is True
 
     @rule(
-        sectors=st.one_of(st.integers(1, 3 * CHUNK), st.integers(1, 3).map(lambda count: count * CHUNK // 2)),
+        sectors=st.one_of(st.integers(1, 5 * CHUNK), st.integers(1, 9).map(lambda count: count * CHUNK // 2)),
         value=st.one_of(st.integers(0, 50), st.integers(0, 10**20)),
     )
     def fill(self, sectors: int, value: int) -> None:
@@ -319,7 +326,7 @@ class Sequences(RuleBasedStateMachine):
         self.books.treasury += fee
         self.books.fill(sectors, value - fee, now(self.storage))
 
-    @rule(index=st.integers(0, 5))
+    @rule(index=st.integers(0, 9))
     def claim(self, index: int) -> None:
         events = claim(self.storage, index)
         chunk, time = self.books.chunks.get(index, Chunk()), now(self.storage)
