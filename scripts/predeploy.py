@@ -4,6 +4,7 @@
 from the first block on, and calls and estimates on a chain without blocks.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from zerog._kernel import BlockOverride, CallOutcome, CallRequest, Ledger, abi_e
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.protocol.genesis import genesis_document
 from zerog.contracts import load_artefact
+from zerog.contracts.mine import MineParams
 from zerog.contracts.storage import FIXED_PRICE, FLOW, REWARD
 from zerog.networks import GenesisContract, NetworkParams, StorageParams, own_network
 from zerog.networks.predeployed import PREDEPLOYED_FILE
@@ -22,6 +24,8 @@ from zerog.primitives import Address, Data, Hash32, decode_hook, encode_data
 ROOTS_KEPT: Final = 1000
 """Roots that the flow's history holds, as contracts/storage/Epochs.sol says it."""
 DEPLOY_DELAY: Final = 0
+MINE_SETTINGS: Final = 0
+"""Sealing, the proof of data and changes of the difficulty are all on."""
 
 Contracts = dict[Address, GenesisContract]
 
@@ -58,6 +62,7 @@ def _codes(network: NetworkParams) -> dict[str, Data]:
             ("Flow", (DEPLOY_DELAY, params.pricing_chunk_sectors)),
             ("FixedPrice", ()),
             ("ChunkLinearReward", (params.release_s, params.pricing_chunk_sectors)),
+            ("PoraMine", (MINE_SETTINGS, params.pricing_chunk_sectors)),
             ("DigestHistory", (ROOTS_KEPT,)),
         )
     }
@@ -76,17 +81,19 @@ def _set_up(network: NetworkParams, codes: Mapping[str, bytes]) -> Contracts:
     """The contracts of one network after test account 0 has set them up."""
     params, where = _params(network), network.addresses
     admin = network_accounts(network)[0].address
-    flow, market, reward = where["flow"], where["market"], where["reward"]
+    flow, market, reward, mine = where["flow"], where["market"], where["reward"], where["mine"]
     by_name = {name.split("(")[0]: code for name, code in codes.items()}
     contracts = {
         flow: GenesisContract(by_name["Flow"]),
         market: GenesisContract(by_name["FixedPrice"]),
         reward: GenesisContract(by_name["ChunkLinearReward"]),
+        mine: GenesisContract(by_name["PoraMine"]),
     }
     for to, data in (
-        (reward, REWARD.function("initialize").encode(market, where["mine"], admin)),
+        (reward, REWARD.function("initialize").encode(market, mine, admin)),
         (market, FIXED_PRICE.function("initialize").encode(params.price_per_sector_wei, flow, reward)),
         (flow, FLOW.function("initialize").encode(market, params.blocks_per_epoch)),
+        (mine, _mine_params(network).initialize_call(flow, reward)),
     ):
         contracts = _after_call(network, contracts, CallRequest(sender=admin, to=to, data=data, block_overrides=BlockOverride(number=0)))
     return contracts
@@ -96,6 +103,12 @@ def _params(network: NetworkParams) -> StorageParams:
     if network.storage is None:
         raise ValueError(f"{network.name} has no storage")
     return network.storage
+
+
+def _mine_params(network: NetworkParams) -> MineParams:
+    if network.mining is None:
+        raise ValueError(f"{network.name} has no mining")
+    return MineParams(**{field.name: getattr(network.mining, field.name) for field in dataclasses.fields(network.mining)})
 
 
 def _after_call(network: NetworkParams, contracts: Contracts, request: CallRequest) -> Contracts:

@@ -127,10 +127,8 @@ contract ChunkLinearReward is IReward, AccessControl, Initializable {
         if (rest % pricingChunkSectors > 0) _fill(pricingIndex + 1 + whole, last, false);
     }
 
-    /// @notice Credit a miner for a proof of storage in a pricing chunk. For the mine alone. Nothing while the chunk is not full.
-    /// @param pricingIndex Number of the chunk.
-    /// @param beneficiary Who is credited.
-    /// @param minerId The miner, for the event.
+    /// @inheritdoc IReward
+    /// @dev For the mine alone. Nothing while the chunk is not full.
     function claimMineReward(uint256 pricingIndex, address payable beneficiary, bytes32 minerId) external {
         require(msg.sender == mine, "Sender does not have permission");
         Reward memory reward = _reward(pricingIndex);

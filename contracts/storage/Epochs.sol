@@ -9,41 +9,24 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {DigestHistory} from "./DigestHistory.sol";
 import {FlowTree, FlowTrees} from "./FlowTree.sol";
+import {EMPTY_HASH, EpochRange, IFlow, MineContext} from "./IFlow.sol";
 
-/// @notice Positions of the flow, `end` excluded, that an epoch added.
-struct EpochRange {
-    uint128 start;
-    uint128 end;
-}
-
-/// @notice The same with the digest of the epoch's context.
+/// @notice Positions of the flow, `end` excluded, that an epoch added, with the digest of the epoch's context.
 struct EpochRangeWithContextDigest {
     uint128 start;
     uint128 end;
     bytes32 digest;
 }
 
-/// @notice What miners of an epoch seal and mine against.
-struct MineContext {
-    uint256 epoch;
-    uint256 mineStart;
-    bytes32 flowRoot;
-    uint256 flowLength;
-    bytes32 blockDigest;
-    bytes32 digest;
-}
-
 /// @title The flow's clock
 /// @notice Time is cut into epochs of as many blocks each. The first transaction after an epoch's end makes the context of the
 /// next: it fixes the flow's root and length, and binds them to the hash of the block at the boundary.
-abstract contract Epochs is AccessControl, Pausable, Initializable {
+abstract contract Epochs is IFlow, AccessControl, Pausable, Initializable {
     using FlowTrees for FlowTree;
 
     uint256 private constant ROOTS_KEPT = 1000;
     /// @dev Blocks whose hashes the chain still tells. Source: EIP-2935.
     uint256 private constant BLOCK_HASH_WINDOW = 8191;
-    /// @dev Stands for the digests of a context that cannot be mined.
-    bytes32 internal constant EMPTY_HASH = keccak256("");
 
     /// @notice Who holds this role pauses the contract and lets it go on.
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");

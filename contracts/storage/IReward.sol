@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-/// @title What market and flow ask of the contract that pays those who store
+/// @title What market, flow and mine ask of the contract that pays those who store
 interface IReward {
     /// @notice Keep the value of this call for the sectors from `beforeLength` on.
     /// @param beforeLength The first position in the flow.
@@ -10,6 +10,12 @@ interface IReward {
 
     /// @notice Add the value of this call to the pot of base rewards.
     function donate() external payable;
+
+    /// @notice Credit a miner for a proof of storage in a pricing chunk.
+    /// @param pricingIndex Number of the chunk.
+    /// @param beneficiary Who is credited.
+    /// @param minerId The miner, for the event.
+    function claimMineReward(uint256 pricingIndex, address payable beneficiary, bytes32 minerId) external;
 
     /// @notice Over how many seconds the reward of a pricing chunk is released: how long a fee pays for.
     function releaseSeconds() external view returns (uint256);

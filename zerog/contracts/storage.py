@@ -170,7 +170,13 @@ class MineContext:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """What `getContext` and `makeContextWithResult` return. Raises `DecodeError`."""
-        [(epoch, mine_start, root, length, block_digest, digest)] = FLOW.function("getContext").decode_result(data)
+        [context] = FLOW.function("getContext").decode_result(data)
+        return cls.from_abi(context)
+
+    @classmethod
+    def from_abi(cls, value: tuple[int, int, bytes, int, bytes, bytes]) -> Self:
+        """From the ABI's `MineContext`."""
+        epoch, mine_start, root, length, block_digest, digest = value
         return cls(epoch, mine_start, Hash32(root), length, Hash32(block_digest), Hash32(digest))
 
 
@@ -191,7 +197,7 @@ class EpochRange:
 
 @dataclass(frozen=True, slots=True)
 class RewardState:
-    """What is kept for those who store a pricing chunk of 2^25 sectors."""
+    """What is kept for those who store a pricing chunk."""
 
     locked_wei: Wei
     claimable_wei: Wei

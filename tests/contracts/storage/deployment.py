@@ -80,13 +80,14 @@ def deploy_storage(
     deploy_delay: int = 0,
     release_s: int = RELEASE_S,
     pricing_chunk_sectors: int = PRICING_CHUNK_SECTORS,
+    mine: str | None = None,
 ) -> Storage:
     """Deploy and set up all three; the clock of epochs practically stands unless told otherwise."""
     admin, miner, foundation, user = context.accounts[1:5]
     flow = deploy(context, admin, artefact("storage/Flow"), deploy_delay, pricing_chunk_sectors)
     market = deploy(context, admin, artefact("storage/FixedPrice"))
     reward = deploy(context, admin, artefact("storage/ChunkLinearReward"), release_s, pricing_chunk_sectors)
-    write(context, admin, reward, "initialize", market.address, miner.address, foundation.address)
+    write(context, admin, reward, "initialize", market.address, mine or miner.address, foundation.address)
     write(context, admin, market, "initialize", price, flow.address, reward.address)
     write(context, admin, flow, "initialize", market.address, blocks_per_epoch)
     return Storage(context, flow, market, reward, admin, miner, foundation, user)
