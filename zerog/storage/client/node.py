@@ -17,6 +17,7 @@ from zerog.storage.protocol.errors import StorageError
 from zerog.storage.protocol.merkle import MerkleProof, verify_segment
 from zerog.storage.protocol.padding import segments_of, uploaded_bytes_of_segment
 from zerog.storage.protocol.shards import Shard, ShardInvalidError
+from zerog.storage.protocol.units import SEGMENT_BYTES
 from zerog.storage.wire.files import Availability, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus
 from zerog.storage.wire.segments import BulkOutcome, BulkSegment, BulkUpload, FileProof, SegmentWithProof
@@ -28,6 +29,8 @@ T = TypeVar("T")
 MESSAGE_PACK: Final = {"Content-Type": "application/msgpack"}
 BULK_SEGMENTS_MAX: Final = 64
 """Segments of one `GET /segments`; the answer has at most 4 MiB of data, so it may hold fewer."""
+BULK_SEGMENT_BYTES_MAX: Final = SEGMENT_BYTES + 4096
+"""Of one segment in such an answer, with its proof; a tree over 2^64 segments is no deeper."""
 BULK_UPLOAD_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one `POST /segments`."""
 
@@ -115,6 +118,10 @@ class NodeClient:
         """Which segments the node has. An official node refuses: see `speaks_binary`."""
         return self._run(calls.availability(name))
 
+    def availabilities(self, names: Sequence[Hash32 | int]) -> list[Availability | None]:
+        """The same of many files, in few requests."""
+        return run_batch(self._server, [calls.availability(name) for name in names])
+
     def list_files(self, cursor: int | str | None = None, *, count: int = 100) -> FilePage:
         """A page of the node's files. An official node refuses."""
         return self._run(calls.list_files(cursor, count))
@@ -163,9 +170,8 @@ class NodeClient:
 
     def download_binary(self, root: Hash32, first: int, count: int) -> list[BulkSegment] | None:
         """Those of `count` segments from `first` on that the node has, unchecked, at most 4 MiB; `None` if it does not know the root."""
-        answer = self._server.exchange(
-            "GET", f"/segments/{root}?first={first}&count={count}", answer_bytes_max=self._server.limits.bulk_bytes_max
-        )
+        answer_bytes_max = min(self._server.limits.bulk_bytes_max, count * BULK_SEGMENT_BYTES_MAX + BULK_SEGMENT_BYTES_MAX)
+        answer = self._server.exchange("GET", f"/segments/{root}?first={first}&count={count}", answer_bytes_max=answer_bytes_max)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         check_status(answer, self.url)

@@ -27,6 +27,10 @@ class Counters(FollowCounters):
     """How often the shard was split."""
     segments_shed: int = 0
     """Segments that were dropped because the shard was split."""
+    scrubbed_bytes: int = 0
+    """Bytes that were held against what they have to be, without anybody asking for them."""
+    orphans_dropped: int = 0
+    """Files that were dropped because the chain took their submissions back."""
     uploads_refused: Counter[str] = field(default_factory=Counter)
     """Refused segments by the reason's short name."""
     peers_refused: Counter[str] = field(default_factory=Counter)

@@ -55,6 +55,16 @@ def _peer_figures(keeper: Keeper) -> Iterator[Figure]:
     yield "zerog_storage_peers_connected", "gauge", "Peers that answered last time.", peers.connected_count
     yield "zerog_storage_files_wanted", "gauge", "Files that miss a segment.", len(peers.wanted)
     yield from _by_reason("zerog_storage_peers_refused_total", "Answers of peers that were thrown away.", counters.peers_refused)
+    for peer in peers.all:
+        yield (
+            f'zerog_storage_peer_segments_total{{peer="{peer.url}"}}',
+            "counter",
+            "True segments of a peer.",
+            peer.standing.segments,
+        )
+    for peer in peers.all:
+        score = round(1000 * peer.standing.score)
+        yield f'zerog_storage_peer_score{{peer="{peer.url}"}}', "gauge", "What is thought of a peer, from 0 to 1000.", score
 
 
 def _upkeep_figures(keeper: Keeper) -> Iterator[Figure]:
@@ -63,6 +73,15 @@ def _upkeep_figures(keeper: Keeper) -> Iterator[Figure]:
     yield "zerog_storage_shard_changes_total", "counter", "Times that the shard was split.", counters.shard_changes
     yield "zerog_storage_segments_shed_total", "counter", "Segments dropped because the shard was split.", counters.segments_shed
     yield "zerog_storage_compacting", "gauge", "Whether a sparse data file is being rewritten.", int(upkeep.compacting.is_working)
+    progress = keeper.store.scrubber.progress
+    yield "zerog_storage_scrubbed_bytes_total", "counter", "Stored bytes held against their roots.", counters.scrubbed_bytes
+    yield "zerog_storage_scrub_passes_total", "counter", "Passes through the whole store.", progress.passes
+    yield "zerog_storage_scrub_pass_bytes", "gauge", "Bytes checked in the pass that is under way.", progress.bytes_checked
+    yield "zerog_storage_scrub_ended_seconds", "gauge", "When the latest pass ended, since 1970; 0 for never.", int(progress.ended_s or 0)
+    lost = sum(count for _, count in upkeep.repair.lost())
+    yield "zerog_storage_lost_segments", "gauge", "Damaged segments that no peer has.", lost
+    yield "zerog_storage_orphans_dropped_total", "counter", "Files dropped that the chain took back.", counters.orphans_dropped
+    yield from ((f"zerog_storage_duty_{name}", "gauge", "What the node must hold.", count) for name, count in upkeep.duty.status().items())
 
 
 def _by_reason(name: str, meaning: str, counts: Mapping[str, int]) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""Fetches what this node must hold and does not from other nodes, proof by proof; who sends rubbish is left alone for a while."""
+"""Fetches what this node must hold and does not from other nodes, from several at once, proof by proof; who lies is left alone."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,39 +8,32 @@ from typing import Final, TypeVar
 import anyio
 import anyio.lowlevel
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
+from anyio.abc import TaskGroup
 
 from zerog.runtime.clock import Clock
 from zerog.runtime.gate import Gate
-from zerog.storage.client import (
-    NodeClient,
-    PeerAnswerError,
-    PeerError,
-    PeerLimits,
-    PeerRefusedError,
-    PeerStatusError,
-    Segment,
-)
+from zerog.storage.client import NodeClient, PeerError, PeerLimits
 from zerog.storage.node.counters import Counters
+from zerog.storage.node.fetching import Claims, Job, Offer, fault_of, fetch, jobs_of
 from zerog.storage.node.files import Files
 from zerog.storage.node.settings import StorageNodeSettings
-from zerog.storage.node.store import SegmentWrite, StoredSubmission, StoreFailedError
+from zerog.storage.node.standing import LANES_MAX, Standing
+from zerog.storage.node.store import StoredSubmission, StoreFailedError
 from zerog.storage.node.wanted import FileState, FileWish, Wanted
 from zerog.storage.protocol.shards import Shard
 from zerog.storage.protocol.units import SEGMENT_SECTORS
-from zerog.storage.wire.files import Availability
 
 __all__ = ["Peer", "Peers"]
 
-BACKOFF_S_MIN: Final = 1.0
-BACKOFF_S_MAX: Final = 300.0
-"""How long a peer is left alone after a failure; each one in a row doubles it."""
 FILES_AT_ONCE: Final = 64
 """Files that one peer is asked for between two looks at what has changed."""
-SEGMENTS_AT_ONCE: Final = 16
-"""Segments of one request: 4 MiB."""
+BITMAPS_SEGMENTS_MAX: Final = 1 << 24
+"""Segments of the files that one question asks for: their bitmaps are 4 MiB of JSON."""
 MISSING_MAX: Final = 4_096
 """Missing segments of a file that are looked for in one turn."""
+FETCHES_AT_ONCE: Final = 8
+"""Requests for segments that are on their way from all peers together: 32 MiB."""
 SCAN_SUBMISSIONS: Final = 200
 
 T = TypeVar("T")
@@ -54,18 +47,41 @@ class Peer:
 
     url: str
     client: NodeClient
-    limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(LANES_MAX + 1))
+    standing: Standing = field(default_factory=Standing)
     shard: Shard | None = None
     """What it holds, once it has said so."""
     is_connected: bool = False
     """Whether it answered what it was asked last."""
     seen_s: float | None = None
     """When it answered last, by the clock that never goes back."""
-    failures: int = 0
-    """In a row."""
-    waits_until_s: float = 0.0
-    cause: str | None = None
-    """Of the last failure."""
+
+    def status(self, now_s: float) -> dict[str, object]:
+        """For the control socket and operators; `now_s` is of the clock that never goes back."""
+        standing = self.standing
+        return {
+            "state": standing.cause or ("connected" if self.is_connected else "not asked yet"),
+            "shard": None if self.shard is None else str(self.shard),
+            "score": round(standing.score, 4),
+            "segments": standing.segments,
+            "faults": {fault.value: count for fault, count in sorted(standing.faults.items(), key=lambda item: item[0].value)},
+            "left_alone_s": round(max(0.0, standing.waits_until_s - now_s), 1),
+        }
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """What comes of one turn at one peer."""
+
+    peer: Peer
+    jobs: Iterator[Job]
+    scope: CancelScope
+    lanes: int = 0
+    brought: dict[int, int] = field(default_factory=dict)
+    """Segments by the file's number."""
+    left_to_others: set[int] = field(default_factory=set)
+    """Files of which it has segments that others are asked for."""
+    failure: PeerError | TimeoutError | StoreFailedError | None = None
 
 
 class Peers:
@@ -80,6 +96,8 @@ class Peers:
         limits = PeerLimits(answer_s=settings.peer_timeout_s, grace_s=settings.peer_timeout_s)
         self.all: Final = [Peer(url, NodeClient(url, limits)) for url in settings.peers]
         self.wanted: Final = Wanted()
+        self._claims: Final = Claims()
+        self._together: Final = CapacityLimiter(FETCHES_AT_ONCE)
         self._changed = anyio.Event()
         self._is_scanned = False
 
@@ -104,10 +122,18 @@ class Peers:
             for submission in submissions:
                 self.wanted.add(submission.seq, now_s, due_s=now_s + self._interval_s)
 
-    def order(self, seq: int) -> None:
-        """Look for a file at once, because somebody asks for it."""
-        self.wanted.add(seq, self._clock.monotonic_s(), ordered=True)
+    def order(self, seq: int, *, damaged: bool = False) -> FileWish:
+        """Look for a file at once, because somebody asks for it, or because segments of it were held and are `damaged`."""
+        wish = self.wanted.add(seq, self._clock.monotonic_s(), ordered=True)
+        wish.was_damaged |= damaged
         self._wake()
+        return wish
+
+    def is_nowhere(self, wish: FileWish) -> bool:
+        """Whether no peer has anything of what is missing of a file: each said so when it was asked last, or does not answer."""
+        now_s = self._clock.monotonic_s()
+        looks = ((wish.looks.get(peer.url), peer) for peer in self.all)
+        return all(peer.standing.waits_until_s > now_s if look is None else look.pause_s > 0 for look, peer in looks)
 
     async def run(self) -> None:
         """Fetch until cancelled."""
@@ -138,77 +164,158 @@ class Peers:
     async def _visit(self, peer: Peer) -> None:
         """Ask one peer again and again."""
         while True:
-            pause_s = peer.waits_until_s - self._clock.monotonic_s()
+            pause_s = peer.standing.waits_until_s - self._clock.monotonic_s()
             if pause_s > 0:
                 await anyio.sleep(pause_s)
+            changed, fetched = self._changed, 0
             try:
                 fetched = await self._round(peer)
+                peer.standing.answered()
             except (PeerError, TimeoutError) as error:
                 self._blame(peer, error)
                 continue
             except StoreFailedError as error:  # No fault of the peer; it may be that somebody makes room.
                 log.warning("fetched_not_stored", peer=peer.url, cause=str(error))
-                fetched = 0
             if not fetched:
                 with anyio.move_on_after(self._interval_s):
-                    await self._changed.wait()
+                    await changed.wait()
 
     async def _round(self, peer: Peer) -> int:
-        """One turn through the files that are due. How many segments it brought. Raises `PeerError`."""
+        """One turn through the files that are due. How many segments it brought. Raises `PeerError` and `StoreFailedError`."""
         if peer.shard is None:
             peer.shard = await self._ask(peer, peer.client.shard)
-        fetched = 0
-        now_s = self._clock.monotonic_s()
-        for wish in self.wanted.due(peer.url, now_s, FILES_AT_ONCE):
-            submission = self._files.by_seq(wish.seq)
-            if submission is None or submission.pruned:
-                self.wanted.stop(wish.seq)  # The chain took it back, or its time is over.
-                continue
-            if self._files.is_finalized(submission):
-                self.wanted.complete(wish.seq)
-                continue
-            brought = await self._fetch(peer, wish, submission)
-            self.wanted.asked(wish, peer.url, self._clock.monotonic_s(), self._interval_s, found=brought > 0)
-            fetched += brought
-        return fetched
+        due = self.wanted.due(peer.url, self.now_s(), FILES_AT_ONCE)
+        files = [file for file in map(self._looked_for, due) if file is not None]
+        offers = await self._offers(peer, files) if files else []
+        fetched, left_to_others = await self._take(peer, offers)
+        for wish, _ in files:
+            found = wish.seq in fetched or wish.seq in left_to_others
+            self.wanted.asked(wish, peer.url, self.now_s(), self._interval_s, found=found)
+            if wish.was_damaged and self.is_nowhere(wish) and wish.state is not FileState.FAILED:
+                wish.state, wish.cause = FileState.FAILED, "no peer has the damaged segments"
+                log.error("damaged_file_is_nowhere", seq=wish.seq, peers=len(self.all))
+        return sum(fetched.values())
 
-    async def _fetch(self, peer: Peer, wish: FileWish, submission: StoredSubmission) -> int:
-        """Take what a peer has of a file. Raises `PeerError`."""
-        root, size_bytes = submission.root, submission.submission.size_bytes
-        missing = self._files.missing(submission, MISSING_MAX)
-        held = await self._held(peer, submission, missing)
-        if not held:
-            wish.state = FileState.FINDING
-            return 0
+    def _looked_for(self, wish: FileWish) -> tuple[FileWish, StoredSubmission] | None:
+        """The submission of a wish, if it still misses something."""
+        submission = self._files.by_seq(wish.seq)
+        if submission is None or submission.pruned:
+            self.wanted.stop(wish.seq)  # The chain took it back, or its time is over.
+        elif self._files.is_finalized(submission):
+            self.wanted.complete(wish.seq)
+        else:
+            return wish, submission
+        return None
+
+    # --- what a peer has
+
+    async def _offers(self, peer: Peer, files: Sequence[tuple[FileWish, StoredSubmission]]) -> list[Offer]:
+        """Those of the missing segments that a peer says that it has. Raises `PeerError`."""
+        speaks_binary = await self._ask(peer, peer.client.speaks_binary)
+        offers: list[Offer] = []
+        for some in _portions(files):
+            if speaks_binary:
+                roots = [submission.root for _, submission in some]
+                for (wish, submission), held in zip(some, await self._ask(peer, partial(peer.client.availabilities, roots)), strict=True):
+                    missing = [] if held is None else self._files.missing(submission, MISSING_MAX)
+                    indexes = [index for index in missing if held is not None and held.holds(index)]
+                    offers.append(Offer(wish, submission, indexes, held))
+                    await anyio.lowlevel.checkpoint()
+                continue
+            for wish, submission in some:
+                info = await self._ask(peer, partial(peer.client.file_info, submission.root))
+                is_whole = info is not None and info.finalized and peer.shard is not None
+                first = submission.start_sector // SEGMENT_SECTORS
+                missing = self._files.missing(submission, MISSING_MAX) if is_whole else []
+                indexes = [index for index in missing if peer.shard is not None and peer.shard.holds(first + index)]
+                offers.append(Offer(wish, submission, indexes, None))
+        for offer in offers:
+            if not offer.indexes and offer.wish.state is not FileState.FAILED:
+                offer.wish.state = FileState.FINDING
+        return [offer for offer in offers if offer.indexes]
+
+    # --- taking it
+
+    async def _take(self, peer: Peer, offers: Sequence[Offer]) -> tuple[dict[int, int], set[int]]:
+        """Take what nobody else is asked for; segments by file, and files left to others. Raises `PeerError` and `StoreFailedError`."""
+        async with anyio.create_task_group() as tasks:
+            turn = _Turn(peer, iter(()), tasks.cancel_scope)
+            turn.jobs = self._jobs(turn, offers)
+            if offers:
+                self._open_lane(turn, tasks)
+        if turn.failure is not None:
+            raise turn.failure
+        return turn.brought, turn.left_to_others
+
+    def _jobs(self, turn: _Turn, offers: Sequence[Offer]) -> Iterator[Job]:
+        """What is to be asked for next; claimed for this peer, so whoever takes a job releases it."""
+        standing = turn.peer.standing
+        for offer in offers:
+            root, held = offer.submission.root, self._files.store.held(offer.submission.root)
+            if standing.lies and self._has_better(turn.peer, offer.wish):
+                turn.left_to_others.add(offer.wish.seq)
+                continue
+            for job in jobs_of(offer, lambda: standing.window):
+                wanted = [index for index in job.indexes if index not in held]
+                free = [index for index in wanted if not self._claims.has(root, index)]
+                if len(free) < len(wanted):
+                    turn.left_to_others.add(offer.wish.seq)
+                if free:
+                    claimed = Job(offer, free)
+                    self._claims.take(claimed)
+                    yield claimed
+
+    def _has_better(self, peer: Peer, wish: FileWish) -> bool:
+        """Whether a peer that lied less has something of a file."""
+        now_s = self._clock.monotonic_s()
+        better = (other for other in self.all if other.standing.lies < peer.standing.lies and other.standing.waits_until_s <= now_s)
+        return any((look := wish.looks.get(other.url)) is not None and not look.pause_s for other in better)
+
+    def _open_lane(self, turn: _Turn, tasks: TaskGroup) -> None:
+        turn.lanes += 1
+        tasks.start_soon(self._lane, turn, tasks, name=f"storage.peers.lane.{turn.peer.url}")
+
+    async def _lane(self, turn: _Turn, tasks: TaskGroup) -> None:
+        """Do one job after the other; a peer that keeps its word gets more lanes."""
+        while True:
+            async with self._together:
+                job = next(turn.jobs, None)
+                if job is None:
+                    return
+                try:
+                    await self._carry_out(turn, job)
+                except (PeerError, TimeoutError, StoreFailedError) as error:
+                    turn.failure = turn.failure or error
+                    turn.scope.cancel()  # What others can give must not wait for what this one has still to send.
+                    return
+                finally:
+                    self._claims.release(job)
+                    if turn.failure is not None:
+                        self._wake()
+            if turn.lanes < turn.peer.standing.lanes:
+                self._open_lane(turn, tasks)
+
+    async def _carry_out(self, turn: _Turn, job: Job) -> None:
+        """Fetch and store the segments of one request. Raises `PeerError` and `StoreFailedError`."""
+        peer, wish = turn.peer, job.offer.wish
         wish.state = FileState.DOWNLOADING
-        fetched = 0
-        for first, count in _runs(held):
-            ask = partial(peer.client.segments, root, size_bytes=size_bytes, first=first, count=count, tx_seq=submission.seq)
-            segments = await self._ask(peer, ask)
-            if not segments:
-                raise PeerAnswerError(peer.url, f"it says that it has segment {first} of {root}, and does not send it")
+        segments, fault = await self._ask(peer, partial(fetch, peer.client, job))
+        if segments:
             async with self._gate.passing():
-                await self._files.store.put([_write(submission, segment) for segment in segments])
-            fetched += len(segments)
+                await self._files.store.put(segments)
+            peer.standing.delivered(len(segments))
+            turn.brought[wish.seq] = turn.brought.get(wish.seq, 0) + len(segments)
             self._counters.segments_fetched += len(segments)
             wish.fetched += len(segments)
             wish.peers.add(peer.url)
-        if self._files.is_finalized(submission):
-            self.wanted.complete(wish.seq)
-            log.info("file_fetched", seq=wish.seq, root=str(root), peer=peer.url)
-        return fetched
+            if self._files.is_finalized(job.offer.submission):
+                self.wanted.complete(wish.seq)
+                event = "file_repaired" if wish.was_damaged else "file_fetched"
+                log.info(event, seq=wish.seq, root=str(job.root), peers=sorted(wish.peers), segments=wish.fetched)
+        if fault is not None:
+            raise fault
 
-    async def _held(self, peer: Peer, submission: StoredSubmission, missing: Sequence[int]) -> list[int]:
-        """Those of the missing segments that a peer says that it has. Raises `PeerError`."""
-        if await self._ask(peer, peer.client.speaks_binary):
-            found: Availability | None = await self._ask(peer, partial(peer.client.availability, submission.root))
-            return [] if found is None else [index for index in missing if found.holds(index)]
-        info = await self._ask(peer, partial(peer.client.file_info, submission.root))
-        shard = peer.shard
-        if info is None or not info.finalized or shard is None:
-            return []
-        first = submission.start_sector // SEGMENT_SECTORS
-        return [index for index in missing if shard.holds(first + index)]
+    # --- asking
 
     async def ask_all(self, question: Callable[[NodeClient], T]) -> list[tuple[Peer, T]]:
         """Answers of the peers that are not left alone at the moment, within the time that one may take."""
@@ -223,65 +330,41 @@ class Peers:
         now_s = self._clock.monotonic_s()
         async with anyio.create_task_group() as tasks:
             for peer in self.all:
-                if peer.waits_until_s <= now_s:
+                if peer.standing.waits_until_s <= now_s:
                     tasks.start_soon(ask, peer, name=f"storage.peers.ask.{peer.url}")
         return answers
 
     async def _ask(self, peer: Peer, question: Callable[[], T]) -> T:
-        """In a thread of which each peer has one; the client bounds the time and the size of the answer. Raises `PeerError`."""
+        """In a thread of which each peer has few; the client bounds the time and the size of the answer. Raises `PeerError`."""
         answer = await to_thread.run_sync(question, limiter=peer.limiter, abandon_on_cancel=True)
-        peer.is_connected, peer.failures, peer.cause = True, 0, None
+        peer.is_connected = True
         peer.seen_s = self._clock.monotonic_s()
         return answer
 
     def _blame(self, peer: Peer, error: PeerError | TimeoutError) -> None:
         """Count what a peer did, and leave it alone for a while."""
-        reason = _reason(error)
-        self._counters.peers_refused[reason] += 1
+        fault, cause = fault_of(error), str(error)
+        self._counters.peers_refused[fault.value] += 1
         peer.is_connected = False
         peer.shard = None
-        peer.cause = str(error)
-        pause_s = min(BACKOFF_S_MIN * 2**peer.failures, BACKOFF_S_MAX)
-        peer.failures = min(peer.failures + 1, 32)
-        peer.waits_until_s = self._clock.monotonic_s() + pause_s
-        log.warning("peer_left_alone", peer=peer.url, reason=reason, cause=str(error), pause_s=pause_s)
+        pause_s = peer.standing.blame(fault, cause, self._clock.monotonic_s())
+        log.warning("peer_left_alone", peer=peer.url, fault=fault.value, cause=cause, pause_s=pause_s, score=round(peer.standing.score, 4))
 
     def _wake(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
 
 
-def _write(submission: StoredSubmission, segment: Segment) -> SegmentWrite:
-    lemma = segment.proof.lemma
-    return SegmentWrite(
-        root=submission.root,
-        size_bytes=submission.submission.size_bytes,
-        index=segment.index,
-        data=segment.data,
-        segment_root=lemma[0],
-        siblings=lemma[1:-1],
-    )
-
-
-def _runs(indexes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First index and length of rows of neighbours, as much as goes into one request."""
-    first = count = 0
-    for index in indexes:
-        if count and index == first + count and count < SEGMENTS_AT_ONCE:
-            count += 1
-            continue
-        if count:
-            yield first, count
-        first, count = index, 1
-    if count:
-        yield first, count
-
-
-def _reason(error: PeerError | TimeoutError) -> str:
-    """A short name for the metrics."""
-    match error:
-        case PeerAnswerError():
-            return "wrong_answer"
-        case PeerRefusedError() | PeerStatusError():
-            return "refused"
-    return "unreachable"
+def _portions(files: Sequence[tuple[FileWish, StoredSubmission]]) -> Iterator[list[tuple[FileWish, StoredSubmission]]]:
+    """Files in portions whose bitmaps fit into one answer."""
+    portion: list[tuple[FileWish, StoredSubmission]] = []
+    segments = 0
+    for wish, submission in files:
+        own = submission.submission.sectors // SEGMENT_SECTORS
+        if portion and segments + own > BITMAPS_SEGMENTS_MAX:
+            yield portion
+            portion, segments = [], 0
+        portion.append((wish, submission))
+        segments += own
+    if portion:
+        yield portion

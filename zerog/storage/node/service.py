@@ -26,6 +26,7 @@ from zerog.storage.following import ChainNotFollowedError, ChainView, Identity, 
 from zerog.storage.node.bulk import BULK_PATH, BulkRoutes
 from zerog.storage.node.compacting import Compacting
 from zerog.storage.node.counters import Counters
+from zerog.storage.node.duty import Duty
 from zerog.storage.node.errors import NodeStoppedError, NotKeptError
 from zerog.storage.node.files import Files
 from zerog.storage.node.flow_reads import FlowReads
@@ -35,7 +36,9 @@ from zerog.storage.node.live_shard import LiveShard
 from zerog.storage.node.metrics import render_metrics
 from zerog.storage.node.peers import Peers
 from zerog.storage.node.reads import Reads
+from zerog.storage.node.repair import Repair
 from zerog.storage.node.rpc import ADMIN_NAMESPACES, NAMESPACES
+from zerog.storage.node.scrubbing import Scrubbing
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission, StoreFailedError, StoreOptions
 from zerog.storage.node.sync import FlowFollower
@@ -162,12 +165,12 @@ class StorageNode:
             flow_reads=FlowReads(store, reads, follower),
             follower=follower,
             peers=peers,
-            upkeep=self._upkeep(files, shard, counters),
+            upkeep=self._upkeep(files, shard, peers, counters),
             counters=counters,
             stop=stop,
         )
 
-    def _upkeep(self, files: Files, shard: LiveShard, counters: Counters) -> Upkeep:
+    def _upkeep(self, files: Files, shard: LiveShard, peers: Peers, counters: Counters) -> Upkeep:
         settings, clock = self.settings, self.clock
         growth = Growth(
             files,
@@ -187,7 +190,10 @@ class StorageNode:
             bytes_s=settings.compaction_bytes_s,
             interval_s=settings.upkeep_interval_s,
         )
-        return Upkeep(growth=growth, compacting=compacting)
+        scrubbing = Scrubbing(files.store, clock, counters, mib_s=settings.scrub_mib_s, interval_s=settings.scrub_interval_s)
+        repair = Repair(files, peers, clock, counters, orphan_s=settings.orphan_s)
+        duty = Duty(files, clock, settings.upkeep_interval_s)
+        return Upkeep(growth=growth, compacting=compacting, scrubbing=scrubbing, repair=repair, duty=duty)
 
     async def _start_surfaces(self, keeper: Keeper, parts: TaskGroup) -> None:
         """Every port of the node, the one that everybody asks last."""
@@ -261,7 +267,7 @@ class StorageNode:
             "shard": str(keeper.shard),
             **keeper.follower.status(),
             "cached_files": len(keeper.uploads.cache),
-            "peers": {peer.url: peer.cause or ("connected" if peer.is_connected else "not asked yet") for peer in keeper.peers.all},
+            "peers": {peer.url: peer.status(keeper.peers.now_s()) for peer in keeper.peers.all},
             "files_wanted": len(keeper.peers.wanted),
             "quiesced": self._is_quiet,
             "upkeep": keeper.upkeep.status(),

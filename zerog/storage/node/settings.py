@@ -73,6 +73,12 @@ class StorageNodeSettings:
     """Share of a data file that was dropped, from which on the rest is rewritten so that the space comes back."""
     compaction_bytes_s: int = 32 << 20
     """Most bytes a second that are rewritten for it."""
+    scrub_mib_s: float = 16.0
+    """Mebibytes a second at which stored segments are held against their roots, so that damage is found before it is met; 0 for never."""
+    scrub_interval_s: float = 86_400.0
+    """Seconds from the beginning of one pass through the store to that of the next, if it has ended by then."""
+    orphan_s: float = 3_600.0
+    """Seconds for which segments are kept of a file whose submission the chain took back, in case that it comes again."""
     cache_bytes_max: int = 16 << 20
     """Most bytes in memory of files that no block announces yet."""
     cache_files_max: int = 4_096
@@ -95,12 +101,14 @@ class StorageNodeSettings:
         for url in (self.chain_url, *self.peers):
             if not url.startswith(("http://", "https://")):
                 raise StorageSettingsError(f"{url!r} is no URL of a node: it begins with http:// or https://")
-        for name in ("sync_interval_s", "peer_interval_s", "peer_timeout_s", "cache_s", "upkeep_interval_s"):
+        for name in ("sync_interval_s", "peer_interval_s", "peer_timeout_s", "cache_s", "upkeep_interval_s", "orphan_s"):
             if not 0 < getattr(self, name) < 1e6:
                 raise StorageSettingsError(f"{name} must be more than 0 and less than a million seconds, not {getattr(self, name)}")
         for name in ("page_blocks", "root_check_submissions", "verify_threads", "cache_files_max", "compaction_bytes_s"):
             if getattr(self, name) < 1:
                 raise StorageSettingsError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.scrub_mib_s < 1e6 or not 0 < self.scrub_interval_s < 1e9:
+            raise StorageSettingsError("scrub_mib_s is from 0 to a million, scrub_interval_s more than 0 and less than a billion")
         if self.first_block < 0 or self.confirmations < 0:
             raise StorageSettingsError("numbers of blocks are not negative")
         if self.disk_bytes_max is not None and self.disk_bytes_max < SEGMENT_BYTES:

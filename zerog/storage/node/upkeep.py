@@ -1,4 +1,4 @@
-"""What a node does for itself as long as it runs: it splits its shard when it is full, and gives room back."""
+"""What a node does for itself as long as it runs: it finds damage and heals it, splits its shard when it is full, and gives room back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import anyio
 
 from zerog.storage.node.compacting import Compacting
+from zerog.storage.node.duty import Duty
 from zerog.storage.node.growth import Growth
+from zerog.storage.node.repair import Repair
+from zerog.storage.node.scrubbing import Scrubbing
 from zerog.storage.node.sync import FlowFollower
 
 __all__ = ["Upkeep"]
@@ -18,13 +21,25 @@ class Upkeep:
 
     growth: Growth
     compacting: Compacting
+    scrubbing: Scrubbing
+    repair: Repair
+    duty: Duty
 
     async def run(self, follower: FlowFollower) -> None:
         """Until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.growth.run, follower, name="storage.growth")
             tasks.start_soon(self.compacting.run, name="storage.compacting")
+            tasks.start_soon(self.scrubbing.run, name="storage.scrubbing")
+            tasks.start_soon(self.repair.run, follower, name="storage.repair")
+            tasks.start_soon(self.duty.run, name="storage.duty")
 
     def status(self) -> Mapping[str, object]:
         """For the control socket."""
-        return {"growth": self.growth.status(), "compaction": self.compacting.status()}
+        return {
+            "duty": self.duty.status(),
+            "scrub": self.scrubbing.status(),
+            "repair": self.repair.status(),
+            "growth": self.growth.status(),
+            "compaction": self.compacting.status(),
+        }

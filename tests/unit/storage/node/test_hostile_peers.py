@@ -92,17 +92,17 @@ def a_server_error(connection: socket.socket, file: File, first: int, number: in
 
 
 ROGUES: dict[str, tuple[Answer, str]] = {
-    "other data": (other_data, "wrong_answer"),
-    "another segment's proof": (other_proof, "wrong_answer"),
-    "segments that nobody asked for": (other_index, "wrong_answer"),
-    "a segment twice": (twice_the_same, "wrong_answer"),
-    "nothing of what it says it has": (nothing_at_all, "wrong_answer"),
-    "no MessagePack": (no_message_pack, "wrong_answer"),
-    "a bomb": (a_bomb, "wrong_answer"),
-    "no end": (endless, "wrong_answer"),
-    "ten gigabytes": (too_long, "wrong_answer"),
-    "half of it": (cut_off, "wrong_answer"),
-    "silence": (silent, "unreachable"),
+    "other data": (other_data, "wrong_bytes"),
+    "another segment's proof": (other_proof, "wrong_proof"),
+    "segments that nobody asked for": (other_index, "malformed"),
+    "a segment twice": (twice_the_same, "malformed"),
+    "nothing of what it says it has": (nothing_at_all, "withheld"),
+    "no MessagePack": (no_message_pack, "malformed"),
+    "a bomb": (a_bomb, "malformed"),
+    "no end": (endless, "malformed"),
+    "ten gigabytes": (too_long, "malformed"),
+    "half of it": (cut_off, "malformed"),
+    "silence": (silent, "timeout"),
     "a server's error": (a_server_error, "refused"),
 }
 
@@ -204,6 +204,6 @@ def test_a_peer_with_a_shard_that_cannot_be_is_refused(chain: Chain, node: Node,
 
     rogue = Impossible(file, other_data)
     with peer(rogue.serve) as url, node_process(chain, tmp_path, "--peers", url) as victim:
-        victim.until(lambda: victim.refused("peers").get("wrong_answer", 0) >= 1)
+        victim.until(lambda: victim.refused("peers").get("malformed", 0) >= 1)
         assert rogue.sent == 0
         assert isinstance(victim, NodeProcess)

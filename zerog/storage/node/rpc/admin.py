@@ -92,7 +92,7 @@ def get_sync_info(keeper: Keeper, tx_seq: Number | None = None) -> dict[str, obj
 def get_network_info(keeper: Keeper) -> dict[str, object]:
     """Numbers about the peers; all connections are ours."""
     total, connected = len(keeper.peers.all), keeper.peers.connected_count
-    banned = sum(peer.failures > 0 for peer in keeper.peers.all)
+    banned = sum(peer.standing.waits_until_s > keeper.peers.now_s() for peer in keeper.peers.all)
     return {
         "peerId": f"zerog-{keeper.chain_id}",
         "listenAddresses": [],
@@ -126,6 +126,19 @@ async def get_file_location(keeper: Keeper, tx_seq: Number, all_shards: bool = F
 def get_metrics(keeper: Keeper, prefix: str | None = None) -> Mapping[str, str]:
     """What the node counts, as "type value"."""
     return {name: f"{kind} {value}" for name, kind, _, value in figures(keeper) if name.startswith(prefix or "")}
+
+
+@admin.method("getUpkeep", dev=True)
+def get_upkeep(keeper: Keeper) -> Mapping[str, object]:
+    """Ours: what the node must hold and holds, how far it has checked its store, what was damaged, repaired and lost, and its peers."""
+    peers = {peer.url: peer.status(keeper.peers.now_s()) for peer in keeper.peers.all}
+    return {**keeper.upkeep.status(), "peers": peers}
+
+
+@admin.method("startScrub", dev=True)
+async def start_scrub(keeper: Keeper) -> None:
+    """Ours: hold everything that is stored against its root, at full speed, from the beginning."""
+    await keeper.upkeep.scrubbing.start()
 
 
 def _known(keeper: Keeper, seq: int) -> StoredSubmission:
@@ -174,4 +187,5 @@ async def _peer(keeper: Keeper, peer: Peer) -> dict[str, object]:
         "isTrusted": True,
         "connectionDirection": "Outgoing" if peer.is_connected else None,
         "enr": "",
+        "standing": peer.status(keeper.peers.now_s()),
     }

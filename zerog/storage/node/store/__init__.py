@@ -4,7 +4,7 @@ from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError,
 from zerog.storage.node.store.held import Held
 from zerog.storage.node.store.records import BlockMark, SegmentWrite, StoredSegment, StoredSubmission, StoreOptions
 from zerog.storage.node.store.shedding import ShedCursor
-from zerog.storage.node.store.store import Store
+from zerog.storage.node.store.store import Store, nobody
 
 __all__ = [
     "BlockMark",
@@ -19,4 +19,5 @@ __all__ = [
     "StoreOptions",
     "StoredSegment",
     "StoredSubmission",
+    "nobody",
 ]

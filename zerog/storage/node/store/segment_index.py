@@ -107,6 +107,12 @@ class SegmentIndex:
             return None
         return Located(Place(*found[:4]), Hash32(found[4]), found[5])
 
+    def orphans(self, count: int) -> list[Hash32]:
+        """At most `count` roots of files of which there is no submission."""
+        query = "SELECT root FROM files WHERE NOT EXISTS (SELECT 1 FROM submissions WHERE submissions.root = files.root) LIMIT ?"
+        with self._catalogue.reading() as connection:
+            return [Hash32(root) for (root,) in connection.execute(query, (count,))]
+
     def statistics(self) -> dict[str, int]:
         """Sums that are kept or small."""
         with self._catalogue.reading() as connection:

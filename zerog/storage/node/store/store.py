@@ -219,6 +219,10 @@ class Store:
         self._sweep()
         return True
 
+    def orphans(self, count: int) -> list[Hash32]:
+        """At most `count` roots of files that are held and of which there is no submission. Blocks."""
+        return self._index.orphans(count)
+
     def _sweep(self, sweeps_max: int = sys.maxsize) -> bool:
         """Delete the rows of dropped files and the data files in which nothing is left; also what was interrupted before.
 
