@@ -1,7 +1,9 @@
 """What a person sees of a network: where it is, one account to use, three commands to copy."""
 
 import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from zerog import __version__
 from zerog.cli.output import print_json
@@ -38,6 +40,24 @@ def show_status(status: NetworkStatus) -> None:
     for name, role in status.roles.items():
         facts = ", ".join(f"{key} {value}" for key, value in role.items() if value is not None and not isinstance(value, dict | list))
         print(f"  {name}: {facts}")
+        for label, upkeep in _upkeeps(role):
+            print(f"    {label}{_health(upkeep)}")
+
+
+def _upkeeps(role: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What storage nodes say of their health: a role is one, or has several."""
+    if "upkeep" in role:
+        yield "", role["upkeep"]
+    nodes = role.get("nodes")
+    if isinstance(nodes, Mapping):
+        yield from ((f"node {name}: ", node["upkeep"]) for name, node in nodes.items() if "upkeep" in node)
+
+
+def _health(upkeep: Mapping[str, Any]) -> str:
+    duty, repair, scrub = upkeep["duty"], upkeep["repair"], upkeep["scrub"]
+    checked = "never checked" if scrub["last_pass"] is None else f"{scrub['passes']} times checked"
+    held = f"{duty['segments_held']} of {duty['segments_required']} segments held"
+    return f"{held}, {repair['damaged']} damaged, {repair['lost']} lost, {repair['repaired']} repaired, {checked}"
 
 
 def _commands(endpoints: Endpoints, where: str) -> list[str]:

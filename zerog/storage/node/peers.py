@@ -251,11 +251,12 @@ class Peers:
         """What is to be asked for next; claimed for this peer, so whoever takes a job releases it."""
         standing = turn.peer.standing
         for offer in offers:
-            root, held = offer.submission.root, self._files.store.held(offer.submission.root)
+            root = offer.submission.root
             if standing.lies and self._has_better(turn.peer, offer.wish):
                 turn.left_to_others.add(offer.wish.seq)
                 continue
             for job in jobs_of(offer, lambda: standing.window):
+                held = self._files.store.held(root)
                 wanted = [index for index in job.indexes if index not in held]
                 free = [index for index in wanted if not self._claims.has(root, index)]
                 if len(free) < len(wanted):

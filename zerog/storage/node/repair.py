@@ -35,13 +35,13 @@ log = structlog.get_logger(__name__)
 class Repair:
     """Hears of damage from the store, whichever thread finds it, and has the peers bring what is missing."""
 
-    def __init__(self, files: Files, peers: Peers, clock: Clock, counters: Counters, *, orphan_s: float) -> None:
-        """`orphan_s`: how long the segments of a file are kept that no submission announces any more."""
+    def __init__(self, files: Files, peers: Peers, clock: Clock, counters: Counters, *, orphans_kept_s: float) -> None:
+        """`orphans_kept_s`: how long the segments of a file are kept that no submission announces any more."""
         self._files: Final = files
         self._peers: Final = peers
         self._clock: Final = clock
         self._counters: Final = counters
-        self._orphan_s: Final = orphan_s
+        self._orphan_s: Final = orphans_kept_s
         self._orphans: dict[Hash32, float] = {}
         """Files without a submission, and when they were first seen so."""
 

@@ -191,7 +191,7 @@ class StorageNode:
             interval_s=settings.upkeep_interval_s,
         )
         scrubbing = Scrubbing(files.store, clock, counters, mib_s=settings.scrub_mib_s, interval_s=settings.scrub_interval_s)
-        repair = Repair(files, peers, clock, counters, orphan_s=settings.orphan_s)
+        repair = Repair(files, peers, clock, counters, orphans_kept_s=settings.orphans_kept_s)
         duty = Duty(files, clock, settings.upkeep_interval_s)
         return Upkeep(growth=growth, compacting=compacting, scrubbing=scrubbing, repair=repair, duty=duty)
 

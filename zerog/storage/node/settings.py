@@ -77,7 +77,7 @@ class StorageNodeSettings:
     """Mebibytes a second at which stored segments are held against their roots, so that damage is found before it is met; 0 for never."""
     scrub_interval_s: float = 86_400.0
     """Seconds from the beginning of one pass through the store to that of the next, if it has ended by then."""
-    orphan_s: float = 3_600.0
+    orphans_kept_s: float = 3_600.0
     """Seconds for which segments are kept of a file whose submission the chain took back, in case that it comes again."""
     cache_bytes_max: int = 16 << 20
     """Most bytes in memory of files that no block announces yet."""
@@ -101,7 +101,7 @@ class StorageNodeSettings:
         for url in (self.chain_url, *self.peers):
             if not url.startswith(("http://", "https://")):
                 raise StorageSettingsError(f"{url!r} is no URL of a node: it begins with http:// or https://")
-        for name in ("sync_interval_s", "peer_interval_s", "peer_timeout_s", "cache_s", "upkeep_interval_s", "orphan_s"):
+        for name in ("sync_interval_s", "peer_interval_s", "peer_timeout_s", "cache_s", "upkeep_interval_s", "orphans_kept_s"):
             if not 0 < getattr(self, name) < 1e6:
                 raise StorageSettingsError(f"{name} must be more than 0 and less than a million seconds, not {getattr(self, name)}")
         for name in ("page_blocks", "root_check_submissions", "verify_threads", "cache_files_max", "compaction_bytes_s"):

@@ -119,7 +119,12 @@ class Rogue:
         while request := read_request(connection):
             head, _, body = request.partition(b"\r\n\r\n")
             if head.startswith(b"POST"):
-                connection.sendall(answer_of(json.dumps({"jsonrpc": "2.0", "id": 1, "result": self.result(json.loads(body))}).encode()))
+                calls = json.loads(body)
+                answers = [
+                    {"jsonrpc": "2.0", "id": call["id"], "result": self.result(call)}
+                    for call in (calls if isinstance(calls, list) else [calls])
+                ]
+                connection.sendall(answer_of(json.dumps(answers if isinstance(calls, list) else answers[0]).encode()))
                 continue
             query = dict(part.split("=") for part in head.split(b" ")[1].decode().partition("?")[2].split("&"))
             self.sent += 1

@@ -1,0 +1,78 @@
+"""`zerog storage scrub`: have nodes hold everything that they store against its root."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import cyclopts
+
+from zerog.cli.output import AsJson, WorkingFolder, print_json, say
+from zerog.cli.storage_options import StorageArgumentError
+
+__all__ = ["scrub"]
+
+Flag = cyclopts.Parameter(negative="")
+LOOK_S: Final = 0.2
+
+
+def scrub(
+    *,
+    node: tuple[str, ...] = (),
+    no_wait: Annotated[bool, Flag] = False,
+    json: AsJson = False,
+    directory: WorkingFolder = Path(),
+) -> int:
+    """Check every stored byte at full speed; what is damaged is fetched from peers. Fails if something was damaged.
+
+    Parameters
+    ----------
+    node
+        URL of a node's admin port; can be given several times. Without it, all nodes that run in this folder.
+    no_wait
+        Only begin.
+    """
+    from zerog.storage.client import NodeClient
+
+    urls = node or tuple(_admin_urls(directory))
+    if not urls:
+        raise StorageArgumentError("no storage node runs in this folder: name one with --node, by the URL of its admin port")
+    passes = {url: NodeClient(url) for url in urls}
+    before = {url: _scrub_of(client)["passes"] for url, client in passes.items()}
+    for client in passes.values():
+        client.request("admin_startScrub")
+    if no_wait:
+        return 0
+    found: dict[str, Mapping[str, Any]] = {}
+    for url, client in passes.items():
+        state = _scrub_of(client)
+        while state["passes"] == before[url]:
+            time.sleep(LOOK_S)  # noqa: TID251 - a node tells nobody that a pass has ended.
+            state = _scrub_of(client)
+        found[url] = state["last_pass"]
+        if not json:
+            print(
+                f"{url}  {state['last_pass']['bytes_checked']:,} bytes checked, {state['last_pass']['segments_damaged']} segments damaged"
+            )
+    if json:
+        print_json(found)
+    damaged = sum(last["segments_damaged"] for last in found.values())
+    if damaged:
+        say("what is damaged is fetched from peers: see `zerog status --json`")
+    return 1 if damaged else 0
+
+
+def _scrub_of(client: Any) -> Mapping[str, Any]:
+    state: Mapping[str, Any] = client.request("admin_getUpkeep")["scrub"]
+    return state
+
+
+def _admin_urls(directory: Path) -> Iterator[str]:
+    """Of the nodes that run in a folder, by themselves or in the service of a network."""
+    from zerog.devnet.folder import NetworkFolder
+    from zerog.devnet.inspect import network_status
+
+    role: Mapping[str, Any] = network_status(NetworkFolder.of(directory)).roles.get("storage", {})
+    if isinstance(role.get("admin_url"), str):
+        yield role["admin_url"]
+    yield from (entry["admin"] for entry in role.get("endpoints", {}).get("nodes", ()))
