@@ -17,11 +17,12 @@ import zerog as library
 from tests.devnet.command import Zerog, ask
 from zerog.chain.client import ChainClient
 from zerog.devnet.endpoints import Endpoints, StorageEndpoints
-from zerog.devnet.storage_proof import PROOF_FILE
+from zerog.devnet.storage_proof import PROOF_FILE, PROOF_KEY, PROOF_STREAM, PROOF_VALUE
 from zerog.networks import load, role_account
 from zerog.runtime.control import connect
 from zerog.runtime.ports import holder_of_port
 from zerog.storage.client import FileUnknownError, NodeClient, StorageClientError
+from zerog.storage.client.kv import KvClient, Value
 from zerog.storage.protocol.merkle import file_root
 from zerog.storage.protocol.shards import Shard
 
@@ -71,17 +72,28 @@ def payer_of_proofs() -> str:
     return str(role_account(genesis.mnemonic, "storage").address)
 
 
-def test_the_first_start_leaves_one_file_and_later_starts_add_nothing(zerog: Zerog) -> None:
+def written(kv: KvClient, stream: str, key: bytes) -> bytes | None:
+    """The value of a key, if it has one."""
+    found = kv.get(stream, key)
+    return None if found is None else found.data
+
+
+def test_the_first_start_leaves_a_file_and_a_key_and_later_starts_add_nothing(zerog: Zerog) -> None:
     seen = []
     for _ in range(2):
         endpoints = zerog.up()
         with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
             files = [file.tx.data_merkle_root for file in router.list_files().files]
+        kv_url = storage_of(endpoints).kv
+        assert kv_url is not None
+        with KvClient(kv_url) as kv:
+            assert kv.get(PROOF_STREAM, PROOF_KEY) == Value(version=1, data=PROOF_VALUE)
+            assert [stream.stream_id for stream in kv.streams().streams] == [PROOF_STREAM]
         nonce = ask(endpoints, "eth_getTransactionCount", payer_of_proofs(), "latest")
         seen.append((files, nonce, ask(endpoints, "eth_blockNumber"), storage_of(endpoints)))
         zerog.down()
     assert seen[0] == seen[1]
-    assert seen[0][:3] == ([PROOF_ROOT], "0x1", "0x2")
+    assert (seen[0][0][0], len(seen[0][0]), *seen[0][1:3]) == (PROOF_ROOT, 2, "0x1", "0x2")
 
 
 def test_files_come_back_by_python_by_curl_and_after_a_restart(zerog: Zerog) -> None:
@@ -93,10 +105,13 @@ def test_files_come_back_by_python_by_curl_and_after_a_restart(zerog: Zerog) -> 
             upload = network.storage.upload(content)
             assert upload.root == file_root(content)
             assert network.storage.read(upload.root) == content
+            network.kv.put("notes", b"greeting", b"hello")
+            assert written(network.kv, "notes", b"greeting") == b"hello"
         zerog.down()
         endpoints = zerog.up(*like)
         with library.connect("local", folder=zerog.folder) as network:
             assert network.storage.read(upload.root) == content
+            assert written(network.kv, "notes", b"greeting") == b"hello"
         answer = httpx.get(f"{storage_of(endpoints).indexer}/file", params={"root": str(upload.root)}, headers={"Range": "bytes=999990-"})
         assert (answer.status_code, answer.content) == (206, content[999_990:])
         zerog.down()
@@ -124,11 +139,17 @@ def test_after_kill_9_of_storage_it_comes_back_by_itself_with_its_files(zerog: Z
     command = Zerog(Path(endpoints.data_dir).parent)
     with library.connect("local", folder=command.folder) as network:
         root = network.storage.upload(content).root
+        for number in range(3):
+            network.kv.put("notes", b"%d" % number, b"before")
         first = storage_pid(command)
         assert first is not None
         os.kill(first, signal.SIGKILL)
         until(lambda: storage_pid(command) not in (None, first))
         assert network.storage.read(root) == content
+        # Of a temporary folder, too, only the process is gone.
+        assert [entry.key for entry in network.kv.entries("notes")] == [b"0", b"1", b"2"]
+        network.kv.put("notes", b"1", b"after")
+        assert written(network.kv, "notes", b"1") == b"after"
         second = network.storage.upload(content[::-1])
         assert network.storage.read(second.root) == content[::-1]
     assert ask(endpoints, "eth_getTransactionCount", payer_of_proofs(), "latest") == "0x1"
@@ -143,6 +164,8 @@ def test_several_nodes_share_the_segments_and_the_router_stands_for_all(zerog: Z
     with library.connect("local", folder=zerog.folder) as network:
         root = network.storage.upload(content).root
         assert network.storage.read(root) == content
+        network.kv.put("large", b"content", content)  # Its segments lie on different nodes.
+        assert written(network.kv, "large", b"content") == content
         until(lambda: all(node.is_finalized(root) for node in nodes))  # Replicas fetch from each other.
     held = [node.availability(root) for node in nodes]
     assert [found.held_count for found in held if found] == [5, 5, 5, 5]
@@ -172,6 +195,7 @@ def test_a_chain_that_goes_back_takes_its_files_along(zerog: Zerog) -> None:
     with library.connect("local", folder=zerog.folder) as network:
         snapshot = ask(endpoints, "evm_snapshot")
         root = network.storage.upload(content).root
+        lost = network.kv.put("notes", b"greeting", b"lost")
         assert ask(endpoints, "evm_revert", snapshot) is True
         with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
             until(lambda: router.file_info(root) is None)
@@ -179,7 +203,10 @@ def test_a_chain_that_goes_back_takes_its_files_along(zerog: Zerog) -> None:
         with pytest.raises(FileUnknownError):
             network.storage.read(root)
         again = network.storage.upload(content)
-        assert (again.tx_seqs, network.storage.read(root)) == ((1,), content)
+        assert (again.tx_seqs, network.storage.read(root)) == ((2,), content)
+        until(lambda: written(network.kv, "notes", b"greeting") is None)
+        found = network.kv.put("notes", b"greeting", b"found")  # Under the number of what was lost.
+        assert (found.tx_seq, written(network.kv, "notes", b"greeting")) == (lost.tx_seq, b"found")
 
 
 def test_a_chain_that_is_reset_under_the_node_is_followed_from_its_beginning(zerog: Zerog) -> None:
@@ -187,6 +214,7 @@ def test_a_chain_that_is_reset_under_the_node_is_followed_from_its_beginning(zer
     endpoints = zerog.up()
     with library.connect("local", folder=zerog.folder) as network:
         root = network.storage.upload(some_bytes(6, 5_000)).root
+        network.kv.put("notes", b"greeting", b"lost")
         ask(endpoints, "anvil_reset")
         with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
             until(lambda: router.file_info(PROOF_ROOT) is None and router.file_info(root) is None)
@@ -195,6 +223,7 @@ def test_a_chain_that_is_reset_under_the_node_is_followed_from_its_beginning(zer
         assert network.storage.read(PROOF_ROOT) == PROOF_FILE
         with pytest.raises(StorageClientError):
             network.storage.read(root)
+        assert [stream.stream_id for stream in network.kv.streams().streams] == [PROOF_STREAM]
 
 
 def test_after_zerog_reset_everything_begins_anew(zerog: Zerog) -> None:
@@ -207,7 +236,7 @@ def test_after_zerog_reset_everything_begins_anew(zerog: Zerog) -> None:
     with library.connect("local", folder=zerog.folder) as network:
         with pytest.raises(FileUnknownError):
             network.storage.read(root)
-        assert [file.tx.data_merkle_root for file in network.storage.files().files] == [PROOF_ROOT]
+        assert [file.tx.data_merkle_root for file in network.storage.files().files][:1] == [PROOF_ROOT]
 
 
 def test_a_checkpoint_of_the_whole_network_is_a_network_of_its_own(zerog: Zerog, tmp_path: Path) -> None:
@@ -216,6 +245,7 @@ def test_a_checkpoint_of_the_whole_network_is_a_network_of_its_own(zerog: Zerog,
     state = tmp_path / "copy" / ".zerog"
     with library.connect("local", folder=zerog.folder) as network:
         before = network.storage.upload(some_bytes(9, 400_000)).root
+        network.kv.put("notes", b"when", b"before")
 
         async def copy() -> None:
             async with connect(zerog.folder / ".zerog" / "run" / "supervisor.sock") as supervisor:
@@ -224,16 +254,18 @@ def test_a_checkpoint_of_the_whole_network_is_a_network_of_its_own(zerog: Zerog,
                 await supervisor.ask("resume", timeout_s=WAIT_S_MAX)
 
         anyio.run(copy)
+        network.kv.put("notes", b"when", b"after")
         after = network.storage.upload(some_bytes(10, 5_000)).root
         assert network.storage.read(after) == some_bytes(10, 5_000)
     zerog.down()
     copied = Zerog(state.parent)
     try:
         again = copied.up()
-        assert ask(again, "eth_blockNumber") == "0x3"
+        assert ask(again, "eth_blockNumber") == "0x4"
         assert again.storage != endpoints.storage
         with library.connect("local", folder=copied.folder) as network:
             assert network.storage.read(before) == some_bytes(9, 400_000)
+            assert written(network.kv, "notes", b"when") == b"before"
             with pytest.raises(FileUnknownError):
                 network.storage.read(after)
     finally:
@@ -270,7 +302,7 @@ def test_a_chain_that_makes_blocks_only_when_told_is_told_so_once(zerog: Zerog) 
 
 
 def test_storage_alone_waits_for_a_chain_and_finds_it_in_its_folder(zerog: Zerog) -> None:
-    ports = [word for use in ("indexer", "rpc", "admin", "grpc") for word in (f"--{use}-port", "0")]
+    ports = [word for use in ("indexer", "kv", "rpc", "admin", "grpc") for word in (f"--{use}-port", "0")]
     with zerog.begin("storage", "serve", *ports) as storage, zerog.begin("chain", "run", "--rpc-port", "0") as chain:
         assert chain.stdout is not None
         assert storage.stdout is not None

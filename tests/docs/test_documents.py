@@ -89,7 +89,9 @@ def test_what_the_readme_shows_is_what_is_printed(network: tuple[Path, Endpoints
     printed = zerog.run("up", "--wait").stdout
     (shown,) = [code for name, code in snippets("text") if name.startswith("README.md")]
     assert endpoints.storage is not None
+    assert endpoints.storage.kv is not None
     places = {DEFAULT_URL: endpoints.chain.http, "http://127.0.0.1:12345": endpoints.storage.indexer, "/your/folder": str(folder)}
+    places["http://127.0.0.1:6789"] = endpoints.storage.kv
     for place, found_place in places.items():
         shown = shown.replace(place, found_place)
     expected = shown.splitlines()

@@ -23,7 +23,8 @@ def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> No
     if endpoints.chain is not None:
         lines.append(f"  RPC      {endpoints.chain.http}  (WebSocket on the same port)")
     if endpoints.storage is not None:
-        lines.append(f"  storage  {endpoints.storage.indexer}  (indexer for clients; {_counted(len(endpoints.storage.nodes), 'node')})")
+        storage = f"  storage  {endpoints.storage.indexer}  (indexer for clients; {_counted(len(endpoints.storage.nodes), 'node')})"
+        lines.append(storage if endpoints.storage.kv is None else f"{storage}, key-value {endpoints.storage.kv}")
     if endpoints.accounts:
         lines += [f"  account  {endpoints.accounts[0].address}", f"  key      {endpoints.accounts[0].private_key}"]
     lines += [f"  state    {endpoints.data_dir}", "", *_commands(endpoints, where), ""]

@@ -1,4 +1,4 @@
-"""Storage as a local network has it: its nodes and the indexer in front of them, as one role."""
+"""Storage as a local network has it: its nodes, the indexer in front of them and a key-value node, as one role."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,6 +21,8 @@ from zerog.runtime.ports import local_url, reserve_port
 from zerog.runtime.settings import fill
 from zerog.storage.indexer.service import StorageIndexer
 from zerog.storage.indexer.settings import IndexerSettings
+from zerog.storage.kv.service import KeyValueNode
+from zerog.storage.kv.settings import ALL_STREAMS, KeyValueNodeSettings
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.protocol.shards import Shard
@@ -28,6 +30,9 @@ from zerog.storage.protocol.shards import Shard
 __all__ = ["StorageService"]
 
 log = structlog.get_logger(__name__)
+
+KV_FOLDER: Final = "kv"
+"""Of the key-value node, below that of storage."""
 
 
 class ServiceStoppedError(RefusalError):
@@ -61,7 +66,8 @@ class NodePlace:
 
 
 class StorageService:
-    """All nodes of one network and their indexer. Every node knows the others, and fetches from them what its shard must hold."""
+    """All nodes of one network, their indexer, and a key-value node that follows every stream. Every storage node knows the others, and
+    fetches from them what its shard must hold."""
 
     name: Final = "storage"
 
@@ -71,9 +77,11 @@ class StorageService:
         self._nodes: list[StorageNode] = []
         self._places: list[NodePlace] = []
         self._indexer: StorageIndexer | None = None
+        self._kv: KeyValueNode | None = None
         self._chain: ChainPlace | None = None
         self._url: str | None = None
         self._indexer_port = 0
+        self._kv_port = 0
         self._shutdown = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
@@ -86,9 +94,10 @@ class StorageService:
             with ExitStack() as reserved:
                 self._reserve_ports(reserved)
                 of_nodes = [self._node_settings(index) for index in range(self._settings.node_count)]
-                of_indexer = self._indexer_settings()
+                of_indexer, of_kv = self._indexer_settings(), self._kv_settings()
                 chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
-                await self._start_nodes([replace(settings, chain_url=chain.url) for settings in of_nodes], parts)
+                kv = self._kv = KeyValueNode(replace(of_kv, chain_url=chain.url))
+                await self._start_nodes([replace(settings, chain_url=chain.url) for settings in of_nodes], kv, parts)
                 indexer = self._indexer = StorageIndexer(of_indexer, near=self._applications())
                 self._url = await parts.start(indexer.run, name="storage.indexer")
             log.info("storage_ready", url=self._url, nodes=len(self._nodes))
@@ -97,11 +106,14 @@ class StorageService:
             raise ShutdownAskedError
 
     async def probe(self) -> Mapping[str, object]:
-        """Store a small file through the router and read it back; where it is stored already, only read it. Raises `ZerogError`."""
-        if self._indexer is None or self._chain is None or self._url is None:
+        """Store a small file through the router and read it back, write a key and read it back; what is there already is only read.
+
+        Raises `ZerogError`.
+        """
+        if self._indexer is None or self._kv is None or self._chain is None or self._url is None:
             raise ServiceStoppedError
         found = await self._indexer.probe()
-        proof = await prove_storage(self._chain, f"{self._url}/node")
+        proof = await prove_storage(self._chain, f"{self._url}/node", self._kv_url)
         return {**found, **proof}
 
     def status(self) -> Mapping[str, object]:
@@ -116,25 +128,28 @@ class StorageService:
             "replicas": self._settings.replicas,
             "block": self._read_block(),
             "ports": dict(self._ports()),
-            "endpoints": {"indexer": self._url, "kv": None, "nodes": [self._endpoints_of(place) for place in self._places]},
+            "endpoints": {"indexer": self._url, "kv": self._kv_url, "nodes": [self._endpoints_of(place) for place in self._places]},
             "nodes": {str(index): node.status() for index, node in enumerate(self._nodes)},
             "indexer": None if self._indexer is None else self._indexer.status(),
+            "kv": None if self._kv is None else self._kv.status(),
         }
 
     async def quiesce(self, block: int) -> None:
         """Until every node has read the chain up to `block` and holds what it has acknowledged; then none takes more."""
         async with anyio.create_task_group() as nodes:
-            for node in self._nodes:
+            for node in self._keepers():
                 nodes.start_soon(node.quiesce, block)
 
     async def checkpoint(self, directory: Path) -> None:
         """Each node into its own folder below `directory`."""
         for index, node in enumerate(self._nodes):
             await node.checkpoint(directory / _folder_name(index))
+        if self._kv is not None:
+            await self._kv.checkpoint(directory / KV_FOLDER)
 
     async def resume(self) -> None:
         """Take work again."""
-        for node in self._nodes:
+        for node in self._keepers():
             await node.resume()
 
     # How it is put together.
@@ -149,8 +164,9 @@ class StorageService:
         given = iter((settings.rpc_port, settings.admin_port, settings.grpc_port, *settings.further_ports))
         self._places = [NodePlace(*(chosen(next(given, 0)) for _ in range(PORTS_PER_NODE))) for _ in range(settings.node_count)]
         self._indexer_port = chosen(settings.indexer_port)
+        self._kv_port = chosen(settings.kv_port)
 
-    async def _start_nodes(self, of_nodes: Sequence[StorageNodeSettings], parts: TaskGroup) -> None:
+    async def _start_nodes(self, of_nodes: Sequence[StorageNodeSettings], kv: KeyValueNode, parts: TaskGroup) -> None:
         """All at once. Raises what any of them raises."""
         self._nodes = [
             StorageNode(settings, name=_folder_name(index), on_shutdown=self._shutdown.set) for index, settings in enumerate(of_nodes)
@@ -158,6 +174,7 @@ class StorageService:
         async with anyio.create_task_group() as starts:
             for node in self._nodes:
                 starts.start_soon(partial(parts.start, node.run, name=f"storage.{node.name}"), name=f"storage.start.{node.name}")
+            starts.start_soon(partial(parts.start, kv.run, name="storage.kv"), name="storage.start.kv")
 
     def _node_settings(self, index: int) -> StorageNodeSettings:
         """All but the chain, which may still be starting."""
@@ -176,6 +193,22 @@ class StorageService:
         for place in self._places:
             flags += ["--nodes", self._local_url(place.rpc)]
         return fill(IndexerSettings, flags, command=("storage", "indexer"), state_folder=self._state_folder)
+
+    def _kv_settings(self) -> KeyValueNodeSettings:
+        """All but the chain."""
+        flags = ["--host", self._settings.host, "--port", str(self._kv_port), "--stream", ALL_STREAMS]
+        flags += ["--data-dir", str(self._state_folder / "storage" / KV_FOLDER)]
+        for place in self._places:
+            flags += ["--nodes", self._local_url(place.rpc)]
+        return fill(KeyValueNodeSettings, flags, command=("kv", "run"), state_folder=self._state_folder)
+
+    def _keepers(self) -> Sequence[StorageNode | KeyValueNode]:
+        """All that keep something."""
+        return self._nodes if self._kv is None else [*self._nodes, self._kv]
+
+    @property
+    def _kv_url(self) -> str:
+        return self._local_url(self._kv_port)
 
     def _applications(self) -> dict[str, AsgiApplication]:
         """Of the nodes, by their URLs: the indexer asks them without a socket in between."""
@@ -196,6 +229,7 @@ class StorageService:
     def _ports(self) -> Iterator[tuple[str, int]]:
         """By the names under which the network keeps them."""
         yield "indexer", self._indexer_port
+        yield "kv", self._kv_port
         for index, place in enumerate(self._places):
             suffix = f".{index}" if index else ""
             yield from ((f"rpc{suffix}", place.rpc), (f"admin{suffix}", place.admin), (f"grpc{suffix}", place.grpc))

@@ -1,6 +1,6 @@
-"""The proof that storage works: a small file is announced, paid for, uploaded and read back; later it is only read."""
+"""The proof that storage works: a small file and a key are announced, paid for, uploaded and read back; later they are only read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -10,18 +10,24 @@ import anyio
 from anyio import to_thread
 
 from zerog.chain.client import AsyncChainClient, ReceiptTimeoutError, RpcError
-from zerog.contracts.storage import FIXED_PRICE, FLOW, submit_call
+from zerog.contracts.storage import FIXED_PRICE, FLOW, batch_submit_call
 from zerog.devnet.chain_place import ChainPlace
-from zerog.primitives import Account, Address, Wei
+from zerog.primitives import Account, Address, Hash32, Wei
 from zerog.primitives.errors import RefusalError
 from zerog.storage.client import NodeClient
+from zerog.storage.client.kv import Batch, KvNodeClient, stream_id
 from zerog.storage.protocol.merkle import FileTree
+from zerog.storage.protocol.streams import tags_of_streams
 from zerog.storage.protocol.units import SECTOR_BYTES
 from zerog.storage.wire.segments import BulkSegment, BulkUpload
 
-__all__ = ["PROOF_FILE", "StorageNotProvenError", "prove_storage"]
+__all__ = ["PROOF_FILE", "PROOF_KEY", "PROOF_STREAM", "PROOF_VALUE", "StorageNotProvenError", "prove_storage"]
 
 PROOF_FILE: Final = b"This file was stored by the first start of this network, to prove that storage works.\n"
+PROOF_STREAM: Final = stream_id("zerog/proof")
+"""Owned by the account that pays for what storage does: nobody else can write to it."""
+PROOF_KEY: Final = b"written"
+PROOF_VALUE: Final = b"by the first start of this network, to prove that key-value streams work"
 PROOF_S_MAX: Final = 30.0
 BLOCK_S_MAX: Final = 10.0
 LOOK_S: Final = 0.01
@@ -41,40 +47,73 @@ class StorageNotProvenError(RefusalError):
     http_status = 503
 
     def __str__(self) -> str:
-        return f"the file that proves storage {self.cause}"
+        return f"what proves storage {self.cause}"
 
 
-async def prove_storage(place: ChainPlace, router_url: str) -> Mapping[str, object]:
-    """Store and read back a file through the router, or only read it if a node has it: then no block, file or nonce is added.
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A file of one segment, and the tags that it is announced with."""
 
-    On a chain where nobody pays for our roles it is read only if it is there. Raises `StorageNotProvenError`, and what the chain and the
-    nodes answer wrong.
+    data: bytes
+    tags: bytes = b""
+
+    @property
+    def tree(self) -> FileTree:
+        return FileTree(self.data)
+
+
+FILE: Final = _Content(PROOF_FILE)
+ITEM: Final = _Content(Batch().set(PROOF_STREAM, PROOF_KEY, PROOF_VALUE).encode(), tags_of_streams([PROOF_STREAM]))
+
+
+async def prove_storage(place: ChainPlace, router_url: str, kv_url: str) -> Mapping[str, object]:
+    """Store and read back a file through the router, and a key of a stream, or only read what is there: then no block, file or nonce is
+    added.
+
+    On a chain where nobody pays for our roles they are read only if they are there. Raises `StorageNotProvenError`, and what the chain and
+    the nodes answer wrong.
     """
-    tree = FileTree(PROOF_FILE)
+    root = FILE.tree.root
     try:
-        with NodeClient(router_url) as router, anyio.fail_after(PROOF_S_MAX):
+        with NodeClient(router_url) as router, KvNodeClient(kv_url) as kv, anyio.fail_after(PROOF_S_MAX):
             async with AsyncChainClient(place.url) as chain:
-                await _until(lambda head: router.status().log_sync_height >= head, await chain.block_number())
-                if (info := await _ask(router.file_info, tree.root)) is None or not info.finalized:
+                head = await chain.block_number()
+                await _until(lambda: router.status().log_sync_height >= head)
+                missing = [content for content in (FILE, ITEM) if not await _is_stored(content, router)]
+                if missing:
                     account = place.role_account("storage")
                     if account is None:
                         return {"proof": None}
-                    if info is None:
-                        await _announce(chain, account, tree, (await _ask(router.status)).network_identity.flow_address)
-                    await _upload(router, tree)
-            await _read_back(router, tree)
+                    await _store(missing, chain, account, router)
+            await _read_file(router)
+            await _read_key(router, kv)
     except TimeoutError:
         raise StorageNotProvenError(f"was not stored within {PROOF_S_MAX:g} seconds") from None
-    return {"proof": str(tree.root)}
+    return {"proof": str(root), "stream": str(PROOF_STREAM)}
 
 
-async def _announce(chain: AsyncChainClient, account: Account, tree: FileTree, flow: Address) -> None:
-    submission = tree.submission()
+async def _is_stored(content: _Content, router: NodeClient) -> bool:
+    """Whether the nodes have all of it."""
+    info = await _ask(router.file_info, content.tree.root)
+    return info is not None and info.finalized
+
+
+async def _store(missing: Sequence[_Content], chain: AsyncChainClient, account: Account, router: NodeClient) -> None:
+    """Announce what nobody knows, and upload what is not all there."""
+    unknown = [content for content in missing if await _ask(router.file_info, content.tree.root) is None]
+    if unknown:
+        await _announce(chain, account, unknown, (await _ask(router.status)).network_identity.flow_address)
+    await _upload(router, missing)
+
+
+async def _announce(chain: AsyncChainClient, account: Account, contents: Sequence[_Content], flow: Address) -> None:
+    """All in one transaction."""
+    submissions = [content.tree.submission(content.tags) for content in contents]
     [market] = FLOW.function("market").decode_result(await chain.call(flow, FLOW.function("market").encode()))
     price = await chain.call(market, FIXED_PRICE.function("pricePerSector").encode())
     [price_wei] = FIXED_PRICE.function("pricePerSector").decode_result(price)
-    data = submit_call(submission, account.address)
-    sent = await chain.send(account, flow, value_wei=submission.fee_wei(Wei(price_wei)), data=data)
+    fee_wei = sum(submission.fee_wei(Wei(price_wei)) for submission in submissions)
+    sent = await chain.send(account, flow, value_wei=fee_wei, data=batch_submit_call(submissions, account.address))
     if await chain.receipt(sent) is None:
         with suppress(RpcError):  # Without developer methods a block has to come by itself.
             await chain.request("evm_mine")
@@ -86,26 +125,47 @@ async def _announce(chain: AsyncChainClient, account: Account, tree: FileTree, f
         raise StorageNotProvenError(f"was refused by the flow in transaction {sent}")
 
 
-async def _upload(router: NodeClient, tree: FileTree) -> None:
+async def _upload(router: NodeClient, contents: Sequence[_Content]) -> None:
+    outcomes = await _ask(router.upload_binary, [_bulk(content) for content in contents])
+    for content, outcome in zip(contents, outcomes, strict=True):
+        root = content.tree.root
+        # On a chain that began anew the nodes still have the data, and need nothing once they have read the block.
+        if outcome.code is not None and not await _ask(router.is_finalized, root):
+            raise StorageNotProvenError(f"was refused by the nodes: {outcome.cause}")
+        await _until(partial(_is_finalized, router, root))
+
+
+def _is_finalized(router: NodeClient, root: Hash32) -> bool:
+    return bool(router.is_finalized(root))
+
+
+def _bulk(content: _Content) -> BulkUpload:
+    tree, size_bytes = content.tree, len(content.data)
     proof = tree.segment_proof(0)
-    sectors = PROOF_FILE.ljust(-(-len(PROOF_FILE) // SECTOR_BYTES) * SECTOR_BYTES, b"\0")
+    sectors = content.data.ljust(-(-size_bytes // SECTOR_BYTES) * SECTOR_BYTES, b"\0")
     segment = BulkSegment(index=0, data=memoryview(sectors), lemma=list(proof.lemma), path=list(proof.path))
-    upload = BulkUpload(root=tree.root, size_bytes=tree.size_bytes, tx_seq=None, segments=[segment])
-    [outcome] = await _ask(router.upload_binary, [upload])
-    # On a chain that began anew the nodes still have the data, and need nothing once they have read the block.
-    if outcome.code is not None and not await _ask(router.is_finalized, tree.root):
-        raise StorageNotProvenError(f"was refused by the nodes: {outcome.cause}")
-    await _until(lambda root: bool(router.is_finalized(root)), tree.root)
+    return BulkUpload(root=tree.root, size_bytes=size_bytes, tx_seq=None, segments=[segment])
 
 
-async def _read_back(router: NodeClient, tree: FileTree) -> None:
-    segments = await _ask(partial(router.segments, tree.root, size_bytes=tree.size_bytes, first=0, count=1))
-    if [bytes(segment.data[: tree.size_bytes]) for segment in segments] != [PROOF_FILE]:
+async def _read_file(router: NodeClient) -> None:
+    segments = await _ask(partial(router.segments, FILE.tree.root, size_bytes=len(FILE.data), first=0, count=1))
+    if [bytes(segment.data[: len(FILE.data)]) for segment in segments] != [PROOF_FILE]:
         raise StorageNotProvenError("cannot be read back")
 
 
-async def _until(is_so: Callable[[T], bool], of: T) -> None:
-    while not await to_thread.run_sync(is_so, of):  # noqa: ASYNC110 - nodes cannot wake us.
+async def _read_key(router: NodeClient, kv: KvNodeClient) -> None:
+    """Once the item has its result. Where somebody wrote to the stream before us, that is a refusal, and proves the node as well."""
+    info = await _ask(router.file_info, ITEM.tree.root)
+    if info is None:
+        raise StorageNotProvenError("is gone from the chain")
+    await _until(lambda: kv.result(info.tx.seq) is not None)
+    value = await _ask(kv.get, PROOF_STREAM, PROOF_KEY)
+    if await _ask(kv.result, info.tx.seq) == "Commit" and (value is None or value.data != PROOF_VALUE):
+        raise StorageNotProvenError("has another value")
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not await to_thread.run_sync(is_so):  # noqa: ASYNC110 - nodes cannot wake us.
         await anyio.sleep(LOOK_S)
 
 

@@ -28,14 +28,16 @@ class StorageServiceSettingsError(RefusalError):
 class StorageServiceSettings:
     """Raises `StorageServiceSettingsError` when a value is out of its range.
 
-    All else of each node and of the indexer is taken from where they take it when they run alone: the environment, and the tables
-    `[storage.run]` and `[storage.indexer]` of the network's settings.
+    All else of each node, of the indexer and of the key-value node is taken from where they take it when they run alone: the environment,
+    and the tables `[storage.run]`, `[storage.indexer]` and `[kv.run]` of the network's settings.
     """
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     indexer_port: int = 12345
     """Port of the indexer; 0 lets the system choose, as for the others."""
+    kv_port: int = 6789
+    """Port of the key-value node."""
     rpc_port: int = 5678
     """Port of the first node's `zgs_*` methods."""
     admin_port: int = 5679

@@ -71,15 +71,15 @@ def _make_chain(flags: Sequence[str], state_folder: Path, ephemeral: bool) -> Ro
 
 
 def _storage_ports(settings: DevnetSettings) -> Ports:
-    """The first node and the indexer stand where everybody looks for them; further nodes where the system says."""
-    ports = {"indexer": 12345, "rpc": 5678, "admin": 5679, "grpc": 50051}
+    """The first node, the indexer and the key-value node stand where everybody looks for them; further nodes where the system says."""
+    ports = {"indexer": 12345, "kv": 6789, "rpc": 5678, "admin": 5679, "grpc": 50051}
     ports.update((f"{use}.{node}", 0) for node in range(1, settings.storage_node_count) for use in PORTS_PER_NODE)
     return ports
 
 
 def _storage_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
     flags = ["--host", settings.host, "--shards", str(settings.nodes or 1), "--replicas", str(settings.replicas or 1)]
-    for use in ("indexer", *PORTS_PER_NODE):
+    for use in ("indexer", "kv", *PORTS_PER_NODE):
         flags += [f"--{use}-port", str(ports[use])]
     for node in range(1, settings.storage_node_count):
         for use in PORTS_PER_NODE:

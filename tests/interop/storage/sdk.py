@@ -1,4 +1,4 @@
-"""The official TypeScript SDKs at work, unmodified: jobs go into `client.mjs`, events come out."""
+"""The official TypeScript SDKs at work, unmodified: jobs go into `client.mjs` (files) or `kv.mjs` (key-value streams), events come out."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Timer
 from typing import Any, Final, TypeAlias
 
-__all__ = ["ACCOUNTS", "NEW", "OLD", "Event", "Job", "Outcome", "Sdk", "Session", "download", "upload"]
+__all__ = ["ACCOUNTS", "NEW", "OLD", "Event", "Job", "Outcome", "Sdk", "Session", "Step", "download", "upload"]
 
 NEW: Final = "@0gfoundation/0g-ts-sdk"
 OLD: Final = "@0glabs/0g-ts-sdk"
@@ -19,7 +19,9 @@ CLIENT_S_MAX: Final = 400
 """Far more than any work here takes, so that a client that waits for ever is a failure and not a hang."""
 
 Job: TypeAlias = Mapping[str, object]
-"""A kind and what that kind takes; see `client.mjs`."""
+"""A kind and what that kind takes; see `client.mjs` and `kv.mjs`."""
+Step: TypeAlias = Job | Sequence[Job]
+"""A job, or several at the same time; that `kv.mjs` alone can do."""
 Event: TypeAlias = Mapping[str, Any]
 
 ACCOUNTS: Final = 10
@@ -67,7 +69,7 @@ class Session:
             yield event
         assert self.process.wait() == 0, self.log.read_text()[-4000:]
 
-    def finish(self, lanes: Sequence[Sequence[Job]]) -> list[list[Outcome]]:
+    def finish(self, lanes: Sequence[Sequence[Step]]) -> list[list[Outcome]]:
         """Wait for the end; the outcomes stand as the jobs stood."""
         for _ in self.events():
             pass
@@ -82,8 +84,11 @@ class Sdk:
     chain: str
     folder: Path
     package: str = NEW
+    program: str = "client.mjs"
+    places: Mapping[str, str] = field(default_factory=dict)
+    """What else the program has to be told."""
 
-    def run(self, *lanes: Sequence[Job]) -> list[list[Outcome]]:
+    def run(self, *lanes: Sequence[Step]) -> list[list[Outcome]]:
         """Do all jobs, lanes beside each other; each lane has the test account of its number."""
         with self.started(*lanes) as session:
             return session.finish(lanes)
@@ -98,11 +103,11 @@ class Sdk:
         return (self.folder / name).read_bytes()
 
     @contextmanager
-    def started(self, *lanes: Sequence[Job]) -> Iterator[Session]:
+    def started(self, *lanes: Sequence[Step]) -> Iterator[Session]:
         """A client that has begun; it is ended with the block, or when it takes too long."""
-        work = json.dumps({"indexer": self.indexer, "chain": self.chain, "lanes": lanes})
+        work = json.dumps({"indexer": self.indexer, "chain": self.chain, **self.places, "lanes": lanes})
         log = self.folder / "client.log"
-        command = ["node", str(HERE / "client.mjs"), self.package]
+        command = ["node", str(HERE / self.program), self.package]
         with (
             log.open("a") as errors,
             subprocess.Popen(command, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True) as process,

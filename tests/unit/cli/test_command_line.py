@@ -13,7 +13,7 @@ from zerog import __version__
 
 COMMANDS = (
     ("up",), ("down",), ("reset",), ("status",), ("logs",), ("version",), ("chain",), ("chain", "run"), ("storage",), ("storage", "serve"),
-    ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"),
+    ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"), ("kv",), ("kv", "put"), ("kv", "grant"),
 )  # fmt: skip
 
 
@@ -50,7 +50,9 @@ def test_every_command_explains_itself_and_touches_nothing(command: tuple[str, .
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command[-1] not in ("version", "chain", "storage")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if command[-1] not in ("version", "chain", "storage", "kv")], ids=" ".join
+)
 def test_every_command_takes_a_folder(command: tuple[str, ...], tmp_path: Path) -> None:
     assert "--dir" in zerog(*command, "--help", folder=tmp_path).stdout
 

@@ -71,12 +71,12 @@ def test_a_port_stays_until_another_is_asked_for(port_base: int | None, record: 
 
 
 def test_all_ports_of_storage_move_with_the_base_and_further_nodes_listen_where_the_system_says() -> None:
-    assert chosen_ports(STORAGE, DevnetSettings(), None) == {"indexer": 12345, "rpc": 5678, "admin": 5679, "grpc": 50051}
+    assert chosen_ports(STORAGE, DevnetSettings(), None) == {"indexer": 12345, "kv": 6789, "rpc": 5678, "admin": 5679, "grpc": 50051}
     moved = chosen_ports(STORAGE, DevnetSettings(port_base=22000, nodes=2), None)
-    assert moved == {"indexer": 26345, "rpc": 19678, "admin": 19679, "grpc": 64051, "rpc.1": 0, "admin.1": 0, "grpc.1": 0}
+    assert moved == {"indexer": 26345, "kv": 20789, "rpc": 19678, "admin": 19679, "grpc": 64051, "rpc.1": 0, "admin.1": 0, "grpc.1": 0}
     record = NetworkRecord(network="local", port_base=0, ports={"storage.rpc": 40001, "storage.rpc.1": 40002})
     kept = chosen_ports(STORAGE, DevnetSettings(nodes=2), record)
-    assert kept == {"indexer": 0, "rpc": 40001, "admin": 0, "grpc": 0, "rpc.1": 40002, "admin.1": 0, "grpc.1": 0}
+    assert kept == {"indexer": 0, "kv": 0, "rpc": 40001, "admin": 0, "grpc": 0, "rpc.1": 40002, "admin.1": 0, "grpc.1": 0}
 
 
 @pytest.mark.parametrize(
