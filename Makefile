@@ -25,7 +25,7 @@ test: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run e
 	$(PYTHON) -m pytest $(BESIDE) $(ARGS)
 
 test-long: setup $(STAMPS)/eels $(NODE_FOLDERS:%=$(STAMPS)/npm/%/installed)  ## run the tests that sample with their full counts
-	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/interop/test_*_anvil.py $(ARGS)
+	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/unit/storage/kv/store/test_histories.py tests/interop/test_*_anvil.py $(ARGS)
 
 lint: setup  ## check style, types, layers and tidiness
 	.venv/bin/ruff check .

@@ -100,12 +100,16 @@ class ItemFiles:
                 self._number, self._end = last, ends[last]
 
     def append(self, root: bytes, size_bytes: bytes, data: bytes) -> Place:
-        """Write an item behind the others; durable when it returns. After an error the next one stands in its place. Raises `OSError`."""
-        if self._descriptor < 0 or self._end >= FILE_BYTES_MAX:
-            self._begin()
-        place = Place(self._number, self._end + HEADER.size, len(data))
-        _write_all(self._descriptor, b"".join((_header(root, size_bytes, len(data)), data, _sums(data))), self._end)
-        self._sync(self._descriptor)
+        """Write an item behind the others; durable when it returns. Raises `OSError`; what comes after it goes into a new file."""
+        try:
+            if self._descriptor < 0 or self._end >= FILE_BYTES_MAX:
+                self._begin()
+            place = Place(self._number, self._end + HEADER.size, len(data))
+            _write_all(self._descriptor, b"".join((_header(root, size_bytes, len(data)), data, _sums(data))), self._end)
+            self._sync(self._descriptor)
+        except OSError:
+            self._close()  # Nobody knows what the disk has of this one: nothing that counts is written behind it.
+            raise
         self._end = place.end
         return place
 

@@ -315,11 +315,11 @@ class KvStore:
         """The last key that has a value."""
         return _only(self._lookup.downward(stream, None, _latest(version), 1, inclusive=True))
 
-    def next(self, stream: bytes, key: Key, *, inclusive: bool, version: int | None = None) -> Found | None:
+    def next(self, stream: bytes, key: Key, inclusive: bool, version: int | None = None) -> Found | None:
         """The next key that has a value, behind `key` or from it on."""
         return _only(self._lookup.upward(stream, key, _latest(version), 1, inclusive=inclusive))
 
-    def prev(self, stream: bytes, key: Key, *, inclusive: bool, version: int | None = None) -> Found | None:
+    def prev(self, stream: bytes, key: Key, inclusive: bool, version: int | None = None) -> Found | None:
         """The key that has a value before `key`, or up to it."""
         return _only(self._lookup.downward(stream, key, _latest(version), 1, inclusive=inclusive))
 

@@ -1,29 +1,17 @@
 """Two stores that are fed in different order, with restarts, reorganisations and streams added late, end in one state: that of the log."""
 
-import os
-import subprocess
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from tests.ledger.counts import LONG, commit_seed
+from tests.ledger.results import record
 from tests.unit.storage.kv.store.histories import STREAMS, Feeding, History, dump, require_agreement
 
-LONG = bool(os.environ.get("ZEROG_TEST_LONG"))
-HISTORIES = 2500 if LONG else 500
+HISTORIES = 5000 if LONG else 500
 BATCHES = 20
-
-
-def first_seed() -> int:
-    """Another one for each commit, so that more and more histories are seen; the same for everybody who has the commit."""
-    named = os.environ.get("ZEROG_TEST_SEED")
-    if named:
-        return int(named)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
-    return int(commit[:8], 16)
-
-
-SEED = first_seed()
+SEED = commit_seed()
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -52,3 +40,8 @@ def live_through(seed: int, folder: Path) -> None:
     assert dump(one) == dump(other)
     for feeding in feedings:
         feeding.store.close()
+
+
+def test_the_full_count_is_kept() -> None:
+    """Runs after the batches."""
+    record("histories_of_streams", seed=SEED, histories=HISTORIES)
