@@ -26,6 +26,7 @@ from zerog.storage.client.errors import (
     WrongNetworkError,
 )
 from zerog.storage.client.indexer import IndexerClient
+from zerog.storage.client.miner import MinerClient
 from zerog.storage.client.node import NodeClient, Segment
 from zerog.storage.client.progress import Progress, ProgressCallback
 from zerog.storage.client.remote_file import RemoteFile
@@ -44,6 +45,7 @@ __all__ = [
     "IndexerClient",
     "KeyMissingError",
     "LocalFileError",
+    "MinerClient",
     "NoNodesError",
     "NodeClient",
     "NodeFacts",

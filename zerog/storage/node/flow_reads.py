@@ -53,20 +53,41 @@ class FlowReads:
         return None if data is None else await to_thread.run_sync(segment_root, data, SEGMENT_SECTORS, limiter=self._limiter)
 
     def _segment(self, index: int) -> bytes | None:
-        """Zeros, with all files laid in that reach into the segment."""
-        begin, end = index * SEGMENT_SECTORS, (index + 1) * SEGMENT_SECTORS
+        whole, missing = self.laid_out(index)
+        return None if missing else bytes(whole)
+
+    def laid_out(self, index: int) -> tuple[bytearray, list[range]]:
+        """Zeros, with all files laid in that reach into a segment, and the sectors of the flow whose data is not here. For a thread."""
+        begin = index * SEGMENT_SECTORS
         whole = bytearray(SEGMENT_BYTES)
-        for submission in self.submissions_in(index):
-            first = max(begin, submission.start_sector) - submission.start_sector
-            last = min(end - submission.start_sector, sectors_of(submission.submission.size_bytes))
-            if first >= last:
-                continue  # Padding only.
-            data = self._reads.read_sectors(submission, first, last)
+        missing: list[range] = []
+        for submission, sectors in self._data_in(index):
+            data = self._reads.read_sectors(submission, sectors.start - submission.start_sector, sectors.stop - submission.start_sector)
             if data is None:
-                return None
-            place = (submission.start_sector + first - begin) * SECTOR_BYTES
-            whole[place : place + len(data)] = data
-        return bytes(whole)
+                missing.append(sectors)
+            else:
+                place = (sectors.start - begin) * SECTOR_BYTES
+                whole[place : place + len(data)] = data
+        return whole, missing
+
+    def missing_in(self, index: int) -> list[range]:
+        """The sectors of a segment of the flow whose data is not here, without reading any."""
+        begin = index * SEGMENT_SECTORS
+        missing = []
+        for submission, sectors in self._data_in(index):
+            own = max(0, begin - submission.start_sector) // SEGMENT_SECTORS
+            if own not in self._store.held(submission.root):
+                missing.append(sectors)
+        return missing
+
+    def _data_in(self, index: int) -> Iterator[tuple[StoredSubmission, range]]:
+        """The files that have data in a segment of the flow, and where on the flow; what else is there is padding."""
+        begin, end = index * SEGMENT_SECTORS, (index + 1) * SEGMENT_SECTORS
+        for submission in self.submissions_in(index):
+            first = max(begin, submission.start_sector)
+            last = min(end, submission.start_sector + sectors_of(submission.submission.size_bytes))
+            if first < last:
+                yield submission, range(first, last)
 
     async def proof(self, sector: int, flow_root: Hash32 | None, length: int | None = None) -> MerkleProof:
         """From a sector of the flow to its root, or to `flow_root`, which it had after some submission: when it had `length` sectors.

@@ -21,6 +21,8 @@ from zerog.storage.wire.nodes import NetworkIdentity, NodeStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zerog.storage.node.mining import Miner
+
 __all__ = ["Keeper"]
 
 
@@ -40,6 +42,8 @@ class Keeper:
     peers: Peers
     upkeep: Upkeep
     counters: Counters
+    miner: "Miner | None" = None
+    """Only on a node that mines."""
     stop: "Callable[[], None]"
     """Ends the node, as after a signal."""
 

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from zerog.runtime.jsonrpc import Dispatcher
 from zerog.storage.node.keeper import Keeper
+from zerog.storage.node.mining import Miner
 
 __all__ = ["Figure", "figures", "render_metrics"]
 
@@ -18,6 +19,8 @@ def figures(keeper: Keeper) -> Iterator[Figure]:
     yield from _data_figures(keeper)
     yield from _peer_figures(keeper)
     yield from _upkeep_figures(keeper)
+    if keeper.miner is not None:
+        yield from _mining_figures(keeper.miner)
     for name, value in sorted(keeper.store.statistics().items()):
         yield f"zerog_storage_store_{name}", "gauge", "Counter of the store.", value
 
@@ -82,6 +85,23 @@ def _upkeep_figures(keeper: Keeper) -> Iterator[Figure]:
     yield "zerog_storage_lost_segments", "gauge", "Damaged segments that no peer has.", lost
     yield "zerog_storage_orphans_dropped_total", "counter", "Files dropped that the chain took back.", counters.orphans_dropped
     yield from ((f"zerog_storage_duty_{name}", "gauge", "What the node must hold.", count) for name, count in upkeep.duty.status().items())
+
+
+def _mining_figures(miner: Miner) -> Iterator[Figure]:
+    counters, rig = miner.counters, miner.rig
+    nonces, loads, seals, hits = miner.tally()
+    yield "zerog_storage_mining_on", "gauge", "Whether the node mines.", int(miner.is_on)
+    yield "zerog_storage_mining_loads_held", "gauge", "Sealed loads that can be searched.", 0 if rig is None else rig.sealing.load_count
+    yield "zerog_storage_mining_loads_sealed_total", "counter", "Loads that were sealed.", counters.loads_sealed
+    yield "zerog_storage_mining_nonces_total", "counter", "Nonces tried since mining began.", nonces
+    yield "zerog_storage_mining_loads_total", "counter", "Loads weighed since mining began.", loads
+    yield "zerog_storage_mining_seals_total", "counter", "Seals weighed since mining began.", seals
+    yield "zerog_storage_mining_hits_total", "counter", "Seals found since mining began.", hits
+    yield "zerog_storage_mining_answers_sent_total", "counter", "Answers sent.", counters.answers_sent
+    yield "zerog_storage_mining_answers_accepted_total", "counter", "Answers accepted.", counters.answers_accepted
+    yield "zerog_storage_mining_earned_gwei_total", "counter", "What accepted answers earned, in 10^9 wei.", counters.earned_wei // 10**9
+    yield "zerog_storage_mining_failures_total", "counter", "Times that chain or disk stood in the way.", counters.failures
+    yield from _by_reason("zerog_storage_mining_answers_refused_total", "Answers that were not taken.", counters.answers_refused)
 
 
 def _by_reason(name: str, meaning: str, counts: Mapping[str, int]) -> Iterator[Figure]:

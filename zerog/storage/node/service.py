@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import msgspec
 import structlog
 from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.primitives import Account
 from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.gate import Gate
 from zerog.runtime.http.asgi import AsgiApplication
@@ -34,10 +36,11 @@ from zerog.storage.node.growth import Coin, Growth, toss
 from zerog.storage.node.keeper import Keeper
 from zerog.storage.node.live_shard import LiveShard
 from zerog.storage.node.metrics import render_metrics
+from zerog.storage.node.mining import MinedNode, Miner, miner_account, miner_settings, mining_contract
 from zerog.storage.node.peers import Peers
 from zerog.storage.node.reads import Reads
 from zerog.storage.node.repair import Repair
-from zerog.storage.node.rpc import ADMIN_NAMESPACES, NAMESPACES
+from zerog.storage.node.rpc import ADMIN_NAMESPACES, MINER_NAMESPACE, NAMESPACES
 from zerog.storage.node.scrubbing import Scrubbing
 from zerog.storage.node.settings import StorageNodeSettings
 from zerog.storage.node.store import Store, StoreDamagedError, StoredSubmission, StoreFailedError, StoreOptions
@@ -50,6 +53,9 @@ __all__ = ["StorageNode"]
 
 ADMIN_HOST: Final = "127.0.0.1"
 STORE_FOLDER: Final = "store"
+MINING_FOLDER: Final = "mining"
+SEALED_FILES: Final = "sealed*"
+"""What a copy of the node can do without: it is sealed again."""
 SWITCH_S: Final = 0.0005
 """How long a busy event loop may keep the interpreter from the threads that verify and store; Python's own 5 ms halve the uploads."""
 PROBE_FILES: Final = 16
@@ -71,9 +77,11 @@ class StorageNode:
         *,
         coin: Coin = toss,
         name: str = "storage",
+        miner: Account | None = None,
         on_shutdown: Callable[[], None] | None = None,
     ) -> None:
-        """`coin` says which half of its shard the node keeps when it splits; `name` tells several nodes of one network apart.
+        """`coin` says which half of its shard the node keeps when it splits; `name` tells several nodes of one network apart. `miner` is
+        the account that mines, if the settings ask for it; by default that of their key file.
 
         `admin_shutdown` calls `on_shutdown`; by default it ends `run`."""
         self.name: Final = name
@@ -86,6 +94,7 @@ class StorageNode:
         self.application: AsgiApplication | None = None
         """What is served at `url`, for who is in the same process."""
         self._coin: Final = coin
+        self._miner: Final = miner
         self._on_shutdown: Final = on_shutdown
         self._keeper: Keeper | None = None
         self._dispatchers: tuple[Dispatcher, ...] = ()
@@ -103,9 +112,10 @@ class StorageNode:
         """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole node.
 
         Raises `NodeUnreachableError` when a first start finds no chain, `ForeignChainError`, `FlowUnknownError`, `FlowMismatchError`,
-        `PortInUseError`, and what opening the store raises.
+        `PortInUseError`, `StorageSettingsError` for a miner without an account or a contract, and what opening the store raises.
         """
         sys.setswitchinterval(SWITCH_S)
+        miner = self._miner_account()
         async with AsyncChainClient(self.settings.chain_url) as client:
             identity = await identify(client, data_dir=self.settings.data_dir, flow=self.settings.flow_address)
             data_dir = self.settings.data_dir
@@ -114,12 +124,14 @@ class StorageNode:
             store = await to_thread.run_sync(partial(Store.open, folder, options=options))
             try:
                 async with create_task_group() as parts:
-                    keeper = self._assemble(store, identity, client, self._on_shutdown or parts.cancel_scope.cancel)
+                    keeper = self._assemble(store, identity, client, self._on_shutdown or parts.cancel_scope.cancel, miner)
                     self._keeper = keeper
                     parts.start_soon(keeper.follower.run, name=f"{self.name}.follow")
                     parts.start_soon(keeper.uploads.run_expiry, self.settings.cache_s, name=f"{self.name}.expiry")
                     parts.start_soon(keeper.peers.run, name=f"{self.name}.peers")
                     parts.start_soon(keeper.upkeep.run, keeper.follower, name=f"{self.name}.upkeep")
+                    if keeper.miner is not None:
+                        parts.start_soon(keeper.miner.run, name=f"{self.name}.miner")
                     await self._start_surfaces(keeper, parts)
                     log.info("node_ready", url=self.url, admin=self.admin_url, shard=str(keeper.shard), submissions=store.next_seq)
                     task_status.started(self.url or "")
@@ -131,7 +143,15 @@ class StorageNode:
                     self.url, self.admin_url, self.grpc_address = None, None, None
                     await to_thread.run_sync(store.close)
 
-    def _assemble(self, store: Store, identity: Identity, client: AsyncChainClient, stop: Callable[[], None]) -> Keeper:
+    def _miner_account(self) -> Account | None:
+        """Who mines; nobody if nobody asked for it. Raises `StorageSettingsError` where the account is not known."""
+        if not self.settings.mine:
+            return None
+        return self._miner or miner_account(self.settings)
+
+    def _assemble(
+        self, store: Store, identity: Identity, client: AsyncChainClient, stop: Callable[[], None], miner: Account | None
+    ) -> Keeper:
         settings, clock, counters = self.settings, self.clock, Counters()
         shard = LiveShard.of(settings.data_dir, settings.own_shard)
         files = Files(store, shard.shard)
@@ -154,6 +174,8 @@ class StorageNode:
         view = ChainView(client, identity.flow, interval_s=settings.sync_interval_s)
         follower = FlowFollower(view, files, settings, clock, counters, announce)
         reads = Reads(store, counters)
+        flow_reads = FlowReads(store, reads, follower)
+        node = MinedNode(files=files, reads=flow_reads, follower=follower, counters=counters)
         return Keeper(
             settings=settings,
             chain_id=identity.chain_id,
@@ -162,13 +184,20 @@ class StorageNode:
             files=files,
             uploads=uploads,
             reads=reads,
-            flow_reads=FlowReads(store, reads, follower),
+            flow_reads=flow_reads,
             follower=follower,
             peers=peers,
             upkeep=self._upkeep(files, shard, peers, counters),
             counters=counters,
+            miner=None if miner is None else self._make_miner(miner, node, client, identity),
             stop=stop,
         )
+
+    def _make_miner(self, account: Account, node: MinedNode, client: AsyncChainClient, identity: Identity) -> Miner:
+        """Raises `StorageSettingsError` where the contract is not known."""
+        folder = (self.settings.data_dir or node.files.store.folder) / MINING_FOLDER
+        settings = miner_settings(self.settings, identity, account, folder)
+        return Miner(settings, mining_contract(settings, client, identity), node, self._gate)
 
     def _upkeep(self, files: Files, shard: LiveShard, peers: Peers, counters: Counters) -> Upkeep:
         settings, clock = self.settings, self.clock
@@ -199,10 +228,11 @@ class StorageNode:
         """Every port of the node, the one that everybody asks last."""
         settings = self.settings
         is_one_port = settings.admin_port == settings.rpc_port != 0
-        public = Dispatcher(keeper, (*NAMESPACES, *ADMIN_NAMESPACES) if is_one_port else NAMESPACES)
+        for_operators = ADMIN_NAMESPACES if keeper.miner is None else (*ADMIN_NAMESPACES, MINER_NAMESPACE)
+        public = Dispatcher(keeper, (*NAMESPACES, *for_operators) if is_one_port else NAMESPACES)
         self._dispatchers = (public,)
         if not is_one_port:
-            admin = Dispatcher(keeper, ADMIN_NAMESPACES)
+            admin = Dispatcher(keeper, for_operators)
             self._dispatchers = (public, admin)
             app = JsonRpcApplication(admin, self._guard(ADMIN_HOST), is_anywhere=True)
             self.admin_url = await parts.start(serve, app, ADMIN_HOST, settings.admin_port, name=f"{self.name}.admin")
@@ -272,6 +302,7 @@ class StorageNode:
             "quiesced": self._is_quiet,
             "upkeep": keeper.upkeep.status(),
             "store": dict(keeper.store.statistics()),
+            "miner": None if keeper.miner is None else msgspec.to_builtins(keeper.miner.status(), enc_hook=str),
         }
 
     async def quiesce(self, block: int) -> None:
@@ -305,5 +336,5 @@ def _note_progress(keeper: Keeper) -> None:
 
 def _copy_node(store: Store, source: Path, directory: Path) -> None:
     """The store copies itself, as of one moment; all other files are small."""
-    shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", STORE_FOLDER))
+    shutil.copytree(source, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", STORE_FOLDER, SEALED_FILES))
     store.copy_to(directory / STORE_FOLDER)

@@ -89,6 +89,18 @@ class StorageNodeSettings:
     """Largest of such files."""
     verify_threads: int = 2
     """Threads that check proofs at once."""
+    mine: bool = False
+    """Prove to the chain what is stored, and be paid for it."""
+    mine_key_file: Path | None = None
+    """File with the private key, in hex, of the account that mines: it pays for transactions and is paid for answers."""
+    mine_contract: str | None = None
+    """Address of the contract that checks answers; by default that of the network whose chain id the chain has."""
+    mine_threads: int = 1
+    """Threads that search, at the lowest priority."""
+    mine_share: float = 1.0
+    """How much of its time such a thread searches: above 0 and up to 1."""
+    sealed_bytes_max: int = 1 << 30
+    """Most bytes on the disk of what is sealed for mining, beside the files themselves."""
     allowed_hosts: str | None = None
     """Comma-separated host names and origins that may call, beside those of this machine."""
     token: str | None = field(default=None, repr=False)
@@ -104,7 +116,7 @@ class StorageNodeSettings:
         for name in ("sync_interval_s", "peer_interval_s", "peer_timeout_s", "cache_s", "upkeep_interval_s", "orphans_kept_s"):
             if not 0 < getattr(self, name) < 1e6:
                 raise StorageSettingsError(f"{name} must be more than 0 and less than a million seconds, not {getattr(self, name)}")
-        for name in ("page_blocks", "root_check_submissions", "verify_threads", "cache_files_max", "compaction_bytes_s"):
+        for name in ("page_blocks", "root_check_submissions", "verify_threads", "cache_files_max", "mine_threads", "compaction_bytes_s"):
             if getattr(self, name) < 1:
                 raise StorageSettingsError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 <= self.scrub_mib_s < 1e6 or not 0 < self.scrub_interval_s < 1e9:
@@ -119,13 +131,18 @@ class StorageNodeSettings:
             raise StorageSettingsError(f"a shard needs room for one segment of {SEGMENT_BYTES} bytes")
         if not 0 < self.dead_share <= 1:
             raise StorageSettingsError(f"dead_share is a share, more than 0 and at most 1, not {self.dead_share}")
+        if not 0 < self.mine_share <= 1:
+            raise StorageSettingsError(f"mine_share is above 0 and up to 1, not {self.mine_share}")
+        if self.sealed_bytes_max < SEGMENT_BYTES:
+            raise StorageSettingsError(f"sealing needs room for one segment of {SEGMENT_BYTES} bytes")
         self._check_forms()
 
     def _check_forms(self) -> None:
         try:
             Shard.parse(self.shard)
-            if self.flow is not None:
-                Address.from_json(self.flow)
+            for address in (self.flow, self.mine_contract):
+                if address is not None:
+                    Address.from_json(address)
         except (ShardInvalidError, ValueError) as error:
             raise StorageSettingsError(str(error)) from None
 
