@@ -10,6 +10,8 @@ from benchmarks.nodes import ensure_anvil
 from benchmarks.rows import ROWS, WRITING
 from benchmarks.storage import STORAGE_ROWS
 from benchmarks.storage.sdk import ensure_sdk
+from benchmarks.streams import STREAM_ROWS
+from benchmarks.streams.replay import sqlite_version
 
 __all__ = ["SUITES", "Suite"]
 
@@ -30,4 +32,5 @@ class Suite:
 SUITES: Final = (
     Suite(name="chain", rows=ROWS, writing=WRITING, peers={"anvil": ensure_anvil, "hardhat": ensure_hardhat}),
     Suite(name="storage", rows=STORAGE_ROWS, peers={"ts-sdk": ensure_sdk}),
+    Suite(name="streams", rows=STREAM_ROWS, peers={"anvil": ensure_anvil, "sqlite": sqlite_version}),
 )

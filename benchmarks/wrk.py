@@ -20,6 +20,9 @@ SCRIPT: Final = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = [==[%s]==]
+done = function(summary, latency, requests)
+  io.write(string.format("95th percentile %%.3fms\\n", latency:percentile(95) / 1000))
+end
 """
 
 
@@ -37,10 +40,11 @@ class Load:
     per_second: float
     latency_ms_p50: float
     latency_ms_p99: float
+    latency_ms_p95: float
 
 
-def load(node: Node, body: bytes, *, connections: int, seconds: int) -> Load:
-    """Ask `body` on so many connections for so long.
+def load(node: Node, body: bytes, *, connections: int, seconds: int, threads: int = THREADS, more: str = "") -> Load:
+    """Ask `body` on so many connections for so long. What `more` says, in Lua, may change the body from call to call.
 
     Raises `WrkMissingError`, and `PeerSpokeWronglyError` when an answer was no success of HTTP or a connection broke.
     """
@@ -48,9 +52,9 @@ def load(node: Node, body: bytes, *, connections: int, seconds: int) -> Load:
     if program is None:
         raise WrkMissingError
     with tempfile.NamedTemporaryFile("w", suffix=".lua", prefix="benchmark-wrk-") as script:
-        script.write(SCRIPT % body.decode())
+        script.write(SCRIPT % body.decode() + more)
         script.flush()
-        command = [program, f"-t{THREADS}", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(Path(script.name)), node.url]
+        command = [program, f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(Path(script.name)), node.url]
         printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=RUN_LIMIT_S + seconds).stdout
     if "Non-2xx" in printed or "Socket errors" in printed:
         raise PeerSpokeWronglyError(f"{node.name} did not answer all of wrk's requests:\n{printed}")
@@ -58,6 +62,7 @@ def load(node: Node, body: bytes, *, connections: int, seconds: int) -> Load:
         per_second=float(found(r"^Requests/sec: +([\d.]+)", printed)),
         latency_ms_p50=milliseconds(found(r"^ +50% +(\S+)", printed)),
         latency_ms_p99=milliseconds(found(r"^ +99% +(\S+)", printed)),
+        latency_ms_p95=milliseconds(found(r"^95th percentile (\S+)", printed)),
     )
 
 
