@@ -47,6 +47,16 @@ KV_COMMANDS: Final = (
 )
 """Likewise."""
 
+MINER_COMMANDS: Final = (
+    ("status", "zerog.cli.miner:status", "Show what the miner does and did."),
+    ("rewards", "zerog.cli.miner:rewards", "Show what it earned, and what can be withdrawn."),
+    ("withdraw", "zerog.cli.miner:withdraw", "Have that paid out to its account."),
+    ("forecast", "zerog.cli.miner:forecast", "Show what it may earn."),
+    ("start", "zerog.cli.miner:start", "Let it mine again."),
+    ("stop", "zerog.cli.miner:stop", "Let it pause."),
+)
+"""Likewise."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Perform a command line. Returns the exit code; nothing that is expected shows a traceback."""
@@ -88,6 +98,10 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     for name, function, text in KV_COMMANDS:
         kv.command(function, name=name, help=text)
     app.command(kv)
+    miner = cyclopts.App(name="miner", help="The miner of a storage node, which is paid for what the node keeps.")
+    for name, function, text in MINER_COMMANDS:
+        miner.command(function, name=name, help=text)
+    app.command(miner)
     return app
 
 

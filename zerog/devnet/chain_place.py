@@ -45,11 +45,11 @@ class ChainPlace:
     network: NetworkParams | None = None
     """Which of our own networks it is; `None` for any other chain."""
 
-    def role_account(self, role: RoleName) -> Account | None:
+    def role_account(self, role: RoleName, index: int = 0) -> Account | None:
         """Who pays for what a role does; nobody on a chain that is not of our own."""
         if self.network is None or self.network.genesis is None:
             return None
-        return role_account(self.network.genesis.mnemonic, role)
+        return role_account(self.network.genesis.mnemonic, role, index)
 
 
 async def find_chain(state_folder: Path, url: str | None, *, timeout_s: float = CHAIN_S_MAX) -> ChainPlace:

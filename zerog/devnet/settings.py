@@ -52,6 +52,8 @@ class DevnetSettings:
     """Shards of storage, each on a node of its own: a power of two. By default one, or as many as the network has."""
     replicas: int | None = None
     """Nodes that hold each shard."""
+    mine: bool = False
+    """Let the first storage node mine what it holds; its account is funded on a network of our own."""
     one_process: bool = False
     """Run all roles in one process, for tests and small machines."""
     ephemeral: bool = False

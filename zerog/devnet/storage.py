@@ -29,6 +29,9 @@ from zerog.storage.protocol.shards import Shard
 
 __all__ = ["StorageService"]
 
+MINER_ACCOUNT: Final = 1
+"""Which of the accounts of storage mines; the first one proves that storage is ready."""
+
 log = structlog.get_logger(__name__)
 
 KV_FOLDER: Final = "kv"
@@ -168,8 +171,10 @@ class StorageService:
 
     async def _start_nodes(self, of_nodes: Sequence[StorageNodeSettings], kv: KeyValueNode, parts: TaskGroup) -> None:
         """All at once. Raises what any of them raises."""
+        miner = None if self._chain is None else self._chain.role_account("storage", MINER_ACCOUNT)
         self._nodes = [
-            StorageNode(settings, name=_folder_name(index), on_shutdown=self._shutdown.set) for index, settings in enumerate(of_nodes)
+            StorageNode(settings, name=_folder_name(index), miner=miner, on_shutdown=self._shutdown.set)
+            for index, settings in enumerate(of_nodes)
         ]
         async with anyio.create_task_group() as starts:
             for node in self._nodes:
@@ -183,6 +188,8 @@ class StorageService:
         flags += ["--rpc-port", str(place.rpc), "--admin-port", str(place.admin), "--grpc-port", str(place.grpc)]
         flags += ["--shard", str(Shard(self._settings.shards, index % self._settings.shards))]
         flags += ["--data-dir", str(self._state_folder / "storage" / _folder_name(index))]
+        if self._settings.mine and not index:  # One account cannot send for several nodes at once.
+            flags.append("--mine")
         for other in self._places:
             if other is not place:
                 flags += ["--peers", self._local_url(other.rpc)]

@@ -50,6 +50,8 @@ class StorageServiceSettings:
     """Into how many parts the files are cut: a power of two."""
     replicas: int = 1
     """Nodes that hold each part."""
+    mine: bool = False
+    """Let the first node mine what it holds."""
     chain_url: str | None = None
     """JSON-RPC of a node of the chain; by default the one that runs in this folder."""
 

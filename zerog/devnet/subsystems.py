@@ -79,6 +79,8 @@ def _storage_ports(settings: DevnetSettings) -> Ports:
 
 def _storage_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
     flags = ["--host", settings.host, "--shards", str(settings.nodes or 1), "--replicas", str(settings.replicas or 1)]
+    if settings.mine:
+        flags.append("--mine")
     for use in ("indexer", "kv", *PORTS_PER_NODE):
         flags += [f"--{use}-port", str(ports[use])]
     for node in range(1, settings.storage_node_count):

@@ -70,9 +70,14 @@ class _Chain(msgspec.Struct):
     http: str
 
 
+class _StorageNode(msgspec.Struct):
+    admin: str
+
+
 class _Storage(msgspec.Struct):
     indexer: str
     kv: str | None = None
+    nodes: list[_StorageNode] = []
 
 
 class _Account(msgspec.Struct):
@@ -101,6 +106,8 @@ class Place:
     """Of its key-value node, likewise."""
     flow: Address | None = None
     """The contract that files are submitted to, likewise."""
+    admin_url: str | None = None
+    """Of the first storage node's `admin_*` methods, and `miner_*` if it mines; likewise."""
 
 
 def resolve(network: str, folder: Path | None = None) -> Place:
@@ -136,6 +143,7 @@ def _local(folder: Path) -> Place:
             indexer_url=None if storage is None else storage.indexer,
             kv_url=None if storage is None else storage.kv,
             flow=endpoints.contracts.get("Flow"),
+            admin_url=storage.nodes[0].admin if storage is not None and storage.nodes else None,
         )
     raise NoNetworkError(folder)
 
