@@ -97,7 +97,8 @@ class State:
             case Compact():
                 return self
             case Shed(shard):
-                return replace(self, held=frozenset(kept_in(shard, self.held, [file.root for file in files], self.entries)))
+                alive = [entry for entry in self.entries if not entry.pruned]
+                return replace(self, held=frozenset(kept_in(shard, self.held, [file.root for file in files], alive)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ STORAGE_COMMANDS: Final = (
     ("stat", "zerog.cli.storage:stat", "Show what the nodes know of a file."),
     ("ls", "zerog.cli.storage:ls", "List the files of the network, or what is in a stored directory."),
     ("scrub", "zerog.cli.storage_scrub:scrub", "Check every byte that the nodes store; what is damaged is fetched from peers."),
+    ("expiring", "zerog.cli.storage:expiring", "List the files of the network with the ends of their lives."),
     ("run", "zerog.cli.storage_node:run", "Run a storage node in the foreground."),
     ("indexer", "zerog.cli.storage_indexer:run", "Run an indexer with its router and gateway in the foreground."),
     ("serve", "zerog.cli.storage_service:run", "Run the nodes of this folder's network and their indexer, as 'zerog up' does."),

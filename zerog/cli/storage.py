@@ -1,6 +1,7 @@
-"""`zerog storage put`, `get`, `stat` and `ls`: files of a network."""
+"""`zerog storage put`, `get`, `stat`, `ls` and `expiring`: files of a network."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,9 +13,9 @@ from zerog.cli.storage_options import Encrypting, Reading, StorageArgumentError,
 from zerog.primitives import Hash32
 from zerog.storage.client import DirectoryUpload, RemoteFile, StorageClient, Upload
 from zerog.storage.protocol.manifest import MANIFEST_HEAD_BYTES, DirectoryEntry, Entry, FileEntry, LinkEntry, is_manifest
-from zerog.storage.wire.files import FileInfo
+from zerog.storage.wire.files import FileExpiry, FileInfo
 
-__all__ = ["get", "ls", "put", "stat"]
+__all__ = ["expiring", "get", "ls", "put", "stat"]
 
 Flag = cyclopts.Parameter(negative="")
 PAGE: Final = 100
@@ -142,6 +143,7 @@ def stat(
                 "segments": facts.segments,
                 "start_sector": facts.start_sector,
                 "finalized": facts.finalized,
+                "expiry": None if facts.expiry is None else _expiry_facts(facts.expiry),
                 "nodes": nodes,
             }
         )
@@ -151,6 +153,8 @@ def stat(
     print(f"size        {facts.size_bytes:,} bytes in {facts.segments} segments")
     print(f"flow        from sector {facts.start_sector}")
     print(f"state       {'complete' if facts.finalized else 'incomplete'}")
+    if facts.expiry is not None:
+        print(f"expires     {_end_of(facts.expiry)}")
     for node in facts.nodes:
         held = "all" if node.held is None and node.finalized else "?" if node.held is None else str(node.held)
         print(f"node        {node.url}  shard {node.shard}  {held} of {node.required} segments")
@@ -193,6 +197,58 @@ def ls(
         print(f"{info.tx.seq:>8}  {info.tx.data_merkle_root}  {info.tx.size:>15,}  {state}")
     if page.next is not None:
         say(f"more with --cursor {page.next}")
+
+
+def expiring(
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE,
+    place: Annotated[StoragePlace, cyclopts.Parameter(name="*")] = StoragePlace(),  # noqa: B008 - it is frozen.
+    json: AsJson = False,
+    directory: WorkingFolder = Path(),
+) -> None:
+    """List the files of the network with the ends of their lives, the first to end first, but for those that were extended.
+
+    Parameters
+    ----------
+    cursor
+        Where the page begins: what the page before said.
+    limit
+        How many files a page has at most.
+    """
+    with place.connect(directory) as storage:
+        page = storage.expiring(int(cursor) if cursor is not None and cursor.isdecimal() else cursor, count=limit)
+    if json:
+        print_json({"files": [_expiry_facts(expiry) for expiry in page.files], "next": page.next})
+        return
+    for expiry in page.files:
+        print(f"{expiry.tx_seq:>8}  {expiry.root}  {expiry.size:>15,}  {_end_of(expiry)}")
+    if page.next is not None:
+        say(f"more with --cursor {page.next}")
+
+
+def _end_of(expiry: FileExpiry) -> str:
+    """The end of a life, for people."""
+    extended = f", extended {expiry.extensions} times" if expiry.extensions else ""
+    if expiry.expiry is None:
+        return f"not before the flow has filled pricing chunk {expiry.pricing_chunk}{extended}"
+    try:
+        end = datetime.fromtimestamp(expiry.expiry, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        end = f"{expiry.expiry} s after 1970"
+    return f"{end}{extended}"
+
+
+def _expiry_facts(expiry: FileExpiry) -> dict[str, object]:
+    return {
+        "tx_seq": expiry.tx_seq,
+        "root": str(expiry.root),
+        "size": expiry.size,
+        "pricing_chunk": expiry.pricing_chunk,
+        "extensions": expiry.extensions,
+        "expiry": expiry.expiry,
+        "pruned": expiry.pruned,
+    }
 
 
 def _list_directory(storage: StorageClient, name: Hash32 | int | tuple[Hash32, ...], path: str, *, as_json: bool) -> None:

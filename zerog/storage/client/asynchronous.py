@@ -20,7 +20,7 @@ from zerog.storage.client.source import Content
 from zerog.storage.client.uploading import UploadOptions
 from zerog.storage.protocol.encryption import FileKeys
 from zerog.storage.protocol.manifest import DirectoryEntry
-from zerog.storage.wire.files import FilePage
+from zerog.storage.wire.files import ExpiryPage, FilePage
 
 __all__ = ["AsyncStorageClient"]
 
@@ -151,6 +151,10 @@ class AsyncStorageClient:
     async def stat(self, name: Hash32 | int) -> FileFacts:
         """See `StorageClient.stat`."""
         return await to_thread.run_sync(self.blocking.stat, name)
+
+    async def expiring(self, cursor: int | str | None = None, *, count: int = 100) -> ExpiryPage:
+        """See `StorageClient.expiring`."""
+        return await to_thread.run_sync(partial(self.blocking.expiring, cursor, count=count))
 
     async def files(self, cursor: int | str | None = None, *, count: int = 100) -> FilePage:
         """See `StorageClient.files`."""

@@ -8,7 +8,7 @@ import msgspec
 
 from zerog.primitives import Hash32, decode_hook, is_nested_deeper
 from zerog.storage.client.errors import PeerAnswerError, PeerRefusedError
-from zerog.storage.wire.files import Availability, FileInfo, FilePage
+from zerog.storage.wire.files import Availability, ExpiryPage, FileExpiry, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus, ShardConfig, ShardedNode, ShardedNodes
 from zerog.storage.wire.segments import SegmentWithProof
 
@@ -60,6 +60,8 @@ _ANSWERS: Final = msgspec.json.Decoder(list[_Answer])
 _ANYTHING: Final = _decoder(Any)
 _AVAILABILITY: Final = _decoder(Availability | None)
 _BYTES: Final = _decoder(bytes | None)
+_EXPIRIES: Final = _decoder(ExpiryPage)
+_EXPIRY: Final = _decoder(FileExpiry | None)
 _FILE: Final = _decoder(FileInfo | None)
 _FILES: Final = _decoder(FilePage)
 _FLAG: Final = _decoder(bool | None)
@@ -154,6 +156,14 @@ def availability(name: Name) -> Call[Availability | None]:
 
 def list_files(cursor: int | str | None, count: int) -> Call[FilePage]:
     return Call("zgs_listFiles", (cursor, count), _FILES)
+
+
+def expiry(name: Name) -> Call[FileExpiry | None]:
+    return Call("zgs_getExpiry", (name,), _EXPIRY)
+
+
+def list_expiry(cursor: int | str | None, count: int) -> Call[ExpiryPage]:
+    return Call("zgs_listExpiry", (cursor, count), _EXPIRIES)
 
 
 def upload_segments(segments: Sequence[SegmentWithProof], tx_seq: int | None) -> Call[object]:

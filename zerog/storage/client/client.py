@@ -35,7 +35,7 @@ from zerog.storage.protocol.manifest import (
 )
 from zerog.storage.protocol.padding import segments_of
 from zerog.storage.protocol.shards import segments_of_shard
-from zerog.storage.wire.files import FilePage
+from zerog.storage.wire.files import ExpiryPage, FileExpiry, FilePage
 
 __all__ = ["FileName", "StorageClient"]
 
@@ -251,7 +251,18 @@ class StorageClient:
             start_sector=found.holders[0].start_sector,
             finalized=all(node.finalized for node in nodes),
             nodes=nodes,
+            expiry=_expiry_of(found.holders, found.tx_seq),
         )
+
+    def expiring(self, cursor: int | str | None = None, *, count: int = 100) -> ExpiryPage:
+        """A page of the files that live, with their ends, as one node knows them. Official nodes do not tell."""
+        refusal: PeerError | None = None
+        for node in self._nodes.known():
+            try:
+                return node.client.list_expiry(cursor, count=count)
+            except PeerError as error:
+                refusal = error
+        raise refusal or NoNodesError(1)
 
     def files(self, cursor: int | str | None = None, *, count: int = 100) -> FilePage:
         """A page of the files of the network, in the order of their submissions, as one node knows them. Official nodes do not tell."""
@@ -277,6 +288,18 @@ def _upload_of(pieces: Sequence[Piece]) -> Upload:
         fee_wei=Wei(sum(piece.fee_wei for piece in pieces)),
         sent_bytes=sum(piece.sent_bytes for piece in pieces),
     )
+
+
+def _expiry_of(holders: Sequence[Holder], tx_seq: int) -> FileExpiry | None:
+    """What the first node says that says anything."""
+    for holder in holders:
+        try:
+            expiry = holder.node.client.expiry(tx_seq)
+        except PeerError:
+            continue  # An official node, or one that does not reach the chain.
+        if expiry is not None:
+            return expiry
+    return None
 
 
 def _facts_of(holder: Holder, copy: Copy) -> NodeFacts:

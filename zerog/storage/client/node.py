@@ -18,7 +18,7 @@ from zerog.storage.protocol.merkle import MerkleProof, verify_segment
 from zerog.storage.protocol.padding import segments_of, uploaded_bytes_of_segment
 from zerog.storage.protocol.shards import Shard, ShardInvalidError
 from zerog.storage.protocol.units import SEGMENT_BYTES
-from zerog.storage.wire.files import Availability, FileInfo, FilePage
+from zerog.storage.wire.files import Availability, ExpiryPage, FileExpiry, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus
 from zerog.storage.wire.segments import BulkOutcome, BulkSegment, BulkUpload, FileProof, SegmentWithProof
 
@@ -125,6 +125,14 @@ class NodeClient:
     def list_files(self, cursor: int | str | None = None, *, count: int = 100) -> FilePage:
         """A page of the node's files. An official node refuses."""
         return self._run(calls.list_files(cursor, count))
+
+    def expiry(self, name: Hash32 | int) -> FileExpiry | None:
+        """Until when the network must keep a file; `None` if the node does not know it. An official node refuses."""
+        return self._run(calls.expiry(name))
+
+    def list_expiry(self, cursor: int | str | None = None, *, count: int = 100) -> ExpiryPage:
+        """A page of the files that live, with their ends. An official node refuses."""
+        return self._run(calls.list_expiry(cursor, count))
 
     def speaks_binary(self) -> bool:
         """Whether the node is one of ours, with binary routes and `zgs_getAvailability`; asked once."""

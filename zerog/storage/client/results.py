@@ -6,6 +6,7 @@ from pathlib import Path
 from zerog.primitives import Hash32, Wei
 from zerog.storage.protocol.manifest import DirectoryEntry
 from zerog.storage.protocol.shards import Shard
+from zerog.storage.wire.files import FileExpiry
 
 __all__ = ["DirectoryUpload", "Download", "FileFacts", "NodeFacts", "StoredFragment", "Upload"]
 
@@ -103,3 +104,5 @@ class FileFacts:
     finalized: bool
     """Whether every node that knows it has what it must hold."""
     nodes: tuple[NodeFacts, ...]
+    expiry: FileExpiry | None = None
+    """Until when the network must keep it; `None` where no node tells."""

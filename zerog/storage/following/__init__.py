@@ -5,7 +5,7 @@ from zerog.storage.following.errors import ChainNotFollowedError, FlowUnknownErr
 from zerog.storage.following.flow_log import LogGapError, LogPage, next_page, read_logs
 from zerog.storage.following.follower import FollowCounters, Follower, FollowOptions, Sink
 from zerog.storage.following.identity import Identity, identify
-from zerog.storage.following.records import BlockMark, LoggedSubmission
+from zerog.storage.following.records import BlockMark, LoggedExtension, LoggedSubmission
 
 __all__ = [
     "BlockMark",
@@ -20,6 +20,7 @@ __all__ = [
     "Identity",
     "LogGapError",
     "LogPage",
+    "LoggedExtension",
     "LoggedSubmission",
     "Sink",
     "identify",

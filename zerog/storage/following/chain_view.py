@@ -45,10 +45,11 @@ class ChainView:
     All calls raise `NodeUnreachableError`, `AnswerError`, `RpcError`, or `TimeoutError` when the answer takes too long.
     """
 
-    def __init__(self, client: AsyncChainClient, flow: Address, *, interval_s: float) -> None:
+    def __init__(self, client: AsyncChainClient, flow: Address, *, interval_s: float, topics: tuple[Hash32, ...] = (Submit.TOPIC,)) -> None:
+        """`topics` are the events of the flow that are read."""
         self._client: Final = client
         self._interval_s: Final = interval_s
-        self._criteria: Final = LogCriteria((flow,), ((Submit.TOPIC,),))
+        self._criteria: Final = LogCriteria((flow,), (topics,))
         self._can_wait = True
         self.flow: Final = flow
         self.url: Final = client.url

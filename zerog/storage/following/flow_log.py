@@ -1,16 +1,20 @@
-"""Reads submissions out of the log of the flow's contract. No socket and no clock: logs in, submissions out."""
+"""Reads submissions and extensions out of the log of the flow's contract. No socket and no clock: logs in, submissions out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from zerog.chain.wire.answers import LogAnswer
-from zerog.contracts.storage import Submit
+from zerog.contracts.storage import Extend, Submit
 from zerog.primitives import DecodeError
-from zerog.storage.following.records import LoggedSubmission
+from zerog.storage.following.records import LoggedExtension, LoggedSubmission
 from zerog.storage.protocol.errors import StorageError
 from zerog.storage.protocol.submission import check_submission
 
 __all__ = ["LogGapError", "LogPage", "next_page", "read_logs"]
+
+NUMBERS_END: Final = 1 << 63
+"""What is counted in a contract of ours is below; anything else was written by another one."""
 
 
 @dataclass(eq=False)
@@ -34,6 +38,7 @@ class LogPage:
 
     submissions: tuple[LoggedSubmission, ...]
     ignored: int
+    extensions: tuple[LoggedExtension, ...] = ()
 
 
 def next_page(read: int | None, head: int, *, first_block: int, confirmations: int, blocks_max: int) -> tuple[int, int] | None:
@@ -50,8 +55,13 @@ def read_logs(logs: Sequence[LogAnswer], next_seq: int) -> LogPage:
     Raises `LogGapError` where one is missing.
     """
     submissions: list[LoggedSubmission] = []
+    extensions: list[LoggedExtension] = []
     ignored = 0
     for log in sorted(logs, key=lambda log: (log.block_number, log.log_index)):
+        extension = _read_extension(log)
+        if extension is not None:
+            extensions.append(extension)
+            continue
         submission = _read(log)
         if submission is None or submission.seq < next_seq:
             ignored += 1
@@ -60,7 +70,18 @@ def read_logs(logs: Sequence[LogAnswer], next_seq: int) -> LogPage:
             raise LogGapError(next_seq, submission.seq)
         submissions.append(submission)
         next_seq += 1
-    return LogPage(tuple(submissions), ignored)
+    return LogPage(tuple(submissions), ignored, tuple(extensions))
+
+
+def _read_extension(log: LogAnswer) -> LoggedExtension | None:
+    if not log.topics or log.topics[0] != Extend.TOPIC:
+        return None
+    try:
+        event = Extend.decode(log.topics, log.data)
+    except DecodeError:
+        return None
+    fits = event.tx_seq < NUMBERS_END and event.extensions < NUMBERS_END
+    return LoggedExtension(seq=event.tx_seq, extensions=event.extensions, block_number=log.block_number) if fits else None
 
 
 def _read(log: LogAnswer) -> LoggedSubmission | None:

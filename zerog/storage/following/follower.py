@@ -1,6 +1,6 @@
 """The loop that follows the log of the flow's contract to the tip of the chain, and back where the chain goes back."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -13,7 +13,7 @@ from zerog.runtime.clock import Clock
 from zerog.storage.following.chain_view import BlockReference, ChainView
 from zerog.storage.following.errors import ChainNotFollowedError
 from zerog.storage.following.flow_log import LogGapError, next_page, read_logs
-from zerog.storage.following.records import BlockMark, LoggedSubmission
+from zerog.storage.following.records import BlockMark, LoggedExtension, LoggedSubmission
 
 __all__ = ["FollowCounters", "FollowOptions", "Follower", "Sink"]
 
@@ -93,8 +93,14 @@ class Follower:
         counters: FollowCounters,
         *,
         retry_on: tuple[type[Exception], ...] = (),
+        extended: Callable[[Sequence[LoggedExtension]], Awaitable[None]] | None = None,
     ) -> None:
-        """Of what the sink raises, `retry_on` is tried again, like a failure of the chain; all else ends `run`."""
+        """Of what the sink raises, `retry_on` is tried again, like a failure of the chain; all else ends `run`.
+
+        `extended` keeps the extensions of a page before its mark is kept, so it may be given the same ones again; what it kept of blocks
+        after a mark goes in the sink's `unwind`.
+        """
+        self._extended: Final = extended
         self._chain: Final = chain
         self._sink: Final = sink
         self._options: Final = options
@@ -255,6 +261,8 @@ class Follower:
         self._counters.logs_ignored += page.ignored
         if page.ignored:
             log.warning("logs_ignored", first=first, last=last, count=page.ignored)
+        if page.extensions and self._extended is not None:
+            await self._extended(page.extensions)
         await self._take(BlockMark(last, end.hash), page.submissions, blocks=last - first + 1)
 
     async def _take(self, mark: BlockMark, submissions: Sequence[LoggedSubmission], *, blocks: int) -> None:

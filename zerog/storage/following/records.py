@@ -1,11 +1,11 @@
-"""What is read from the log of the flow: blocks, and the submissions in them."""
+"""What is read from the log of the flow: blocks, the submissions in them, and extensions of their lives."""
 
 from dataclasses import dataclass
 
 from zerog.primitives import Address, Hash32
 from zerog.storage.protocol.submission import Submission
 
-__all__ = ["BlockMark", "LoggedSubmission"]
+__all__ = ["BlockMark", "LoggedExtension", "LoggedSubmission"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +29,13 @@ class LoggedSubmission:
     transaction_hash: Hash32
     block_number: int
     block_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedExtension:
+    """One more release period for a submission, as the log of the chain has it."""
+
+    seq: int
+    extensions: int
+    """How often it was extended, this time included."""
+    block_number: int

@@ -23,6 +23,12 @@ class Counters(FollowCounters):
     segments_read: int = 0
     segments_fetched: int = 0
     """Segments that peers gave."""
+    files_expired: int = 0
+    """Files that were marked as pruned."""
+    files_revived: int = 0
+    """Files whose mark was taken back, because the chain took back time."""
+    files_dropped: int = 0
+    """Files whose data was dropped after their time."""
     shard_changes: int = 0
     """How often the shard was split."""
     segments_shed: int = 0

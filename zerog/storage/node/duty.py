@@ -62,7 +62,7 @@ class Duty:
     def _what_it_depends_on(self) -> object:
         statistics, store = self._files.store.statistics(), self._files.store
         segments = statistics["segments"], statistics["corrupt_segments"], statistics["repaired_segments"]
-        return store.next_seq, store.mark(), segments, statistics["pruned_submissions"], self._files.shard
+        return store.next_seq, store.mark(), segments, store.lives.counts(), self._files.shard
 
     async def _count(self) -> None:
         seq, count = 0, DutyCount()

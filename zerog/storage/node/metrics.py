@@ -72,6 +72,14 @@ def _peer_figures(keeper: Keeper) -> Iterator[Figure]:
 
 def _upkeep_figures(keeper: Keeper) -> Iterator[Figure]:
     counters, upkeep = keeper.counters, keeper.upkeep
+    pruned, doomed = keeper.store.lives.counts()
+    yield "zerog_storage_files_pruned", "gauge", "Submissions whose time is over.", pruned
+    yield "zerog_storage_files_in_grace", "gauge", "Of these, those whose data is still there.", doomed
+    yield "zerog_storage_files_expired_total", "counter", "Submissions marked as pruned.", counters.files_expired
+    yield "zerog_storage_files_revived_total", "counter", "Marks taken back because the chain took back time.", counters.files_revived
+    yield "zerog_storage_files_dropped_total", "counter", "Submissions whose data was dropped after their time.", counters.files_dropped
+    next_end_s = upkeep.pruning.next_end_s
+    yield "zerog_storage_next_expiry_seconds", "gauge", "When the next files expire, since 1970; 0 if not known.", next_end_s or 0
     yield "zerog_storage_shards", "gauge", "Into how many the flow is cut, of which the node holds one.", keeper.shard.count
     yield "zerog_storage_shard_changes_total", "counter", "Times that the shard was split.", counters.shard_changes
     yield "zerog_storage_segments_shed_total", "counter", "Segments dropped because the shard was split.", counters.segments_shed

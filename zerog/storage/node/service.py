@@ -15,6 +15,7 @@ from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.contracts.storage import Extend, Submit
 from zerog.primitives import Account
 from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.gate import Gate
@@ -38,8 +39,10 @@ from zerog.storage.node.live_shard import LiveShard
 from zerog.storage.node.metrics import render_metrics
 from zerog.storage.node.mining import MinedNode, Miner, miner_account, miner_settings, mining_contract
 from zerog.storage.node.peers import Peers
+from zerog.storage.node.pruning import Pruning, PruningOptions
 from zerog.storage.node.reads import Reads
 from zerog.storage.node.repair import Repair
+from zerog.storage.node.reward_view import RewardView
 from zerog.storage.node.rpc import ADMIN_NAMESPACES, MINER_NAMESPACE, NAMESPACES
 from zerog.storage.node.scrubbing import Scrubbing
 from zerog.storage.node.settings import StorageNodeSettings
@@ -140,8 +143,8 @@ class StorageNode:
                     if self._keeper is not None:
                         _note_progress(self._keeper)
                     self._keeper, self._dispatchers, self.application = None, (), None
-                    self.url, self.admin_url, self.grpc_address = None, None, None
                     await to_thread.run_sync(store.close)
+                    self.url, self.admin_url, self.grpc_address = None, None, None
 
     def _miner_account(self) -> Account | None:
         """Who mines; nobody if nobody asked for it. Raises `StorageSettingsError` where the account is not known."""
@@ -171,11 +174,12 @@ class StorageNode:
             await uploads.announced(submissions)
             peers.announced(submissions)
 
-        view = ChainView(client, identity.flow, interval_s=settings.sync_interval_s)
+        view = ChainView(client, identity.flow, interval_s=settings.sync_interval_s, topics=(Submit.TOPIC, Extend.TOPIC))
         follower = FlowFollower(view, files, settings, clock, counters, announce)
         reads = Reads(store, counters)
         flow_reads = FlowReads(store, reads, follower)
         node = MinedNode(files=files, reads=flow_reads, follower=follower, counters=counters)
+        rewards = RewardView(client, identity.flow, identity.chain_id, chunk_sectors=settings.pricing_chunk_sectors)
         return Keeper(
             settings=settings,
             chain_id=identity.chain_id,
@@ -187,7 +191,7 @@ class StorageNode:
             flow_reads=flow_reads,
             follower=follower,
             peers=peers,
-            upkeep=self._upkeep(files, shard, peers, counters),
+            upkeep=self._upkeep(files, shard, peers, counters, rewards),
             counters=counters,
             miner=None if miner is None else self._make_miner(miner, node, client, identity),
             stop=stop,
@@ -199,8 +203,15 @@ class StorageNode:
         settings = miner_settings(self.settings, identity, account, folder)
         return Miner(settings, mining_contract(settings, client, identity), node, self._gate)
 
-    def _upkeep(self, files: Files, shard: LiveShard, peers: Peers, counters: Counters) -> Upkeep:
+    def _upkeep(self, files: Files, shard: LiveShard, peers: Peers, counters: Counters, rewards: RewardView) -> Upkeep:
         settings, clock = self.settings, self.clock
+        options = PruningOptions(
+            is_on=not settings.keep_expired,
+            grace_s=settings.prune_grace_s,
+            skew_s_max=settings.clock_skew_s,
+            interval_s=settings.upkeep_interval_s,
+        )
+        pruning = Pruning(files, self._gate, clock, counters, rewards, options, peers.order)
         growth = Growth(
             files,
             self._gate,
@@ -222,7 +233,7 @@ class StorageNode:
         scrubbing = Scrubbing(files.store, clock, counters, mib_s=settings.scrub_mib_s, interval_s=settings.scrub_interval_s)
         repair = Repair(files, peers, clock, counters, orphans_kept_s=settings.orphans_kept_s)
         duty = Duty(files, clock, settings.upkeep_interval_s)
-        return Upkeep(growth=growth, compacting=compacting, scrubbing=scrubbing, repair=repair, duty=duty)
+        return Upkeep(pruning=pruning, growth=growth, compacting=compacting, scrubbing=scrubbing, repair=repair, duty=duty)
 
     async def _start_surfaces(self, keeper: Keeper, parts: TaskGroup) -> None:
         """Every port of the node, the one that everybody asks last."""

@@ -65,6 +65,14 @@ class StorageNodeSettings:
     """Longest that one answer of a peer may take, whatever its size."""
     disk_bytes_max: int | None = None
     """Most bytes of data on the disk; without it, as many as there are."""
+    keep_expired: bool = False
+    """Keep also files whose time is over."""
+    prune_grace_s: float = 600.0
+    """How long the data of a file whose time is over is kept, in case that the chain takes time back."""
+    clock_skew_s: float | None = None
+    """Most seconds between the chain's time and this machine's for files to expire; by default 3,600, and any on networks of our own."""
+    pricing_chunk_sectors: int | None = None
+    """Sectors of a pricing chunk, whose files expire together; by default what the flow's contract says, or 2^25."""
     shard_bytes_max: int | None = None
     """Room for segments, proofs included: when nine tenths are taken, the shard splits and one half is forgotten; without it, never."""
     upkeep_interval_s: float = 10.0
@@ -127,6 +135,10 @@ class StorageNodeSettings:
             raise StorageSettingsError(f"the disk needs room for one segment of {SEGMENT_BYTES} bytes")
         if self.cache_bytes_max < SEGMENT_BYTES:
             raise StorageSettingsError(f"the cache needs room for one segment of {SEGMENT_BYTES} bytes")
+        if not 0 <= self.prune_grace_s < 1e9 or (self.clock_skew_s is not None and not self.clock_skew_s >= 0):
+            raise StorageSettingsError("prune_grace_s and clock_skew_s are not negative")
+        if self.pricing_chunk_sectors is not None and self.pricing_chunk_sectors < 1:
+            raise StorageSettingsError("a pricing chunk has at least one sector")
         if self.shard_bytes_max is not None and self.shard_bytes_max < SEGMENT_BYTES:
             raise StorageSettingsError(f"a shard needs room for one segment of {SEGMENT_BYTES} bytes")
         if not 0 < self.dead_share <= 1:

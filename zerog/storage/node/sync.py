@@ -9,7 +9,7 @@ import structlog
 
 from zerog._kernel import FlowRefusedError
 from zerog.runtime.clock import Clock
-from zerog.storage.following import BlockMark, ChainView, Follower, FollowOptions, LoggedSubmission
+from zerog.storage.following import BlockMark, ChainView, Follower, FollowOptions, LoggedExtension, LoggedSubmission
 from zerog.storage.node.counters import Counters
 from zerog.storage.node.errors import FlowMismatchError
 from zerog.storage.node.files import Files
@@ -49,7 +49,7 @@ class FlowFollower:
         self.knows_all = checkpoint is None
         """Whether the tree was grown from its beginning, so that every sector can be proved."""
         options = FollowOptions(first_block=settings.first_block, confirmations=settings.confirmations, page_blocks=settings.page_blocks)
-        self._follower: Final = Follower(chain, self, options, clock, counters, retry_on=(StoreFailedError,))
+        self._follower: Final = Follower(chain, self, options, clock, counters, retry_on=(StoreFailedError,), extended=self.extended)
         self.limit: Final = self._follower.limit
         self.wait_until_read: Final = self._follower.wait_until_read
 
@@ -87,6 +87,10 @@ class FlowFollower:
         """Write down how far the log was read, at the latest before the store is closed."""
         if self.read is not None and not self._follower.is_kept:
             self._store.record(self.read, (), self.tree.checkpoint())
+
+    async def is_on_chain(self, mark: BlockMark) -> bool:
+        """Whether the chain still has a block."""
+        return await self._follower.is_on_chain(mark)
 
     async def rebuild_tree(self) -> None:
         """Read all submissions into the tree again, so that also those before its checkpoint can be proved."""
@@ -135,6 +139,11 @@ class FlowFollower:
         """Tell of submissions, and compare the tree. Raises `FlowMismatchError`."""
         await self._announce([_stored(submission) for submission in submissions])
         await self._check_root(submissions[-1].seq, mark)
+
+    async def extended(self, extensions: Sequence[LoggedExtension]) -> None:
+        """Keep them, durably. Raises `StoreFailedError`."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        self._store.lives.extend(extensions)
 
     async def keep_mark(self, mark: BlockMark) -> None:
         """The tree has not grown. Raises `StoreFailedError`."""

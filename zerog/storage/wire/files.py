@@ -9,7 +9,7 @@ from zerog.primitives import Data, Hash32
 from zerog.storage.protocol.submission import Submission, SubmissionNode
 from zerog.storage.wire.nodes import ShardConfig
 
-__all__ = ["Availability", "FileInfo", "FilePage", "FileTransaction"]
+__all__ = ["Availability", "ExpiryPage", "FileExpiry", "FileInfo", "FilePage", "FileTransaction"]
 
 
 class FileTransaction(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -87,5 +87,29 @@ class FilePage(msgspec.Struct, frozen=True, kw_only=True):
     """Some of a node's files, in the order of their submissions."""
 
     files: list[FileInfo]
+    next: int | str | None
+    """Where the next page begins; `None` after the last."""
+
+
+class FileExpiry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Until when the network must keep a file; ours, the official nodes do not tell."""
+
+    tx_seq: int
+    root: Hash32
+    size: int
+    pricing_chunk: int
+    """Number of the pricing chunk in which it begins: what begins in one expires together, unless it was extended."""
+    extensions: int
+    """How often its life was extended."""
+    expiry: int | None
+    """In seconds since 1970; `None` while the pricing chunk is not full, since the time of its files has not begun."""
+    pruned: bool
+    """Whether its time is over, and the node gives it no more."""
+
+
+class ExpiryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of these, in the order of the submissions, which is that of their ends but for those that were extended."""
+
+    files: list[FileExpiry]
     next: int | str | None
     """Where the next page begins; `None` after the last."""

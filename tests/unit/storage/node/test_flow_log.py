@@ -6,10 +6,10 @@ from itertools import count
 import msgspec
 import pytest
 
-from tests.unit.storage.node.network import LOCAL, Chain, File, pattern
+from tests.unit.storage.node.network import ACCOUNTS, LOCAL, Chain, File, pattern
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import LogAnswer
-from zerog.contracts.storage import Submit
+from zerog.contracts.storage import FLOW, Extend, Submit
 from zerog.primitives import Data, Hash32
 from zerog.storage.following import LogGapError, next_page, read_logs
 from zerog.storage.protocol.flow import FlowTree
@@ -94,3 +94,17 @@ def test_what_is_no_submission_is_passed_by(logs: Sequence[LogAnswer]) -> None:
     ]
     page = read_logs([*bad, *logs], 0)
     assert ([entry.seq for entry in page.submissions], page.ignored) == ([0, 1, 2, 3], len(bad))
+
+
+def test_extensions_are_told_apart_from_submissions(chain: Chain, logs: Sequence[LogAnswer]) -> None:
+    """An extension counts as none of the logs that are ignored; one that cannot be read does."""
+    fee_wei = LOCAL.storage.price_per_sector_wei if LOCAL.storage is not None else 0
+    for _ in range(2):
+        sent = chain.client.send(ACCOUNTS[1], LOCAL.addresses["flow"], value_wei=fee_wei, data=FLOW.function("extend").encode(0))
+        assert chain.client.wait_for_receipt(sent).succeeded
+    extends = chain.client.logs(LogCriteria((LOCAL.addresses["flow"],), ((Extend.TOPIC,),)))
+    damaged = msgspec.structs.replace(extends[0], data=Data(b"short"))
+    page = read_logs([*extends, *logs, damaged], 0)
+    assert [(entry.seq, entry.extensions) for entry in page.extensions] == [(0, 1), (0, 2)]
+    assert [entry.block_number for entry in page.extensions] == [log.block_number for log in extends]
+    assert (len(page.submissions), page.ignored) == (len(logs), 1)

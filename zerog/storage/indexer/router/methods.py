@@ -174,6 +174,19 @@ async def list_files(router: Router, cursor: Number | None = None, limit: Number
     return router.finder.merged_page(pages)
 
 
+@zgs.method("getExpiry")
+async def get_expiry(router: Router, file: FileName) -> msgspec.Raw:
+    """Until when the network must keep a file."""
+    return await _ask_any(router, "zgs_getExpiry", (file.name,), None)
+
+
+@zgs.method("listExpiry")
+async def list_expiry(router: Router, cursor: Number | None = None, limit: Number | None = None) -> msgspec.Raw:
+    """The same of files that live, a page at a time, as one node knows it."""
+    params = (None if cursor is None else int(cursor), None if limit is None else int(limit))
+    return await _ask_any(router, "zgs_listExpiry", params, None)
+
+
 # Segments.
 
 

@@ -26,7 +26,7 @@ admin = Namespace("admin")
 @admin.method("findFile", dev=True)
 def find_file(keeper: Keeper, tx_seq: Number) -> None:
     """Look for a file at the peers."""
-    keeper.peers.order(_known(keeper, tx_seq).seq)
+    keeper.peers.order(_living(keeper, tx_seq).seq)
 
 
 @admin.method("shutdown", dev=True)
@@ -38,13 +38,13 @@ def shutdown(keeper: Keeper) -> None:
 @admin.method("startSyncFile", dev=True)
 def start_sync_file(keeper: Keeper, tx_seq: Number) -> None:
     """Fetch what is missing of a file."""
-    keeper.peers.order(_known(keeper, tx_seq).seq)
+    keeper.peers.order(_living(keeper, tx_seq).seq)
 
 
 @admin.method("startSyncChunks", dev=True)
 def start_sync_chunks(keeper: Keeper, tx_seq: Number, start: Number, end: Number) -> None:
     """Fetch what is missing of a file; all of it, since segments are the smallest unit that has a proof."""
-    submission = _known(keeper, tx_seq)
+    submission = _living(keeper, tx_seq)
     if not start < end <= sectors_of(submission.submission.size_bytes):
         raise InternalRefusalError("invalid chunk index")
     keeper.peers.order(submission.seq)
@@ -146,6 +146,14 @@ def _known(keeper: Keeper, seq: int) -> StoredSubmission:
     submission = keeper.files.by_seq(seq)
     if submission is None:
         raise InternalRefusalError("tx not found")
+    return submission
+
+
+def _living(keeper: Keeper, seq: int) -> StoredSubmission:
+    """Raises `InternalRefusalError` also where the time of the file is over."""
+    submission = _known(keeper, seq)
+    if submission.pruned:
+        raise InternalRefusalError("already pruned")
     return submission
 
 

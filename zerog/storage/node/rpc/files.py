@@ -5,7 +5,7 @@ from typing import Final
 from zerog.primitives import Data, Hash32
 from zerog.runtime.jsonrpc import Namespace
 from zerog.storage.node.keeper import Keeper
-from zerog.storage.node.store import StoredSubmission
+from zerog.storage.node.store import Held, StoredSubmission
 from zerog.storage.protocol.padding import segments_of
 from zerog.storage.wire.files import Availability, FileInfo, FilePage
 from zerog.storage.wire.nodes import NodeStatus, ShardConfig
@@ -73,7 +73,7 @@ def list_files(keeper: Keeper, cursor: Number | None = None, limit: Number | Non
 
 def _availability(keeper: Keeper, submission: StoredSubmission) -> Availability:
     segments = segments_of(submission.submission.size_bytes)
-    held = keeper.store.held(submission.root)
+    held = Held() if submission.pruned else keeper.store.held(submission.root)  # What is pruned is given no more, though it may lie there.
     return Availability(
         root=submission.root,
         tx_seq=submission.seq,

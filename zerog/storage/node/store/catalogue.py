@@ -84,7 +84,7 @@ ADDED_IN_2: Final = """
 CREATE INDEX segments_by_place ON segments (data_file, offset);
 CREATE INDEX submissions_alive ON submissions (start_sector) WHERE pruned = 0;
 CREATE INDEX submissions_pruned ON submissions (start_sector) WHERE pruned <> 0;
-CREATE INDEX submissions_doomed ON submissions (seq) WHERE pruned = 2;
+CREATE INDEX submissions_doomed ON submissions (pruned) WHERE pruned > 1;
 CREATE TABLE extensions (
     seq INTEGER NOT NULL,
     extensions INTEGER NOT NULL,
@@ -101,10 +101,9 @@ CREATE TABLE damaged_segments (
     place INTEGER NOT NULL,
     PRIMARY KEY (root, place)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO counters VALUES
-    ('repaired_segments', 0), ('moved_segments', 0), ('moved_bytes', 0), ('given_back_bytes', 0), ('pruned_submissions', 0);
+INSERT INTO counters VALUES ('repaired_segments', 0), ('moved_segments', 0), ('moved_bytes', 0), ('given_back_bytes', 0);
 """
-"""`pruned` is 0, 1, or 2 while the data is still kept for the case that the chain takes the time back that passed."""
+"""`pruned` is 0, or 1 once the data is dropped, or until then the time at which it is to be dropped, in seconds since 1970."""
 MIGRATIONS: Final = {1: ("DELETE FROM submissions", "DELETE FROM marks", ADDED_IN_2)}
 """By the version that is found, what leads to the next. Version 1 did not note extensions, so the chain's log is read again."""
 

@@ -66,6 +66,7 @@ class ChainLog:
             ).fetchone()
             last = -1 if found is None else found[0]
             connection.execute("DELETE FROM submissions WHERE block_number > ?", (last,))
+            connection.execute("DELETE FROM extensions WHERE block_number > ?", (last,))
             connection.execute("DELETE FROM marks WHERE number > ?", (last,))
         return None if found is None else found[1]
 

@@ -22,6 +22,7 @@ from zerog.storage.node.store.copying import copy_data_files
 from zerog.storage.node.store.data_files import DataFiles, sync_folder
 from zerog.storage.node.store.errors import StoreFailedError
 from zerog.storage.node.store.held import Held
+from zerog.storage.node.store.lives import Lives
 from zerog.storage.node.store.rebuild import make_catalogue_anew
 from zerog.storage.node.store.records import (
     BlockMark,
@@ -80,6 +81,8 @@ class Store:
         """Looks for damage that no read has met."""
         self._resources = ExitStack()
         self._writer = Writer(catalogue, files, self._index, options, disk_bytes=self._take_up_data_files())
+        self.lives = Lives(catalogue, self._log, self._index)
+        """What has expired, and what was extended."""
         self._shedding = Shedding(catalogue, self._log, self._index)
         self._compacting = threading.Lock()
         self._compaction = Compaction(self._index, self._writer, self.read_with_proof, data_file_bytes_max=options.data_file_bytes_max)

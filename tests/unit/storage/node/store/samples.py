@@ -80,9 +80,9 @@ def submissions_of(files: list[SampleFile], *, first_seq: int, block: int, start
 def kept_in(
     shard: Shard, held: Iterable[tuple[int, int]], roots: Sequence[Hash32], entries: Iterable[StoredSubmission]
 ) -> set[tuple[int, int]]:
-    """Those of the held segments, (file, index), that a submission wants in a shard."""
+    """Those of the held segments, (file, index), that one of the submissions wants in a shard."""
     kept = set()
     for entry in entries:
         required = segments_of_shard(shard, start_sector=entry.start_sector, size_bytes=entry.submission.size_bytes)
-        kept |= {(file, index) for file, index in held if not entry.pruned and roots[file] == entry.root and index in required}
+        kept |= {(file, index) for file, index in held if roots[file] == entry.root and index in required}
     return kept

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -12,8 +13,10 @@ from anyio import to_thread
 from tests.unit.storage.node.store.audit import audit
 from tests.unit.storage.node.store.samples import SampleFile, block_hash, some_file, submissions_of
 from tests.unit.storage.node.store.test_damage import flip
-from zerog.storage.node.store import BlockMark, Store, StoredSegment, StoreFullError, StoreOptions
+from zerog.storage.node.store import BlockMark, ShedCursor, Store, StoredSegment, StoreFullError, StoreOptions
 from zerog.storage.node.store.catalogue import APPLICATION_ID, SCHEMA
+from zerog.storage.node.store.data_files import Appended
+from zerog.storage.protocol.shards import Shard
 from zerog.storage.protocol.units import SEGMENT_BYTES
 
 OPTIONS = StoreOptions(data_file_bytes_max=1 << 20)
@@ -196,3 +199,47 @@ async def test_a_catalogue_of_version_1_is_taken_up_and_the_log_read_again(tmp_p
         assert (store.mark(), store.next_seq) == (None, 0)
         assert close_gaps(store) > 0
     audit(tmp_path)
+
+
+async def test_a_large_file_goes_in_short_transactions(tmp_path: Path) -> None:
+    """It is not held from the first moment; its rows follow, some thousands at a time."""
+    count = 10_000
+    large = submissions_of([some_file("large", 256)], first_seq=0, block=1)[0]
+    segment = replace(some_file("large", 256).segments[0], size_bytes=count * SEGMENT_BYTES)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        store.record(BlockMark(1, block_hash(1)), [large], b"")
+        await store.put([segment])
+        located = store._index.locate(segment.root, 0)
+        assert located is not None
+        rest = [replace(segment, index=index) for index in range(1, count)]
+        store._index.add(rest, Appended([located.place] * len(rest), {1: located.place.end}))
+        store.lives.expire([0], 5)
+        assert (store.lives.drop_due(4, 10), store.held_count(segment.root)) == (0, count)
+        assert (store.lives.drop_due(5, 10), store.held_count(segment.root)) == (1, 0)
+        sweeps = 0
+        while store.sweep_some():
+            sweeps += 1
+            assert store.statistics()["dropped_segments"] <= sweeps * 4096
+        assert (sweeps, store.statistics()["dropped_segments"]) == (3, count)
+
+
+async def test_what_is_dropped_of_a_shard_goes_in_short_transactions_too(tmp_path: Path) -> None:
+    """A walk that is broken off anywhere, as by a kill, is done again from the beginning and finds what is left."""
+    count = 9_000
+    large = submissions_of([some_file("large", 256)], first_seq=0, block=1)[0]
+    segment = replace(some_file("large", 256).segments[0], size_bytes=count * SEGMENT_BYTES)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        store.record(BlockMark(1, block_hash(1)), [large], b"")
+        await store.put([segment])
+        located = store._index.locate(segment.root, 0)
+        assert located is not None
+        rest = [replace(segment, index=index) for index in range(1, count)]
+        store._index.add(rest, Appended([located.place] * len(rest), {1: located.place.end}))
+        cursor: ShedCursor | None = store.shed(ShedCursor(), Shard(2, 1))
+        assert cursor is not None
+        assert (cursor.dropped, store.held_count(segment.root)) == (2_048, count - 2_048)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        cursor = ShedCursor()
+        while cursor is not None:
+            cursor = store.shed(cursor, Shard(2, 1))
+        assert list(store.held(segment.root)) == list(range(1, count, 2))
