@@ -39,7 +39,9 @@ function unpacked([result, error]) {
 
 /** What the uploaders need beside their defaults. */
 function options(job) {
-  return { tags: "0x", finalityRequired: true, taskSize: 10, expectedReplica: 1, skipTx: false, fee: 0n, ...job.options };
+  const own = { ...job.options };
+  if (own.encryption?.key) own.encryption = { ...own.encryption, key: ethers.getBytes(own.encryption.key) };
+  return { tags: "0x", finalityRequired: true, taskSize: 10, expectedReplica: 1, skipTx: false, fee: 0n, ...own };
 }
 
 /** Write what the job says with the SDK's batcher, which has no methods for reads and rights but their lists. */
@@ -90,7 +92,7 @@ async function write(job, signer, provider) {
   const written = await (job.data === undefined ? batch : raw)(job, signer);
   const txSeq = await numberOf(written, provider);
   const found = { ...written, txSeq, result: await result(txSeq) };
-  return job.then === undefined ? found : { ...found, then: await call(job.then) };
+  return { ...found, then: await Promise.all((job.then ?? []).map(call)) };
 }
 
 function argument(value) {

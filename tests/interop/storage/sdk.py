@@ -93,7 +93,7 @@ class Sdk:
         with self.started(*lanes) as session:
             return session.finish(lanes)
 
-    def do(self, job: Job) -> Any:
+    def do(self, job: Step) -> Any:
         """What one job of account 0 finds; it must not fail."""
         return self.run([job])[0][0].result()
 

@@ -1,6 +1,5 @@
 """Key-value streams as the official SDKs write and read them: values, versions, rights, junk, faults, and an older SDK."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,12 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from tests.interop.storage.kv import KvNetwork, call, iterate, key, raw, running_kv_network, stream, value, write
 from tests.interop.storage.sdk import OLD, Job, Outcome, Step
 from zerog._kernel import keccak256
+from zerog.devnet.folder import NetworkFolder
+from zerog.devnet.inspect import network_status
 from zerog.storage.client import UploadOptions
-from zerog.storage.client.kv import Batch
+from zerog.storage.client.kv import Batch, KvClient
+from zerog.storage.kv.service import KeyValueNode
+from zerog.storage.kv.settings import KeyValueNodeSettings
 from zerog.storage.protocol.streams import Operation
 
 pytestmark = pytest.mark.timeout(200)
@@ -28,17 +32,22 @@ CONFLICT: Final = stream("interop/conflict")
 JUNK: Final = stream("interop/junk")
 FOREIGN: Final = stream("interop/foreign")
 OLDER: Final = stream("interop/older")
+SECRET: Final = stream("interop/secret")
+AES_KEY: Final = bytes(range(32)).hex()
+PRIVATE_KEY: Final = "01" * 32
+PUBLIC_KEY: Final = "0x031b84c5567b126440995d3ed5aaba0565d71e1834604819ff9c17f5e9d5dd078f"
+"""Of that private key, compressed."""
 SEGMENT_BYTES: Final = 262_144
 SIZES: Final = {b"one segment": SEGMENT_BYTES, b"one byte more": SEGMENT_BYTES + 1, b"a million": 1_000_000}
 
 QUICKSTART: Final = Path(__file__).parent / "kv-quickstart.mjs"
 PROGRAM_S_MAX: Final = 60
 WAIT_S_MAX: Final = 60
-ITEMS: Final = 100
+ITEMS: Final = 50
 ITEM_VALUE_BYTES: Final = 20_000
 
-BASICS, WALKER, LARGES, CONFLICTS, JUNKS, ADMIN, WRITER, SPECIAL, STRANGER, OWNER = range(10)
-"""Lanes, each with the test account of its number."""
+READERS, BASICS, LARGES, CONFLICTS, JUNKS, ADMIN, WRITER, SPECIAL, STRANGER, OWNER = range(10)
+"""Lanes, each with the test account of its number. The first account is that of the program of the documentation, whose reader has it."""
 
 ROLES: Final = {"admin": ADMIN, "writer": WRITER, "special writer": SPECIAL, "stranger": STRANGER}
 NORMAL_KEY: Final = b"normal"
@@ -68,29 +77,58 @@ def ground(operation: str, role: str) -> str:
     return f"interop/matrix/{role}/{operation}"
 
 
-def attempt(operation: str, role: str, account: str, victim: str) -> Job:
-    """The role does it, and the SDK asks whether it holds. A stranger writes to a stream of its own in the same batch, since who can write
-    nothing at all is refused before anything is looked at."""
-    name = stream(ground(operation, role))
-    own = ((stream(ground(operation, "own")), b"mine", b"1"),) if role == "stranger" else ()
-    if operation.startswith("WRITE"):
-        place = NORMAL_KEY if operation == "WRITE" else SPECIAL_KEY
-        return write((name, place, b"written"), *own, then=call("getValue", name, key(place)))
-    kind = Operation[operation]
-    touched = NORMAL_KEY if kind is Operation.SET_KEY_TO_SPECIAL else SPECIAL_KEY
-    control = {"type": int(kind), "stream": name}
-    if kind.has_key:
-        control["key"] = f"0x{touched.hex()}"
-    if kind.has_account:
-        control["account"] = victim
-    who = account if kind.is_renounce else victim
-    questions = {
-        0x00: call("isAdmin", who, name),
-        0x10: call("isSpecialKey", name, key(touched)),
-        0x20: call("isWriterOfStream", who, name),
-        0x30: call("isWriterOfKey", who, name, key(touched)),
-    }
-    return write(*own, controls=[control], then=questions[kind.kind])
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An operation by a role, on a stream of its own: what is in the batch, and what the SDK asks afterwards."""
+
+    sets: Sequence[tuple[str, bytes, bytes]]
+    controls: Sequence[dict[str, object]]
+    question: Job
+
+    @classmethod
+    def of(cls, operation: str, role: str, account: str, victim: str) -> "Attempt":
+        name = stream(ground(operation, role))
+        if operation.startswith("WRITE"):
+            place = NORMAL_KEY if operation == "WRITE" else SPECIAL_KEY
+            return cls([(name, place, b"written")], [], call("getValue", name, key(place)))
+        kind = Operation[operation]
+        touched = NORMAL_KEY if kind is Operation.SET_KEY_TO_SPECIAL else SPECIAL_KEY
+        control: dict[str, object] = {"type": int(kind), "stream": name}
+        if kind.has_key:
+            control["key"] = f"0x{touched.hex()}"
+        if kind.has_account:
+            control["account"] = victim
+        who = account if kind.is_renounce else victim
+        questions = {
+            0x00: call("isAdmin", who, name),
+            0x10: call("isSpecialKey", name, key(touched)),
+            0x20: call("isWriterOfStream", who, name),
+            0x30: call("isWriterOfKey", who, name, key(touched)),
+        }
+        return cls([], [control], questions[kind.kind])
+
+
+def attempts(role: str, account: str, victim: str) -> list[Job]:
+    """What the role may do in one batch, since each operation has a stream of its own; then a batch for each that it may not do.
+
+    A stranger writes to a stream of its own in the same batch: who can write nothing at all is refused before anything is looked at.
+    """
+    everything = {operation: Attempt.of(operation, role, account, victim) for operation in OPERATIONS}
+    jobs = []
+    for group in grouped(role):
+        members = [everything[operation] for operation in group]
+        sets = [one for member in members for one in member.sets]
+        if role == "stranger":
+            sets.append((stream(ground(group[0], "own")), b"mine", b"1"))
+        controls = [control for member in members for control in member.controls]
+        jobs.append(write(*sets, controls=controls, then=[member.question for member in members]))
+    return jobs
+
+
+def grouped(role: str) -> list[list[str]]:
+    """Operations that go together."""
+    allowed = [operation for operation in OPERATIONS if operation in ALLOWED[role]]
+    return [allowed, *([operation] for operation in OPERATIONS if operation not in ALLOWED[role])]
 
 
 def held_before(operation: str, role: str) -> bool:
@@ -119,6 +157,8 @@ class Story:
     kv: KvNetwork
     lanes: Sequence[Sequence[Outcome]]
     older: Sequence[Outcome]
+    quickstart: str
+    """What the program of the documentation printed."""
 
     def of(self, lane: int, job: int) -> Any:
         return self.lanes[lane][job].result()
@@ -174,7 +214,11 @@ def story(kv: KvNetwork) -> Story:
         ],
     ]
     lanes[LARGES] = [
-        write(zeros=[(LARGE, f"0x{name.hex()}", size) for name, size in SIZES.items()]),
+        [
+            write(zeros=[(LARGE, f"0x{name.hex()}", size) for name, size in SIZES.items()]),
+            write((SECRET, b"shared", b"for who has the key"), options={"encryption": {"type": "aes256", "key": f"0x{AES_KEY}"}}),
+            write((SECRET, b"own", b"for one"), options={"encryption": {"type": "ecies", "recipientPubKey": PUBLIC_KEY}}),
+        ],
         [value(LARGE, name) for name in SIZES] + [iterate(LARGE, "seekToFirst", "next")],
     ]
     lanes[CONFLICTS] = [
@@ -187,21 +231,26 @@ def story(kv: KvNetwork) -> Story:
         value(CONFLICT, b"k"),
     ]
     lanes[JUNKS] = [
-        write((JUNK, b"before", b"1")),
         [raw(b"\x00", JUNK), raw(bytes(range(10)), JUNK), raw(b"not an item at all" * 20, JUNK)],
-        write((JUNK, b"after", b"2")),
-        [value(JUNK, b"after"), write((FOREIGN, b"theirs", b"stolen"), options={"submitter": who[OWNER]})],
+        [write((JUNK, b"after", b"2")), write((FOREIGN, b"theirs", b"stolen"), options={"submitter": who[OWNER]})],
+        value(JUNK, b"after"),
     ]
     for role, lane in ROLES.items():
-        lanes[lane] = [[attempt(operation, role, who[lane], who[BASICS]) for operation in OPERATIONS]]
-    lanes[STRANGER].append(write((stream(ground("WRITE", "admin")), NORMAL_KEY, b"stolen")))
+        theft = [write((stream(ground("WRITE", "admin")), NORMAL_KEY, b"stolen"))] if role == "stranger" else []
+        lanes[lane] = [[*attempts(role, who[lane], who[BASICS]), *theft]]
     older: list[Step] = [
         write((OLDER, b"k", b"from 0.3.3")),
         [value(OLDER, b"k"), iterate(OLDER, "seekToFirst", "next"), call("isWriterOfStream", who[OWNER], OLDER)],
     ]
-    with kv.sdk().started(*lanes) as new:
+    folder = Path(kv.network.endpoints.data_dir).parent
+    quickstart = ["node", str(QUICKSTART), stream("interop/quickstart")]
+    with (
+        kv.sdk().started(*lanes) as new,
+        subprocess.Popen(quickstart, cwd=folder, stdout=subprocess.PIPE, text=True) as program,
+    ):
         outcomes_of_older = kv.sdk(OLD).run(*[[] for _ in range(OWNER)], older)[OWNER]
-        return Story(kv, new.finish(lanes), outcomes_of_older)
+        printed, _ = program.communicate(timeout=PROGRAM_S_MAX)
+        return Story(kv, new.finish(lanes), outcomes_of_older, printed)
 
 
 # ---- values ------------------------------------------------------------------------------------------------------
@@ -230,7 +279,7 @@ def test_the_iterator_walks_both_ways_and_passes_what_was_deleted(story: Story) 
 
 
 def test_values_of_one_segment_and_more_come_back_whole(story: Story) -> None:
-    assert story.of(LARGES, 0)["result"] == "Commit"
+    assert story.of(LARGES, 0)[0]["result"] == "Commit"
     *values, walked = story.of(LARGES, 1)
     for found, size in zip(values, SIZES.values(), strict=True):
         assert (found["length"], found["size"]) == (size, size)
@@ -245,6 +294,28 @@ def test_our_client_reads_what_the_sdk_wrote(story: Story) -> None:
         assert found is not None
         assert found.data == bytes([7]) * size
         assert str(found.sender) == accounts(story.kv)[LARGES]
+
+
+def test_what_the_sdk_encrypts_is_read_by_a_node_with_the_keys(story: Story) -> None:
+    _, shared, own = story.of(LARGES, 0)
+    assert {found["result"].partition(":")[0] for found in (shared, own)} == {"DataParseError"}  # The network's node has no keys.
+    storage = story.kv.network.endpoints.storage
+    assert storage is not None
+    settings = KeyValueNodeSettings(
+        port=0,
+        chain_url=story.kv.ours.chain.url,
+        nodes=tuple(node.rpc for node in storage.nodes),
+        stream=(SECRET,),
+        encryption_key=AES_KEY,
+        private_key=PRIVATE_KEY,
+    )
+    with start_blocking_portal() as portal:
+        future, url = portal.start_task(KeyValueNode(settings).run)
+        with KvClient(url) as kv:
+            until(lambda: [kv.result(found["txSeq"]) for found in (shared, own)] == ["Commit"] * 2)
+            entries = {entry.key: entry.data for entry in kv.entries(SECRET)}
+        future.cancel()
+    assert entries == {b"shared": b"for who has the key", b"own": b"for one"}
 
 
 def test_a_write_of_an_older_version_has_no_effect(story: Story) -> None:
@@ -267,8 +338,9 @@ def test_an_older_sdk_does_the_same(story: Story) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_each_role_does_what_it_may_and_nothing_else(story: Story, role: str, operation: str) -> None:
-    found = story.of(ROLES[role], 0)[OPERATIONS.index(operation)]
-    result, then = found["result"], found["then"]
+    place, group = next((place, group) for place, group in enumerate(grouped(role)) if operation in group)
+    found = story.of(ROLES[role], 0)[place]
+    result, then = found["result"], found["then"][group.index(operation)]
     allowed = operation in ALLOWED[role]
     if operation.startswith("WRITE"):
         expected = f"WritePermissionDenied: stream: {stream(ground(operation, role))}, key: "
@@ -287,12 +359,12 @@ def test_each_role_does_what_it_may_and_nothing_else(story: Story, role: str, op
 
 
 def test_who_can_write_nothing_is_refused_as_a_whole(story: Story) -> None:
-    assert story.of(STRANGER, 1)["result"] == "SenderNoWritePermission"
+    assert story.of(STRANGER, 0)[-1]["result"] == "SenderNoWritePermission"
 
 
 def test_who_names_another_as_the_submitter_gains_nothing(story: Story) -> None:
     """Only the signature of the transaction counts."""
-    assert story.of(JUNKS, 3)[1]["result"] == "SenderNoWritePermission"
+    assert story.of(JUNKS, 1)[1]["result"] == "SenderNoWritePermission"
     found = story.kv.ours.kv.get("interop/foreign", b"theirs")
     assert found is not None
     assert found.data == b"owned"
@@ -303,9 +375,9 @@ def test_who_names_another_as_the_submitter_gains_nothing(story: Story) -> None:
 
 def test_junk_is_recorded_and_passed(story: Story) -> None:
     invalid, too_long = "DataParseError: Invalid stream data", "DataParseError: Stream read/write/access_control list too long"
-    assert [found["result"] for found in story.of(JUNKS, 1)] == [invalid, invalid, too_long]
-    assert story.of(JUNKS, 2)["result"] == "Commit"
-    assert bytes.fromhex(story.of(JUNKS, 3)[0]["data"][2:]) == b"2"
+    assert [found["result"] for found in story.of(JUNKS, 0)] == [invalid, invalid, too_long]
+    assert story.of(JUNKS, 1)[0]["result"] == "Commit"
+    assert bytes.fromhex(story.of(JUNKS, 2)["data"][2:]) == b"2"
 
 
 # ---- the methods themselves --------------------------------------------------------------------------------------
@@ -330,10 +402,9 @@ def test_what_the_chain_took_back_is_gone_and_its_number_is_used_again(kv: KvNet
     snapshot = kv.network.chain("evm_snapshot")
     lost = kv.ours.kv.put(name, b"k", b"lost")
     assert kv.network.chain("evm_revert", snapshot) is True
-    written, found = kv.sdk().run([write((name, b"k", b"found")), [value(name, b"k"), value(name, b"k", lost.tx_seq - 1)]])[0]
-    assert (written.result()["txSeq"], written.result()["result"]) == (lost.tx_seq, "Commit")
-    now, before = found.result()
-    assert (bytes.fromhex(now["data"][2:]), before["size"]) == (b"found", 0)
+    assert kv.ours.kv.put(name, b"k", b"found").tx_seq == lost.tx_seq
+    now, before, result = kv.sdk().do([value(name, b"k"), value(name, b"k", lost.tx_seq - 1), call("getTransactionResult", lost.tx_seq)])
+    assert (bytes.fromhex(now["data"][2:]), before["size"], result) == (b"found", 0, "Commit")
 
 
 def test_a_kill_in_mid_replay_loses_and_repeats_nothing(kv: KvNetwork) -> None:
@@ -357,17 +428,16 @@ def test_a_kill_in_mid_replay_loses_and_repeats_nothing(kv: KvNetwork) -> None:
     first, last = again[0].tx_seqs[0], again[-1].tx_seqs[0]
     assert (first, last) == (begin, begin + ITEMS - 1)
     until(lambda: kv.ask("kv_getReplayProgress")["appliedSeq"] > last)
-    results = [call("getTransactionResult", seq) for seq in range(first, last + 1)]
-    found, told = kv.sdk().run([[value(name, b"last"), iterate(name, "seekToLast", "prev")], results])[0]
-    newest, walked = found.result()
+    assert [kv.ours.kv.result(seq) for seq in range(first, last + 1)] == ["Commit"] * ITEMS
+    newest, walked = kv.sdk().do([value(name, b"last"), iterate(name, "seekToLast", "prev")])
     assert (bytes.fromhex(newest["data"][2:]), newest["version"]) == (b"%d" % (ITEMS - 1), last)
-    assert (told.result(), len(walked)) == (["Commit"] * ITEMS, ITEMS + 1)
+    assert len(walked) == ITEMS + 1
 
 
 def storage_pid(kv: KvNetwork) -> int | None:
     """The process of storage, once it serves."""
-    status = json.loads(kv.command.run("status", "--json").stdout)["roles"].get("storage", {})
-    return int(status["pid"]) if "url" in status else None
+    status = network_status(NetworkFolder(Path(kv.network.endpoints.data_dir))).roles.get("storage", {})
+    return int(str(status["pid"])) if "url" in status else None
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -376,8 +446,5 @@ def until(is_so: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline
 
 
-def test_the_program_of_the_documentation_runs(kv: KvNetwork) -> None:
-    folder = Path(kv.network.endpoints.data_dir).parent
-    command = ["node", str(QUICKSTART), stream("interop/quickstart")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PROGRAM_S_MAX, check=True)
-    assert "Commit: greeting is hello at " in done.stdout
+def test_the_program_of_the_documentation_runs(story: Story) -> None:
+    assert "Commit: greeting is hello at " in story.quickstart
