@@ -24,6 +24,7 @@ __all__ = [
     "Node",
     "anvil",
     "ensure_anvil",
+    "free_port",
     "process_tree",
     "resident_bytes",
     "start_zerog",

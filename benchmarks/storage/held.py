@@ -4,13 +4,13 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.nodes import START_LIMIT_S, ZEROG_COMMAND, Node, resident_bytes, zerog
+from benchmarks.nodes import START_LIMIT_S, ZEROG_COMMAND, Node, free_port, resident_bytes, zerog
 from benchmarks.report import Row
 from zerog.primitives import Address, Hash32
 from zerog.storage.client import NodeClient
@@ -121,11 +121,13 @@ def announce(store: Store, roots: list[Hash32], blocks: list[BlockMark]) -> None
 
 
 @contextmanager
-def storage_node(chain_url: str, data_dir: Path) -> Iterator[tuple[str, int]]:
-    """URL and process of a node that serves a folder."""
+def storage_node(chain_url: str, data_dir: Path, *, flags: Sequence[str] = (), admin_on_rpc: bool = False) -> Iterator[tuple[str, int]]:
+    """URL and process of a node that serves a folder, perhaps with `admin_*` on the same port."""
     with tempfile.TemporaryDirectory(prefix="benchmark-node-") as folder:
-        ports = [flag for name in ("rpc", "admin", "grpc") for flag in (f"--{name}-port", "0")]
-        command = [*ZEROG_COMMAND, "storage", "run", "--chain-url", chain_url, "--data-dir", str(data_dir), "--dir", folder, *ports]
+        rpc = str(free_port()) if admin_on_rpc else "0"
+        ports = ["--rpc-port", rpc, "--admin-port", rpc, "--grpc-port", "0"]
+        places = ["--chain-url", chain_url, "--data-dir", str(data_dir), "--dir", folder]
+        command = [*ZEROG_COMMAND, "storage", "run", *places, *ports, *flags]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             try:
                 if process.stdout is None:

@@ -115,12 +115,14 @@ class Peers:
         """The clock that all times here are of."""
         return self._clock.monotonic_s()
 
-    def announced(self, submissions: Iterable[StoredSubmission]) -> None:
-        """Look for new files after a while: whoever submits one uploads it."""
+    def announced(self, submissions: Iterable[StoredSubmission], *, are_new: bool) -> None:
+        """Look for files: for new ones after a while, since whoever submits one uploads it, for all others at once."""
         if self.all:
             now_s = self._clock.monotonic_s()
             for submission in submissions:
-                self.wanted.add(submission.seq, now_s, due_s=now_s + self._interval_s)
+                self.wanted.add(submission.seq, now_s, due_s=now_s + self._interval_s if are_new else 0.0)
+            if not are_new:
+                self._wake()
 
     def order(self, seq: int, *, damaged: bool = False) -> FileWish:
         """Look for a file at once, because somebody asks for it, or because segments of it were held and are `damaged`."""

@@ -172,7 +172,7 @@ class StorageNode:
 
         async def announce(submissions: Sequence[StoredSubmission]) -> None:
             await uploads.announced(submissions)
-            peers.announced(submissions)
+            peers.announced(submissions, are_new=follower.is_synced)
 
         view = ChainView(client, identity.flow, interval_s=settings.sync_interval_s, topics=(Submit.TOPIC, Extend.TOPIC))
         follower = FlowFollower(view, files, settings, clock, counters, announce)
