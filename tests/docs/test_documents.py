@@ -36,9 +36,9 @@ def codes(pairs: list[tuple[str, str]]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Endpoints]]:
-    """A running network and its folder."""
+    """A running network with all that the documents speak of, and its folder."""
     zerog = Zerog(tmp_path_factory.mktemp("documents"))
-    yield zerog.folder, zerog.up()
+    yield zerog.folder, zerog.up("--mine")
     zerog.down()
 
 

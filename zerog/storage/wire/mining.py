@@ -42,7 +42,7 @@ class MinerStatus(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class MinerRewards(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """What a miner id earned in all, what can be withdrawn, and what the account holds."""
 
-    miner_id: Hash32
+    miner_id: Hash32 | None
     account: Address
     earned_wei: str
     withdrawable_wei: str

@@ -38,14 +38,18 @@ class MinerIdentity:
         """Ask the contract again: the chain went back, or does not know the id."""
         self._checked = None
 
+    @property
+    def known(self) -> Hash32 | None:
+        """The id as far as it is known, without asking anybody."""
+        return self._checked or self._read()
+
     async def get(self) -> Hash32:
         """The id. Sends a transaction if the account has none. Raises `MinerIdNotGivenError`, and what the contract raises."""
         if self._checked is None:
             kept = self._read()
-            for candidate in () if kept is None else (kept,):
-                if await self._contract.beneficiary(candidate) == self._account:
-                    self._checked = candidate
-                    return candidate
+            if kept is not None and await self._contract.beneficiary(kept) == self._account:
+                self._checked = kept
+                return kept
             self._checked = await self._find() or await self._contract.request_miner_id()
             self._write(self._checked)
             log.info("miner_id", miner_id=str(self._checked), account=str(self._account))

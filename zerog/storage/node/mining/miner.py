@@ -35,8 +35,12 @@ __all__ = ["MinedNode", "Miner"]
 
 TICK_S: Final = 0.05
 """Between two looks for what the search found."""
-SEALING_S: Final = 0.1
+SEALING_S: Final = 0.05
 """How long the miner seals between two such looks."""
+ROUND_S: Final = 60.0
+"""After so long all loads are looked at though nothing is known to have changed: segments can be damaged or pruned."""
+ROUND_TIMES: Final = 20
+"""And after so many times what a round took, so that rounds over much data are rare."""
 RETRY_S_MIN: Final = 0.2
 RETRY_S_MAX: Final = 10.0
 """Between two tries after a failure; each doubles the wait."""
@@ -60,6 +64,17 @@ class MinedNode:
     counters: Counters
 
 
+@dataclass(slots=True)
+class _Round:
+    """A look at all loads."""
+
+    stamp: object = None
+    """What was known when it began; when that changes, there is something to seal or to forget."""
+    began_s: float = float("-inf")
+    took_s: float = 0.0
+    is_under_way: bool = False
+
+
 class _Rig:
     """All that is of one miner id: made anew when the id is another."""
 
@@ -69,6 +84,7 @@ class _Rig:
         self.search: Final = MiningSearch(loads, threads=settings.threads, share=settings.share)
         self.sealing: Final = Sealing(reads, loads, miner.ranges, settings, miner_id=miner_id, counters=miner.counters)
         self.prover: Final = Prover(reads, loads, miner_id)
+        self.round = _Round()
 
 
 class Miner:
@@ -99,7 +115,7 @@ class Miner:
         self._pending: tuple[Hash32, PoraAnswer] | None = None
         """An answer that waits for a block."""
         self._is_warned = False
-        self._searched_s = 0.0
+        self._searched_s = self._rest_until_s = 0.0
         self._sending: Final = anyio.Lock()
 
     # What the methods of the node call.
@@ -244,11 +260,29 @@ class Miner:
             return
         sectors = min(worker.context.flow_length, self.node.follower.tree.sectors)
         await self.ranges.reach(sectors)
-        shard = self.node.files.shard
-        await to_thread.run_sync(partial(rig.sealing.work, shard, min(sectors, self.ranges.end), budget_s=SEALING_S))
+        await self._seal(rig, min(sectors, self.ranges.end), now_s)
         self._search(rig, worker)
-        while self._seen is not None and self._work is not None and self._pending is None and (hit := rig.search.take()) is not None:
+        while self._may_answer(now_s) and (hit := rig.search.take()) is not None:
             await self._answer(rig, worker, Found(Hash32(hit[0]), *hit[1:]))
+
+    async def _seal(self, rig: _Rig, sectors: int, now_s: float) -> None:
+        """Begin a round over all loads when something changed, at most one in an interval; and go on with the one under way."""
+        counters, round_ = self.node.counters, rig.round
+        stored = (counters.segments_stored, counters.segments_fetched, counters.segments_shed, counters.reorganizations)
+        stamp = (sectors, self.node.files.shard, *stored)
+        age_s = now_s - round_.began_s
+        if not round_.is_under_way:
+            is_due = age_s >= max(ROUND_S, ROUND_TIMES * round_.took_s)
+            if not is_due and (stamp == round_.stamp or age_s < min(self.settings.interval_s, ROUND_TIMES * round_.took_s)):
+                return
+            await to_thread.run_sync(rig.sealing.begin, self.node.files.shard, sectors)
+            rig.round = round_ = _Round(stamp=stamp, began_s=now_s, took_s=round_.took_s, is_under_way=True)
+        round_.is_under_way = await to_thread.run_sync(partial(rig.sealing.work, budget_s=SEALING_S))
+        round_.took_s = anyio.current_time() - round_.began_s
+
+    def _may_answer(self, now_s: float) -> bool:
+        """Not while an answer waits for a block, after one was refused a moment ago, or when the chain has to be looked at first."""
+        return self._seen is not None and self._work is not None and self._pending is None and now_s >= self._rest_until_s
 
     def _search(self, rig: _Rig, worker: WorkerContext) -> None:
         """Give the search its work, if that changed."""
@@ -312,6 +346,9 @@ class Miner:
                 self.identity.doubt()
                 self._reorganizations = -1
             self._seen = None
+            self._rest_until_s = anyio.current_time() + self.settings.interval_s
+            if reason == "balance":
+                self._warn_of_balance(balance_wei=await self.contract.balance_wei())
             return
         except ReceiptTimeoutError as error:
             self.counters.answers_sent += 1
@@ -351,10 +388,15 @@ class Miner:
         """Say once that the account runs low."""
         cost_wei = receipt.gas_used * receipt.effective_gas_price
         balance_wei = await self.contract.balance_wei()
-        is_low = balance_wei < LOW_BALANCE_ANSWERS * cost_wei
-        if is_low and not self._is_warned:
-            log.warning("miner_balance_low", account=str(self.settings.account.address), balance_wei=balance_wei, answer_costs_wei=cost_wei)
-        self._is_warned = is_low
+        if balance_wei < LOW_BALANCE_ANSWERS * cost_wei:
+            self._warn_of_balance(balance_wei=balance_wei, answer_costs_wei=cost_wei)
+        else:
+            self._is_warned = False
+
+    def _warn_of_balance(self, **facts: int) -> None:
+        if not self._is_warned:
+            log.warning("miner_balance_low", account=str(self.settings.account.address), **facts)
+        self._is_warned = True
 
     def _refused(self, reason: str, message: str) -> None:
         self.counters.answers_refused[reason] += 1

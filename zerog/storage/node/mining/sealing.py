@@ -39,7 +39,10 @@ class Sealing:
         """The seals that are present of each load."""
         self._checked = bytearray()
         """By load: whether its context digests were compared since the chain went back."""
-        self._next = 0
+        self._sectors = 0
+        self._left: Iterator[int] = iter(())
+        """Loads that the round has not come to."""
+        self._seals = sum(present.bit_count() for present in self._held.values())
 
     @property
     def is_full(self) -> bool:
@@ -54,7 +57,7 @@ class Sealing:
     @property
     def seal_count(self) -> int:
         """Seals that can be searched."""
-        return sum(present.bit_count() for present in self._held.values())
+        return self._seals
 
     @property
     def held(self) -> Sequence[int]:
@@ -63,32 +66,29 @@ class Sealing:
 
     def doubt(self) -> None:
         """Compare everything again: the chain went back."""
-        self._checked = bytearray()
+        self._checked = bytearray(len(self._checked))
 
     def drop(self, load: int) -> None:
         """Forget a load, so that it is sealed again."""
         self.loads.remove(load)
-        self._held.pop(load, None)
+        self._seals -= self._held.pop(load, 0).bit_count()
 
-    def work(self, shard: Shard, sectors: int, *, budget_s: float) -> None:
-        """Look at the loads of the first `sectors` of the flow, in turn, until all were looked at or the time is over. For a thread."""
+    def begin(self, shard: Shard, sectors: int) -> None:
+        """Look at all loads of the first `sectors` of the flow from now on, and forget those of other shards."""
         count = -(-sectors // LOAD_SECTORS)
         self._checked.extend(bytes(max(0, count - len(self._checked))))
         for load in [load for load in self._held if load >= count or not shard.holds(load)]:
             self.drop(load)
-        until_s = time.monotonic() + budget_s
-        for load in self._turn(shard, count):
-            self._look_at(load, sectors)
-            if time.monotonic() >= until_s:
-                return
+        self._sectors, self._left = sectors, iter(range(shard.id, count, shard.count))
 
-    def _turn(self, shard: Shard, count: int) -> Iterator[int]:
-        """All loads of the shard, beginning with the one after that looked at last."""
-        own = range(shard.id, count, shard.count)
-        first = next((place for place, load in enumerate(own) if load >= self._next), 0) if self._next else 0
-        for load in (*own[first:], *own[:first]) if first else own:
-            self._next = load + 1
-            yield load
+    def work(self, *, budget_s: float) -> bool:
+        """Go on with that, for a time. Whether there is more to do. For a thread."""
+        until_s = time.monotonic() + budget_s
+        for load in self._left:
+            self._look_at(load, self._sectors)
+            if time.monotonic() >= until_s:
+                return True
+        return False
 
     def _look_at(self, load: int, sectors: int) -> None:
         wanted = self._wanted(load, sectors, self._reads.missing_in(load))
@@ -133,6 +133,7 @@ class Sealing:
         if len(sealed) != LOAD_SEALS * SEAL_BYTES or not self.loads.put(load, present, digests, sealed):
             return
         self._held[load] = present
+        self._seals += present.bit_count()
         self._checked[load] = 1
         self._counters.loads_sealed += 1
         self._counters.seals_sealed += present.bit_count()

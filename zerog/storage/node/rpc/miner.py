@@ -3,6 +3,8 @@
 Source: 0gfoundation/0g-storage-node, `node/rpc/src/miner/api.rs`.
 """
 
+from anyio import to_thread
+
 from zerog.runtime.jsonrpc import Namespace
 from zerog.storage.node.keeper import Keeper
 from zerog.storage.node.mining import Miner, NotMiningError, prospect
@@ -45,11 +47,11 @@ def get_status(keeper: Keeper) -> MinerStatus:
 async def get_rewards(keeper: Keeper) -> MinerRewards:
     """What was earned in all, what can be withdrawn, and what the account holds, in wei."""
     found = _miner(keeper)
-    miner_id = await found.identity.get()
+    miner_id = await to_thread.run_sync(lambda: found.identity.known)
     return MinerRewards(
         miner_id=miner_id,
         account=found.settings.account.address,
-        earned_wei=str(await found.contract.earned_wei(miner_id)),
+        earned_wei=str(0 if miner_id is None else await found.contract.earned_wei(miner_id)),
         withdrawable_wei=str(await found.contract.withdrawable_wei()),
         balance_wei=str(await found.contract.balance_wei()),
     )
