@@ -11,6 +11,7 @@ from benchmarks.rows import ROWS, WRITING
 from benchmarks.storage import STORAGE_ROWS
 from benchmarks.storage.sdk import ensure_sdk
 from benchmarks.streams import STREAM_ROWS
+from benchmarks.streams.etcd import ensure_etcd
 from benchmarks.streams.replay import sqlite_version
 from benchmarks.upkeep import UPKEEP_ROWS
 from benchmarks.upkeep.aria2 import ensure_aria2
@@ -35,6 +36,6 @@ class Suite:
 SUITES: Final = (
     Suite(name="chain", rows=ROWS, writing=WRITING, peers={"anvil": ensure_anvil, "hardhat": ensure_hardhat}),
     Suite(name="storage", rows=STORAGE_ROWS, peers={"ts-sdk": ensure_sdk}),
-    Suite(name="streams", rows=STREAM_ROWS, peers={"anvil": ensure_anvil, "sqlite": sqlite_version}),
+    Suite(name="streams", rows=STREAM_ROWS, peers={"etcd": ensure_etcd, "sqlite": sqlite_version}),
     Suite(name="upkeep", rows=UPKEEP_ROWS, peers={"coreutils": ensure_coreutils, "aria2": ensure_aria2}),
 )

@@ -1,4 +1,4 @@
-"""How many values a key-value node gives a second over HTTP, and how long one takes, beside anvil's reads of slots."""
+"""How many values a key-value node gives a second over HTTP, and how long one takes, beside etcd, asked in the same way."""
 
 import json
 import subprocess
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.bench import Bench
-from benchmarks.nodes import START_LIMIT_S, ZEROG_COMMAND, Node, anvil, zerog
+from benchmarks.nodes import START_LIMIT_S, ZEROG_COMMAND, Node, zerog
 from benchmarks.report import Row
 from benchmarks.storage.held import blocks_of
+from benchmarks.streams.etcd import RANGE_PATH, etcd, put_in_batches
 from benchmarks.wrk import Load, load
 from zerog.primitives import Address, Hash32
 from zerog.storage.following import BlockMark
@@ -46,7 +47,7 @@ local bodies, turn = {}, 0
 init = function(arguments)
   for number = 1, 4096 do
     local key = base64(string.format("key-%%08d", (number * 7919) %% %d))
-    bodies[number] = wrk.format("POST", "/", nil, (wrk.body:gsub("KEY", key, 1)))
+    bodies[number] = wrk.format("POST", wrk.path, nil, (wrk.body:gsub("KEY", key, 1)))
   end
 end
 request = function()
@@ -66,11 +67,11 @@ def stream_reads(bench: Bench) -> None:
         with key_value_node(chain.url, Path(name)) as node:
             check(node)
             ours = [ask(node, call.encode(), keys) for _ in range(RUNS)]
-    with anvil(bench.environment) as peer:
-        params = ["0x" + "11" * 20, "0x0", "latest"]
-        slot = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_getStorageAt", "params": params})
-        theirs = [ask(peer, slot.encode(), "") for _ in range(RUNS)]
-    bench.details["stream_reads"] = {"zerog": [vars_of(each) for each in ours], "anvil": [vars_of(each) for each in theirs]}
+    with etcd(bench.environment) as peer:
+        put_in_batches(peer, [(key_of(number), value_of(number)) for number in range(KEYS)])
+        gateway = Node(peer.name, peer.url + RANGE_PATH, peer.pid)
+        theirs = [ask(gateway, b'{"key":"KEY"}', keys) for _ in range(RUNS)]
+    bench.details["stream_reads"] = {"zerog": [vars_of(each) for each in ours], "etcd": [vars_of(each) for each in theirs]}
     best, other = max(ours, key=lambda each: each.per_second), max(theirs, key=lambda each: each.per_second)
     where = f"{CONNECTIONS} connections; the client has the same cores"
     met = best.per_second >= READS_PER_S_MIN

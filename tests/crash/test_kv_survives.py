@@ -20,8 +20,8 @@ from tests.ledger.counts import LONG, commit_seed
 from tests.ledger.results import record
 
 ROOT = Path(__file__).parents[2]
-POINTS = 160 if LONG else 6
-RECOVERY_POINTS = 20 if LONG else 2
+POINTS = 160 if LONG else 5
+RECOVERY_POINTS = 20 if LONG else 1
 RECOVERY_CALLS = [Call(name, 1) for name in ("ftruncate", "fdatasync", "fsync")] + [Call("pwrite64", number) for number in (1, 2, 3)]
 SEED = commit_seed()
 

@@ -204,12 +204,12 @@ class Feeding:
         self.given.add(entry.root)
 
     def disturb(self, chance: float) -> None:
-        if chance < 0.7:
+        if chance < 0.8:
             self.store.apply(self.dice.randint(1, 3))
-        elif chance < 0.85:
+        elif chance < 0.88:
             self.settle()
             require_agreement(self.store, self.model(), self.dice, looks=2)
-        elif chance < 0.93:
+        elif chance < 0.94:
             self.store.close()  # In the middle of a replay, as what was not applied is still to do.
             self.store = self.open()
         else:

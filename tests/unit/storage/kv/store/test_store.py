@@ -272,6 +272,20 @@ def test_a_stream_that_is_added_late_is_replayed_from_the_beginning(tmp_path: Pa
         assert store.holding_streams() == [A, B]
 
 
+def test_a_late_stream_also_changes_what_read_the_streams_that_it_shares_items_with(tmp_path: Path) -> None:
+    with KvStore.open(tmp_path / "kv", follow_all=False, streams=[A, C], durable=False) as store:
+        log = Log(store)
+        log.add(put(b"first"))
+        log.add(put(b"k"), A, B)
+        log.add(StreamItem(version=0, reads=[(A, b"k")]), C)
+        log.add(put(b"k", version=2, stream=C), C)
+        assert log.settle(0, 2, 3) == ["Commit", None, "Commit", "Commit"]
+        store.add_stream(B)
+        assert log.settle() == ["Commit", None, None, None]
+        assert log.settle(1) == ["Commit", "Commit", "VersionConfliction", "Commit"]
+        assert store.value(C, b"k") is not None
+
+
 def test_another_set_of_streams_at_the_start_is_judged_anew(tmp_path: Path) -> None:
     with KvStore.open(tmp_path / "kv", follow_all=False, streams=[A], durable=False) as store:
         log = Log(store)
