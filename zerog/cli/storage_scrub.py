@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -37,23 +38,20 @@ def scrub(
     urls = node or tuple(_admin_urls(directory))
     if not urls:
         raise StorageArgumentError("no storage node runs in this folder: name one with --node, by the URL of its admin port")
-    passes = {url: NodeClient(url) for url in urls}
-    before = {url: _scrub_of(client)["passes"] for url, client in passes.items()}
-    for client in passes.values():
-        client.request("admin_startScrub")
-    if no_wait:
-        return 0
-    found: dict[str, Mapping[str, Any]] = {}
-    for url, client in passes.items():
-        state = _scrub_of(client)
-        while state["passes"] == before[url]:
-            time.sleep(LOOK_S)  # noqa: TID251 - a node tells nobody that a pass has ended.
-            state = _scrub_of(client)
-        found[url] = state["last_pass"]
-        if not json:
-            print(
-                f"{url}  {state['last_pass']['bytes_checked']:,} bytes checked, {state['last_pass']['segments_damaged']} segments damaged"
-            )
+    with ExitStack() as stack:
+        nodes = {url: stack.enter_context(NodeClient(url)) for url in urls}
+        passes = {url: _scrub_of(client)["passes"] for url, client in nodes.items()}
+        for client in nodes.values():
+            client.request("admin_startScrub")
+        if no_wait:
+            return 0
+        found = {}
+        for url, client in nodes.items():
+            while (state := _scrub_of(client))["passes"] == passes[url]:
+                time.sleep(LOOK_S)  # noqa: TID251 - a node tells nobody that a pass has ended.
+            last = found[url] = state["last_pass"]
+            if not json:
+                print(f"{url}  {last['bytes_checked']:,} bytes checked, {last['segments_damaged']} segments damaged")
     if json:
         print_json(found)
     damaged = sum(last["segments_damaged"] for last in found.values())

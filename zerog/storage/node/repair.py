@@ -20,7 +20,7 @@ from zerog.storage.node.sync import FlowFollower
 __all__ = ["Repair"]
 
 DAMAGED_MAX: Final = 100_000
-"""Segments of a file that are looked through for one that this node must hold."""
+"""Segments of a file that are looked through at once."""
 ORPHANS_MAX: Final = 1_000
 """Files without a submission that are watched at once."""
 LOOKS: Final = 4
@@ -77,6 +77,7 @@ class Repair:
         try:
             self._order([(root, -1) for root, _ in await to_thread.run_sync(store.damage.files)])
             while True:
+                await self._forget_needless(follower)
                 await anyio.sleep(min(self._orphan_s / LOOKS, LOOK_S_MAX))
                 await self._look_for_orphans(follower)
         finally:
@@ -93,6 +94,21 @@ class Repair:
         """A submission of a file for which this node must hold something that is missing."""
         alive = (found for found in self._files.of_root(root) if not found.pruned)
         return next((found for found in alive if not self._files.is_finalized(found)), None)
+
+    async def _forget_needless(self, follower: FlowFollower) -> None:
+        """Damage counts no longer of segments that this node need not hold, as after its shard was split or their time was over."""
+        damage = self._files.store.damage
+        if not follower.is_at_tip:
+            return
+        for root, _ in await to_thread.run_sync(damage.files):
+            required = [self._files.required(found) for found in self._files.of_root(root) if not found.pruned]
+            places = await to_thread.run_sync(damage.of_file, root, DAMAGED_MAX)
+            needless = [place for place in places if not any(place in indexes for indexes in required)]
+            if needless:
+                try:
+                    await to_thread.run_sync(damage.forget, root, needless)
+                except StoreFailedError as error:
+                    log.warning("damage_not_forgotten", cause=str(error))
 
     async def _look_for_orphans(self, follower: FlowFollower) -> None:
         """Drop files whose submissions the chain took back, once they have not come again for long enough."""

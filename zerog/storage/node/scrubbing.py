@@ -63,7 +63,7 @@ class Scrubbing:
             "bytes_total": total,
             "segments_checked": progress.segments_checked,
             "segments_damaged": progress.segments_damaged,
-            "headers_mended": progress.headers_mended,
+            "records_mended": progress.records_mended,
             "passes": progress.passes,
             "last_pass": None
             if progress.ended_s is None

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from zerog.primitives import Hash32
@@ -53,6 +53,13 @@ class DamageLog:
         with self._catalogue.reading() as connection:
             query = "SELECT place FROM damaged_segments WHERE root = ? ORDER BY place LIMIT ?"
             return [place for (place,) in connection.execute(query, (root, count))]
+
+    def forget(self, root: Hash32, places: Sequence[int]) -> None:
+        """These need not be here any more. Raises `StoreFailedError`."""
+        with self._catalogue.transaction() as connection:
+            query = "DELETE FROM damaged_segments WHERE root = ? AND place = ?"
+            gone = connection.executemany(query, [(root, place) for place in places]).rowcount
+        self.committed(-gone)
 
     def note(self, connection: sqlite3.Connection, segments: Iterable[tuple[Hash32, int]]) -> int:
         """These are held no longer, because they are damaged; how many that are. When it is committed, say so."""

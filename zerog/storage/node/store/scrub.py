@@ -17,6 +17,7 @@ import structlog
 from zerog._kernel import record_faults
 from zerog.storage.node.store.catalogue import Catalogue
 from zerog.storage.node.store.data_files import FILE_HEADER, FILE_MAGIC, FILE_VERSION, RECORD_HEADER, DataFiles, record_header
+from zerog.storage.node.store.mending import Mender
 from zerog.storage.node.store.segment_index import Record, SegmentIndex
 
 __all__ = ["Checked", "ScrubProgress", "Scrubber", "Window"]
@@ -31,6 +32,8 @@ RECORDS_MAX: Final = 1024
 """Of one window."""
 NOTE: Final = "scrubbing"
 PAGE_BYTES: Final = 4096
+DATA_DAMAGED: Final = "its bytes do not have its root"
+PROOF_DAMAGED: Final = "its proof does not lead to the root"
 HEADER_DAMAGED: Final = "its header is damaged"
 READ_NOW: Final = getattr(os, "RWF_NOWAIT", None)
 """Reads only what needs no disk, where the system can say so."""
@@ -53,7 +56,7 @@ class ScrubProgress(msgspec.Struct, kw_only=True):
     """Of this pass, like the next three."""
     segments_checked: int = 0
     segments_damaged: int = 0
-    headers_mended: int = 0
+    records_mended: int = 0
     passes: int = 0
     """That came to their end."""
     ended_s: float | None = None
@@ -90,16 +93,17 @@ class Checked:
     damaged: int
     """Segments that are held no longer."""
     mended: int
-    """Headers that were written again: everything in them is known."""
+    """Headers and proofs that were written again: everything in them is known."""
 
 
 class Scrubber:
     """One pass at a time; its windows may be checked by several threads at once. All methods block, for threads."""
 
-    def __init__(self, catalogue: Catalogue, files: DataFiles, index: SegmentIndex, lose: Lose) -> None:
+    def __init__(self, catalogue: Catalogue, files: DataFiles, index: SegmentIndex, mender: Mender, lose: Lose) -> None:
         self._catalogue = catalogue
         self._files = files
         self._index = index
+        self._mender = mender
         self._lose = lose
         self._lock = threading.Lock()
         self._open: dict[int, Window] = {}
@@ -192,8 +196,9 @@ class Scrubber:
             # What was read once may have been spoilt on the way; only what is wrong on the disk counts.
             verdict = self._verdict(record)
             if verdict == HEADER_DAMAGED:
-                place = record.located.place
-                mended += self._mend(place.data_file, place.offset, _header_of(record))
+                mended += self._mender.header(record)
+            elif verdict == PROOF_DAMAGED and self._mender.proof(record):
+                mended += 1
             elif verdict is not None:
                 lost.setdefault(verdict, []).append(record)
         checked = Checked(window.size_bytes, len(window.records), sum(self._lose(found, cause) for cause, found in lost.items()), mended)
@@ -206,7 +211,7 @@ class Scrubber:
                 self.progress.bytes_checked += checked.size_bytes
                 self.progress.segments_checked += checked.segments
                 self.progress.segments_damaged += checked.damaged
-                self.progress.headers_mended += checked.mended
+                self.progress.records_mended += checked.mended
 
     def _read(self, window: Window, buffer: memoryview) -> memoryview | None:
         """What is there of a window, shorter where the file ends; `None` where the disk does not give it."""
@@ -231,27 +236,17 @@ class Scrubber:
         if filled < place.record_bytes:
             return "its file ends before it"
         for _, part in record_faults(raw, [_entry(record, place.offset)]):
-            return "its bytes do not have its root" if part == "data" else "its proof does not lead to the root"
+            return DATA_DAMAGED if part == "data" else PROOF_DAMAGED
         return None if raw[: RECORD_HEADER.size] == _header_of(record) else HEADER_DAMAGED
 
     def _mend_file_header(self, number: int) -> int:
         """Write the beginning of a data file again if it is damaged; whether it was."""
         right = FILE_HEADER.pack(FILE_MAGIC, FILE_VERSION, number)
         try:
-            return 0 if self._files.read(number, 0, len(right)) == right else self._mend(number, 0, right)
+            is_right = self._files.read(number, 0, len(right)) == right
         except OSError:
-            return self._mend(number, 0, right)
-
-    def _mend(self, number: int, offset: int, header: bytes) -> int:
-        """Write a header again, all of which is known; whether it could be done. Nothing but a lost catalogue would have needed it."""
-        path = str(self._files.path(number))
-        try:
-            self._files.mend(number, offset, header)
-        except OSError as error:
-            log.warning("store_header_not_mended", path=path, offset=offset, cause=error.strerror)
-            return 0
-        log.warning("store_header_mended", path=path, offset=offset)
-        return 1
+            is_right = False
+        return 0 if is_right else int(self._mender.write(number, 0, right))
 
 
 def _neighbours(records: Sequence[Record]) -> Sequence[Record]:

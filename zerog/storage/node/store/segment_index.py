@@ -107,6 +107,15 @@ class SegmentIndex:
             return None
         return Located(Place(*found[:4]), Hash32(found[4]), found[5])
 
+    def segment_roots(self, root: Hash32) -> list[Hash32] | None:
+        """Roots of the segments of a file, if they are held from the first on without a gap."""
+        with self._catalogue.reading() as connection:
+            query = "SELECT place, segment_root FROM segments WHERE file = (SELECT id FROM files WHERE root = ?) ORDER BY place"
+            found = connection.execute(query, (root,)).fetchall()
+        if [place for place, _ in found] != list(range(len(found))):
+            return None
+        return [Hash32(segment_root) for _, segment_root in found]
+
     def orphans(self, count: int) -> list[Hash32]:
         """At most `count` roots of files of which there is no submission."""
         query = "SELECT root FROM files WHERE NOT EXISTS (SELECT 1 FROM submissions WHERE submissions.root = files.root) LIMIT ?"

@@ -23,6 +23,7 @@ from zerog.storage.node.store.data_files import DataFiles, sync_folder
 from zerog.storage.node.store.errors import StoreFailedError
 from zerog.storage.node.store.held import Held
 from zerog.storage.node.store.lives import Lives
+from zerog.storage.node.store.mending import Mender
 from zerog.storage.node.store.rebuild import make_catalogue_anew
 from zerog.storage.node.store.records import (
     BlockMark,
@@ -33,7 +34,7 @@ from zerog.storage.node.store.records import (
     sectors_of_segment,
     split_hashes,
 )
-from zerog.storage.node.store.scrub import Scrubber
+from zerog.storage.node.store.scrub import PROOF_DAMAGED, Scrubber
 from zerog.storage.node.store.segment_index import Located, Record, SegmentIndex
 from zerog.storage.node.store.shedding import ShedCursor, Shedding
 from zerog.storage.node.store.writer import Writer
@@ -77,7 +78,8 @@ class Store:
         """Which segments were held, turned out damaged and are not here again."""
         self.on_damage: OnDamage = nobody
         """Hears at once, in whichever thread it was noticed, of segments that are held no longer because they are damaged."""
-        self.scrubber = Scrubber(catalogue, files, self._index, self._lose)
+        self._mender = Mender(self._index, files)
+        self.scrubber = Scrubber(catalogue, files, self._index, self._mender, self._lose)
         """Looks for damage that no read has met."""
         self._resources = ExitStack()
         self._writer = Writer(catalogue, files, self._index, options, disk_bytes=self._take_up_data_files())
@@ -316,8 +318,7 @@ class Store:
             )
             if segment.leads_to_root():
                 return segment if size_bytes is None else replace(segment, data=_fitted(data, size_bytes, index))
-            if not self._is_elsewhere(root, index, located):
-                self._lose([Record(root, index, located)], "its proof does not lead to the root")
+            if not self._is_elsewhere(root, index, located) and not self._mend_proof(Record(root, index, located)):
                 return None
         return None
 
@@ -336,6 +337,26 @@ class Store:
                 self._lose([Record(root, index, located)], cause)
                 return None
         return None
+
+    def _mend_proof(self, record: Record) -> bool:
+        """Write a damaged proof again if all is known that leads to it, or hold the segment no longer."""
+        if self._mender.proof(record) and self._leads_to_root(record):
+            return True
+        self._lose([record], PROOF_DAMAGED)
+        return False
+
+    def _leads_to_root(self, record: Record) -> bool:
+        """Whether the siblings of a record are what they should be now."""
+        located = record.located
+        segment = StoredSegment(
+            root=record.root,
+            index=record.index,
+            padded_sectors=located.padded_sectors,
+            data=b"",
+            segment_root=located.segment_root,
+            siblings=self._read_siblings(located),
+        )
+        return segment.leads_to_root()
 
     def _is_elsewhere(self, root: Hash32, index: int, located: Located) -> bool:
         """Whether a segment does not lie any more where it was looked for."""

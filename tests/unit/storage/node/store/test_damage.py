@@ -61,11 +61,27 @@ async def test_a_changed_bit_of_data_is_not_returned(tmp_path: Path, offset: int
         assert store.statistics()["corrupt_segments"] == 1
 
 
-async def test_a_changed_proof_is_not_returned(tmp_path: Path) -> None:
+async def test_a_changed_proof_is_written_again_where_the_whole_file_leads_to_it(tmp_path: Path) -> None:
     await filled(tmp_path)
+    before = (tmp_path / "data" / DATA_FILE).read_bytes()
     flip(tmp_path / "data" / DATA_FILE, SIBLINGS_AT + 40)
     with Store.open(tmp_path, options=OPTIONS) as store:
-        require_lost_and_brought_again(store, FILE, 0, lambda index: store.read_with_proof(FILE.root, index))
+        found = store.read_with_proof(FILE.root, 0)
+        assert found is not None
+        assert found.proof == FILE.tree.segment_proof(0)
+        assert (store.statistics()["corrupt_segments"], len(store.damage)) == (0, 0)
+    assert (tmp_path / "data" / DATA_FILE).read_bytes() == before
+
+
+async def test_a_changed_proof_is_not_returned_where_nothing_leads_to_it(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    flip(tmp_path / "data" / DATA_FILE, DATA_AT + SEGMENT_BYTES + RECORD_HEADER.size + 2 * HASH_BYTES)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        assert store.read(FILE.root, 1) is None
+    flip(tmp_path / "data" / DATA_FILE, SIBLINGS_AT + 40)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        assert store.read_with_proof(FILE.root, 0) is None
+        assert list(store.held(FILE.root)) == [2]
         await store.put(FILE.segments)
         found = store.read_with_proof(FILE.root, 0)
         assert found is not None

@@ -141,6 +141,30 @@ def test_a_damaged_header_is_written_again_and_costs_no_segment(folder: Path, st
     assert (lost, len(sound(store))) == ([], SEGMENTS)
 
 
+@pytest.mark.parametrize("number", [0, 4])
+def test_a_damaged_proof_is_written_again_if_the_whole_file_is_here(folder: Path, store: Store, lost: list[Key], number: int) -> None:
+    """A file of ten segments is padded to ten, one of two has a proof of one hash."""
+    path, offset, siblings = places(folder)[(FILES[number].root, 1)]
+    before = path.read_bytes()
+    for sibling in range(siblings):
+        flip(path, offset + RECORD_HEADER.size + HASH_BYTES * sibling + 7)
+    scrub(store.scrubber)
+    assert siblings > 0
+    assert path.read_bytes() == before
+    assert (lost, len(sound(store))) == ([], SEGMENTS)
+
+
+def test_a_damaged_proof_of_a_file_that_is_not_whole_costs_the_segment(folder: Path, store: Store, lost: list[Key]) -> None:
+    records = places(folder)
+    path, offset, siblings = records[(FILES[0].root, 3)]
+    flip(path, offset + RECORD_HEADER.size + HASH_BYTES * siblings)
+    assert store.read(FILES[0].root, 3) is None
+    path, offset, _ = records[(FILES[0].root, 7)]
+    flip(path, offset + RECORD_HEADER.size)
+    scrub(store.scrubber)
+    assert lost == [(FILES[0].root, 3), (FILES[0].root, 7)]
+
+
 @pytest.mark.parametrize("keep_bytes", [None, 0, FILE_HEADER.size, FILE_HEADER.size + RECORD_HEADER.size + 1000])
 def test_a_data_file_that_is_cut_or_gone_loses_what_was_in_it(folder: Path, store: Store, lost: list[Key], keep_bytes: int | None) -> None:
     records = places(folder)
