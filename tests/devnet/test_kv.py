@@ -254,6 +254,8 @@ def test_a_node_that_does_not_follow_the_stream_says_so_instead_of_keeping_one_w
         with pytest.raises(StreamNotFollowedError) as refused:
             other.kv.put("not followed", b"k", b"1")
         assert other.kv.get("followed", b"k") is not None
+        assert run(["kv", "follow", "not followed", "--kv", url, "--dir", str(zerog.folder)]) == 0
+        until(lambda: other.kv.get("not followed", b"k") is not None)  # What was written before is applied too.
     until(lambda: network.kv.result(refused.value.tx_seq) == "Commit")
 
 

@@ -38,6 +38,7 @@ KV_COMMANDS: Final = (
     ("delete", "zerog.cli.kv:delete", "Delete a key."),
     ("list", "zerog.cli.kv:list_", "List the keys of a stream."),
     ("streams", "zerog.cli.kv:streams", "List the streams that the node follows."),
+    ("follow", "zerog.cli.kv:follow", "Ask the node to follow a stream."),
     ("result", "zerog.cli.kv:result", "Say what became of a submission."),
     ("grant", "zerog.cli.kv:grant", "Let an account administer or write a stream, or write one special key."),
     ("revoke", "zerog.cli.kv:revoke", "Take from an account what was granted."),

@@ -13,12 +13,12 @@ from zerog.cli.output import AsJson, WorkingFolder, print_json, say
 from zerog.cli.storage_options import Decrypting, Encrypting, StorageArgumentError
 from zerog.primitives import Address, Hash32
 from zerog.runtime.files import write_atomically
-from zerog.storage.client import LocalFileError, TargetExistsError
+from zerog.storage.client import KeyMissingError, LocalFileError, TargetExistsError
 from zerog.storage.client.errors import reason_of
 from zerog.storage.client.kv import Batch, KvClient, Written
 from zerog.storage.client.kv.errors import rejection
 
-__all__ = ["delete", "get", "grant", "list_", "put", "renounce", "result", "revoke", "rights", "special", "streams"]
+__all__ = ["delete", "follow", "get", "grant", "list_", "put", "renounce", "result", "revoke", "rights", "special", "streams"]
 
 PAGE: Final = 100
 EXIT_ABSENT: Final = 4
@@ -201,6 +201,17 @@ def streams(
         print(f"{stream.stream_id}  {stream.first_seq:>8} to {stream.last_seq}{'  waits for data' if stream.parked else ''}")
     if page.next is not None:
         say(f"more with --cursor {page.next}")
+
+
+def follow(stream: StreamText, /, *, place: Place = PLACE, directory: WorkingFolder = Path()) -> None:
+    """Ask the node to follow a stream from its first item on, with the signature of the account that pays. A node that follows all needs
+    not be asked."""
+    account = place.payer(place.place(directory))
+    if account is None:
+        raise KeyMissingError
+    with place.connect_kv(directory) as kv:
+        kv.follow(stream_of(stream), account, chain_id=place.chain_id(directory))
+    say(f"{kv.url} follows {stream_of(stream)}")
 
 
 def result(seq: int, /, *, place: Place = PLACE, json: AsJson = False, directory: WorkingFolder = Path()) -> int:

@@ -48,6 +48,13 @@ class KvPlace(StoragePlace):
                 storage = stack.enter_context(StorageClient(indexer=indexer, nodes=self.node, chain=chain, account=self.payer(place)))
             yield stack.enter_context(KvClient(url, storage=storage, chain=chain, flow=place.flow))
 
+    def chain_id(self, folder: Path) -> int:
+        """Of the chain that is meant."""
+        from zerog.chain.client import ChainClient
+
+        with ChainClient(self.place(folder).chain_url) as chain:
+            return int(chain.chain_id())
+
 
 def stream_of(text: str) -> Hash32:
     """Raises `StorageArgumentError`."""

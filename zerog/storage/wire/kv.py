@@ -6,7 +6,7 @@ Source: 0gfoundation/0g-storage-kv, `node/rpc/src/types.rs`; the pages of stream
 import msgspec
 
 from zerog.primitives import Address, Hash32
-from zerog.storage.wire.segments import FileProof, SegmentWithProof
+from zerog.storage.wire.segments import Count, FileProof, SegmentWithProof
 
 __all__ = [
     "FlowPart",
@@ -28,20 +28,20 @@ __all__ = [
 class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Part of a value. A key that was never written has version 0 and no bytes."""
 
-    version: int
+    version: Count
     """The submission that wrote it."""
     data: bytes
-    size: int
+    size: Count
     """Of the whole value."""
 
 
 class KeyValue(msgspec.Struct, frozen=True, kw_only=True):
     """A key and part of its value."""
 
-    version: int
+    version: Count
     key: bytes
     data: bytes
-    size: int
+    size: Count
 
 
 class ReplayProgress(msgspec.Struct, frozen=True, rename={"applied_seq": "appliedSeq", "first_seq": "firstTxSeq"}, kw_only=True):
@@ -75,8 +75,8 @@ class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A key that has a value."""
 
     key: bytes
-    version: int
-    size: int
+    version: Count
+    size: Count
 
 
 class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ class ItemFacts(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     sender: Address
     """Who signed the transaction."""
     transaction_hash: Hash32
-    size: int
+    size: Count
     result: str | None
     """`None` while it waits for its data, or for that of others before it."""
 
@@ -136,10 +136,10 @@ class FlowPart(msgspec.Struct, frozen=True, kw_only=True):
 class ValueProof(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """That a submission wrote a value: item to file, file to flow."""
 
-    version: int
+    version: Count
     start: int
     """Where the value begins in the item."""
-    size: int
+    size: Count
     tx_seq: int
     root: Hash32
     file_size: int

@@ -6,7 +6,8 @@ from eth_account.messages import encode_typed_data
 
 from zerog.primitives import Address, Hash32
 from zerog.storage.kv.errors import ParameterRefusedError
-from zerog.storage.kv.registration import REGISTER_TYPE_HASH, check_registration
+from zerog.storage.kv.registration import check_registration
+from zerog.storage.protocol.registration import REGISTER_TYPE_HASH
 
 PRIVATE_KEY = "0x" + "17" * 32
 WALLET = Address.from_json(Account.from_key(PRIVATE_KEY).address)

@@ -98,6 +98,7 @@ class AsyncKvClient:
     progress = _InThread(KvClient.progress)
     result = _InThread(KvClient.result)
     holding_streams = _InThread(KvClient.holding_streams)
+    follow = _InThread(KvClient.follow)
     items = _InThread(KvClient.items)
     streams = _InThread(KvClient.streams)
     key_page = _InThread(KvClient.key_page)

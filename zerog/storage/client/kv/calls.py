@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from zerog.primitives import Address, Hash32, decode_hook
+from zerog.primitives import Address, Data, Hash32, decode_hook
 from zerog.storage.client.calls import Call
 from zerog.storage.wire.kv import ItemPage, KeyPage, KeyValue, ReplayProgress, StreamPage, Value, ValueProof
 
@@ -53,6 +53,10 @@ def result(tx_seq: int) -> Call[str | None]:
 
 def holding_streams() -> Call[list[Hash32]]:
     return _call(_STREAM_IDS, "kv_getHoldingStreamIds")
+
+
+def follow(stream: Hash32, wallet: Address, signature: Data) -> Call[bool]:
+    return _call(_FLAG, "admin_addStream", stream, wallet, signature)
 
 
 def items(first_seq: int, count: int) -> Call[ItemPage]:

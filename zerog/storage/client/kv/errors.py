@@ -135,7 +135,7 @@ class StreamNotFollowedError(StorageClientError):
     streams: tuple[Hash32, ...]
 
     code = "kv_not_followed"
-    remedy = "start the node with `--stream` for each of them, or with `--stream all`; the batch itself is stored and holds"
+    remedy = "ask the node with `zerog kv follow STREAM`, or start it with `--stream all`; the batch itself is stored and holds"
     http_status = 404
 
     def __str__(self) -> str:
@@ -162,7 +162,7 @@ class NoWriterError(StorageClientError):
     """A client without storage behind it can only read."""
 
     code = "kv_no_writer"
-    remedy = "make the client with `storage=StorageClient(…)`, or take `zerog.connect(…).kv`"
+    remedy = "name where to store (`--indexer` or `--node` of the commands), or make the client with `storage=StorageClient(…)`"
 
     def __str__(self) -> str:
         return "this client has no storage to write to"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Final, Self, TypeVar
 
-from zerog.primitives import Address, Hash32
+from zerog._kernel import secp256k1_sign
+from zerog.primitives import Account, Address, Data, Hash32
 from zerog.storage.client.calls import Call, anything
 from zerog.storage.client.connection import HttpServer, PeerLimits
 from zerog.storage.client.errors import PeerAnswerError
@@ -12,6 +13,7 @@ from zerog.storage.client.kv.errors import ValueChangedError, ValueTooLargeError
 from zerog.storage.client.kv.names import StreamName, stream_id
 from zerog.storage.client.kv.results import Entry, Part, Value
 from zerog.storage.client.rpc import run_call
+from zerog.storage.protocol.registration import registration_digest
 from zerog.storage.wire.kv import ItemPage, KeyPage, KeyValue, ReplayProgress, StreamPage
 
 __all__ = ["KvNodeClient"]
@@ -74,6 +76,13 @@ class KvNodeClient:
     def holding_streams(self) -> list[Hash32]:
         """All streams that the node follows."""
         return self._run(calls.holding_streams())
+
+    def follow(self, stream: StreamName, account: Account, *, chain_id: int) -> bool:
+        """Ask the node to follow a stream from its first item on, signed by `account` for the node's chain. Where the node is not on this
+        machine, it may take that from its operator alone."""
+        stream = stream_id(stream)
+        signature = Data(secp256k1_sign(registration_digest(chain_id, account.address, stream), account.private_key))
+        return self._run(calls.follow(stream, account.address, signature))
 
     def items(self, first_seq: int = 0, *, count: int = 100) -> ItemPage:
         """A page of the submissions of the node's streams from `first_seq` on, with their results. Official nodes refuse."""
