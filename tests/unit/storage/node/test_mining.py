@@ -230,6 +230,41 @@ def test_an_answer_is_refused_for_a_reason_and_never_sent_twice(mine: Mine) -> N
     assert set(mine.miner.counters.answers_refused) <= {"balance", "epoch_full", "other_context", "too_late"}
 
 
+def test_an_answer_that_no_block_takes_is_waited_for_and_a_forgotten_one_is_dropped(mine: Mine) -> None:
+    mine.store(File(pattern(300_000)))
+    mine.node.wait(partial(has_rig, mine.node))
+    mine.chain.rpc("evm_setAutomine", False)
+    mine.miner.contract.receipt_s_max = 0.05
+    mine.pass_time()
+    mine.node.wait(lambda: mine.miner.state == "waiting for a block")
+    [waiting] = mine.chain.rpc("txpool_content")["pending"].values()
+    [transaction] = waiting.values()
+    mine.chain.rpc("anvil_dropTransaction", transaction["hash"])
+    mine.node.wait(lambda: mine.miner.counters.answers_refused["dropped"] == 1)
+    mine.node.wait(lambda: mine.miner.counters.answers_sent == 2)
+    mine.chain.rpc("evm_mine")
+    mine.wait_for_answers(1)
+
+
+def has_sealed(mine: Mine, loads: int) -> bool:
+    rig = mine.miner.rig
+    return rig is not None and rig.sealing.load_count == loads
+
+
+def test_what_is_sealed_is_found_again_after_a_restart(network: Network, key_file: Path, tmp_path: Path) -> None:
+    chain = network.chain()
+    sealed = []
+    for start in range(2):
+        with network.running(chain, mine=True, mine_key_file=key_file, data_dir=tmp_path / "node") as node:
+            mine = Mine(chain, node)
+            if not start:
+                mine.store(File(pattern(600_000)))
+                mine.pass_time()
+            node.wait(partial(has_sealed, mine, 5))
+            sealed.append(mine.miner.counters.loads_sealed)
+    assert sealed == [5, 0]
+
+
 def test_a_start_position_is_that_of_a_pricing_chunk(mine: Mine) -> None:
     assert mine.node.admin.rpc("miner_setStartPosition", 5_000) is True
     assert mine.status()["startPosition"] == 4_096

@@ -19,7 +19,8 @@ GAS_ROOM_PERCENT: Final = 130
 """An epoch that ends between estimate and block costs more gas than was estimated."""
 SEED: Final = 0
 """Source: 0gfoundation/0g-storage-node, `node/miner/src/miner_id.rs`."""
-RECEIPT_S_MAX: Final = 60.0
+RECEIPT_S_MAX: Final = 5.0
+"""How long a transaction is waited for at once; other work of the miner waits as well."""
 LOG_BLOCKS: Final = 1 << 16
 """Blocks of one look into the log."""
 
@@ -45,6 +46,7 @@ class MiningContract:
         self._account: Final = account
         self._first_block: Final = first_block
         self._reward: Address | None = None
+        self.receipt_s_max = RECEIPT_S_MAX
 
     async def _read(self, to: Address, function: Function, *arguments: AbiValue) -> tuple[Any, ...]:
         return function.decode_result(await self._call(to, function.encode(*arguments)))
@@ -111,7 +113,7 @@ class MiningContract:
         to = to or self.mine
         gas = await self._client.estimate_gas(self._account.address, to, data=data)
         sent = await self._client.send(self._account, to, data=data, gas_limit=gas * GAS_ROOM_PERCENT // 100)
-        return await self._client.wait_for_receipt(sent, timeout_s=RECEIPT_S_MAX)
+        return await self._client.wait_for_receipt(sent, timeout_s=self.receipt_s_max)
 
     async def is_known(self, transaction_hash: Hash32) -> bool:
         """Whether the chain's node has a transaction, in a block or waiting."""
