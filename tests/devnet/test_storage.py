@@ -1,5 +1,6 @@
 """Storage of a network as a user meets it: files go in and come back, over crashes, restarts and a chain that goes back."""
 
+import json
 import os
 import random
 import signal
@@ -21,7 +22,7 @@ from zerog.devnet.storage_proof import PROOF_FILE, PROOF_KEY, PROOF_STREAM, PROO
 from zerog.networks import load, role_account
 from zerog.runtime.control import connect
 from zerog.runtime.ports import holder_of_port
-from zerog.storage.client import FileUnknownError, NodeClient, StorageClientError
+from zerog.storage.client import FilePrunedError, FileUnknownError, NodeClient, StorageClientError
 from zerog.storage.client.kv import KvClient, Value
 from zerog.storage.protocol.merkle import file_root
 from zerog.storage.protocol.shards import Shard
@@ -224,6 +225,31 @@ def test_a_chain_that_is_reset_under_the_node_is_followed_from_its_beginning(zer
         with pytest.raises(StorageClientError):
             network.storage.read(root)
         assert [stream.stream_id for stream in network.kv.streams().streams] == [PROOF_STREAM]
+
+
+def test_a_network_whose_files_have_expired_goes_on_and_starts_again(zerog: Zerog) -> None:
+    """A year passes: all that there is expires, the proof of the first start too, and can be stored once more."""
+    settings = zerog.folder / ".zerog" / "zerog.toml"
+    settings.parent.mkdir()
+    settings.write_text("[storage.run]\nupkeep-interval = 0.1\nprune-grace = 0\n")
+    endpoints = zerog.up()
+    content = some_bytes(12, 2_000_000)  # More than a pricing chunk of the local network, so that its time begins.
+    with library.connect("local", folder=zerog.folder) as network:
+        upload = network.storage.upload(content)
+        listed = json.loads(zerog.run("storage", "expiring", "--json").stdout)["files"]
+        assert [entry["tx_seq"] for entry in listed] == [0, 1, 2]
+        assert "expires     2" in zerog.run("storage", "stat", str(PROOF_ROOT)).stdout
+        ask(endpoints, "evm_increaseTime", 400 * 86_400)
+        ask(endpoints, "evm_mine")
+        with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
+            until(lambda: router.file_info(PROOF_ROOT) is None and router.file_info(upload.root) is None)
+        with pytest.raises(FilePrunedError, match="submission 2"):
+            network.storage.read(2)
+        zerog.down()
+        zerog.up()
+        assert network.storage.read(PROOF_ROOT) == PROOF_FILE
+        again = network.storage.upload(content)
+        assert (again.root, again.tx_seqs, network.storage.read(again.root)) == (upload.root, (5,), content)
 
 
 def test_after_zerog_reset_everything_begins_anew(zerog: Zerog) -> None:

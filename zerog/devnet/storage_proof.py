@@ -103,6 +103,8 @@ async def _store(missing: Sequence[_Content], chain: AsyncChainClient, account: 
     unknown = [content for content in missing if await _ask(router.file_info, content.tree.root) is None]
     if unknown:
         await _announce(chain, account, unknown, (await _ask(router.status)).network_identity.flow_address)
+        # A node whose older submissions of the same content have expired would refuse what it does not know to be announced again.
+        await _until(lambda: all(router.file_info(content.tree.root) is not None for content in unknown))
     await _upload(router, missing)
 
 

@@ -6,6 +6,7 @@ from zerog.storage.client.connection import PeerLimits
 from zerog.storage.client.downloading import DownloadOptions
 from zerog.storage.client.encrypting import Encryption
 from zerog.storage.client.errors import (
+    FilePrunedError,
     FileUnknownError,
     KeyMissingError,
     LocalFileError,
@@ -41,6 +42,7 @@ __all__ = [
     "Encryption",
     "FileFacts",
     "FileName",
+    "FilePrunedError",
     "FileUnknownError",
     "IndexerClient",
     "KeyMissingError",

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from zerog.primitives import Hash32
-from zerog.storage.client.errors import FileUnknownError, PeerAnswerError, PeerError, SegmentMissingError
+from zerog.storage.client.errors import (
+    FilePrunedError,
+    FileUnknownError,
+    PeerAnswerError,
+    PeerError,
+    SegmentMissingError,
+    StorageClientError,
+)
 from zerog.storage.client.node import Segment
 from zerog.storage.client.selection import KnownNode, Nodes
 from zerog.storage.protocol.padding import segments_of
@@ -107,13 +114,15 @@ class Downloading:
         """
         nodes = self._nodes.holding(name) if isinstance(name, Hash32) else self._nodes.known()
         found: dict[tuple[Hash32, int], list[Holder]] = {}
-        failure: PeerError | None = None
+        failure: StorageClientError | None = None
         for node in nodes:
             try:
                 info = node.client.file_info(name) if isinstance(name, Hash32) else node.client.file_info_by_seq(name)
             except PeerError as error:
                 failure = error
                 continue
+            if info is not None and info.pruned:
+                failure = FilePrunedError(name)
             if info is None or info.pruned or info.tx.size < 1 or (isinstance(name, Hash32) and info.tx.data_merkle_root != name):
                 continue
             holders = found.setdefault((info.tx.data_merkle_root, info.tx.size), [])

@@ -14,6 +14,7 @@ StorageClientError
 ├── WaitTimeoutError             what should have happened has not
 ├── UploadRefusedError           no nodes take the segments
 ├── FileUnknownError             no node knows the file
+│   └── FilePrunedError          its time is over
 ├── SegmentMissingError          no node gives a segment, or none the true one
 ├── RangeError                   beyond the end of the file
 ├── LocalFileError               of this machine
@@ -27,6 +28,7 @@ from zerog.primitives import Address, Hash32
 from zerog.storage.protocol.errors import StorageError
 
 __all__ = [
+    "FilePrunedError",
     "FileUnknownError",
     "KeyMissingError",
     "LocalFileError",
@@ -242,6 +244,18 @@ class FileUnknownError(StorageClientError):
     def __str__(self) -> str:
         what = f"submission {self.name}" if isinstance(self.name, int) else f"a file with the root {self.name}"
         return f"no node knows {what}"
+
+
+@dataclass(eq=False)
+class FilePrunedError(FileUnknownError):
+    """The time that was paid for is over, and the nodes give the file no more."""
+
+    code = "storage_file_pruned"
+    remedy = "store the file again; before its time is over, `extend` of the flow's contract keeps it for another period"
+    http_status = 410
+
+    def __str__(self) -> str:
+        return f"the time of submission {self.name} is over: the nodes have pruned it"
 
 
 @dataclass(eq=False)

@@ -13,6 +13,7 @@ from tests.unit.storage.node.network import ACCOUNTS, LOCAL, PRICE_WEI, Chain, F
 from zerog.contracts.storage import FLOW, REWARD
 from zerog.networks import own_network
 from zerog.primitives import Hash32
+from zerog.storage.client import FilePrunedError, StorageClient
 from zerog.storage.node.pruning import life_end
 from zerog.storage.node.reward_view import RewardView
 from zerog.storage.protocol.submission import Submission, SubmissionNode
@@ -144,6 +145,26 @@ def test_an_extended_life_ends_one_release_later(flow: Flow) -> None:
     flow.go_to(end_s + RELEASE_S + 1)
     assert flow.is_pruned(kept_seq)
     flow.wait_until_dropped(kept)
+
+
+def test_a_client_is_told_and_may_store_the_file_again(flow: Flow) -> None:
+    data = pattern(2000, next(seeds))
+    with StorageClient(nodes=[flow.node.url], chain=flow.chain.client, account=ACCOUNTS[3]) as client:
+        upload = client.upload(data)
+        [seq] = upload.tx_seqs
+        expiry = client.stat(upload.root).expiry
+        assert expiry is not None
+        assert (expiry.tx_seq, expiry.pricing_chunk, expiry.extensions, expiry.expiry) == (seq, 0, 0, None)
+        flow.fill_chunk()
+        end_s = flow.ask("rewardDeadline", 0)
+        assert [entry.expiry for entry in client.expiring(count=1).files] == [end_s]
+        flow.go_to(end_s + 1)
+        with pytest.raises(FilePrunedError, match="time of submission"):
+            client.stat(seq)
+        again = client.upload(data)
+        assert again.root == upload.root
+        assert again.tx_seqs > upload.tx_seqs
+        assert client.read(again.root) == data
 
 
 def test_data_that_another_submission_needs_stays(flow: Flow) -> None:
