@@ -36,6 +36,11 @@ class Arriving:
         """Whether nothing more is needed."""
         return self.is_undecodable or self.next_segment == self.segments
 
+    @property
+    def memory_bytes(self) -> int:
+        """What it holds in memory."""
+        return 0 if self._memory is None else len(self._memory)
+
     def take(self, segments: Sequence[memoryview]) -> None:
         """The next segments, as storage nodes send them: in whole sectors. Raises `OSError`."""
         begin = self.next_segment * SEGMENT_BYTES

@@ -24,6 +24,10 @@ __all__ = ["Fetcher"]
 
 WINDOW_SEGMENTS: Final = 16
 """Segments that are asked for together: 4 MiB."""
+KEPT_BYTES_MAX: Final = 64 << 20
+"""Of items in memory of which a part is still missing."""
+DOUBT_S: Final = 0.5
+"""Before an item is looked for again after such a pause, the store is asked whether it still needs it."""
 SCAN_SUBMISSIONS: Final = 512
 """Of the store's missing items that are looked at in one step of the way round."""
 SCAN_S: Final = 5.0
@@ -57,7 +61,9 @@ class Fetcher:
         self._slots: Final = anyio.Semaphore(settings.fetches)
         self._arrived: Final = arrived
         self._changed = anyio.Event()
+        self._drained = anyio.Event()
         self._arrivals = 0
+        self._kept_bytes = 0
         self.wishes: Final = Wishes()
 
     async def run(self) -> None:
@@ -94,8 +100,12 @@ class Fetcher:
             except StoreFailedError as error:
                 log.warning("missing_items_not_read", cause=str(error))
                 seq = 0
-            if not seq or not self.wishes.room:
+            if not seq:
                 await anyio.sleep(SCAN_S)
+            elif not self.wishes.room:
+                self._drained = anyio.Event()
+                with anyio.move_on_after(SCAN_S):
+                    await self._drained.wait()
 
     async def _wait(self) -> None:
         """Until an item is due, or another one is wanted."""
@@ -105,7 +115,11 @@ class Fetcher:
 
     async def _turn(self, wish: Wish) -> None:
         """One look for an item."""
+        self._kept_bytes -= wish.kept_bytes
+        wish.kept_bytes = 0
         try:
+            if wish.pause_s >= DOUBT_S and not await self._is_wanted(wish.submission):
+                wish.is_gone = True
             is_here, moved = await self._bring(wish)
         finally:
             self._slots.release()
@@ -115,9 +129,27 @@ class Fetcher:
             await self._discard([wish])
             if is_here:
                 self._arrived()
+                if self.wishes.room > self.wishes.wishes_max // 2:
+                    self._drained.set()
+            return
+        self._keep(wish)
+        self.wishes.put_off(wish, self._now_s(), moved=moved)
+        self._wake()
+
+    async def _is_wanted(self, submission: StreamSubmission) -> bool:
+        """Whether an item still waits for its data: it may have been refused without it."""
+        found = await to_thread.run_sync(self._store.wanted, 1, submission.seq)
+        return [(each.seq, each.root) for each in found] == [(submission.seq, submission.root)]
+
+    def _keep(self, wish: Wish) -> None:
+        """What came of an item stays, as long as there is room for it in memory; else it is fetched again."""
+        size_bytes = 0 if wish.arriving is None else wish.arriving.memory_bytes
+        if self._kept_bytes + size_bytes > KEPT_BYTES_MAX and wish.arriving is not None:
+            wish.arriving.discard()
+            wish.arriving = None
         else:
-            self.wishes.put_off(wish, self._now_s(), moved=moved)
-            self._wake()
+            wish.kept_bytes = size_bytes
+            self._kept_bytes += size_bytes
 
     async def _bring(self, wish: Wish) -> tuple[bool, bool]:
         """Whether all of an item is in the store now, and whether some of it came."""
@@ -167,6 +199,8 @@ class Fetcher:
         for wish in wishes:
             if wish.arriving is not None and not wish.is_running:
                 arriving, wish.arriving = wish.arriving, None
+                self._kept_bytes -= wish.kept_bytes
+                wish.kept_bytes = 0
                 await to_thread.run_sync(arriving.discard)
 
     def _now_s(self) -> float:

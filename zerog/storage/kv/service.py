@@ -40,8 +40,8 @@ __all__ = ["KeyValueNode"]
 STORE_FOLDER: Final = "store"
 SWITCH_S: Final = 0.0005
 """How long the thread that applies items may keep the interpreter from the event loop that answers reads; Python's own time is 5 ms."""
-LIMITS: Final = HttpLimits(body_bytes_max=32 << 20, requests_bytes_max=64 << 20)
-"""The longest key has 16 MiB, and is in base64."""
+LIMITS: Final = HttpLimits(body_bytes_max=32 << 20, requests_bytes_max=48 << 20, request_bytes_min=384 << 10)
+"""The longest key has 16 MiB, a part of a value 256 KiB, and both are in base64."""
 
 log = structlog.get_logger(__name__)
 

@@ -68,7 +68,7 @@ class KeyValueNodeSettings:
     private_key: str | None = field(default=None, repr=False)
     """A private key in hex: every item is expected to be encrypted for its account."""
     whole_values: bool = True
-    """Answer a read of the first 256 KiB of a value with all of it, up to 16 MiB: the official TypeScript client cannot read on."""
+    """Answer a read of the first 256 KiB of a value with all of it, up to 4 MiB: the official TypeScript client cannot read on."""
     allowed_hosts: str | None = None
     """Comma-separated host names and origins that may call, beside those of this machine."""
     token: str | None = field(default=None, repr=False)

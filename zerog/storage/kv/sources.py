@@ -33,6 +33,8 @@ LIMITS: Final = PeerLimits(connect_s=3.0, answer_s=10.0)
 BACKOFF_S_MIN: Final = 0.2
 BACKOFF_S_MAX: Final = 30.0
 """How long a node is left alone after a failure; each one in a row doubles it."""
+REFUSED_S_MAX: Final = 2.0
+"""The same after a refusal in words, which may be meant for one item only."""
 LOOK_S: Final = 10.0
 """Seconds between two looks at which nodes there are and what they hold."""
 SOURCES_MAX: Final = 256
@@ -93,12 +95,12 @@ class Sources:
         pause_s = BACKOFF_S_MIN
         try:
             while True:
+                wanted = self._wanted = anyio.Event()
                 await self._look()
-                is_served = self.trouble is None and any(self._is_free(source) for source in self.all)
+                is_served = self.trouble is None and any(not source.failures for source in self.all)
                 pause_s = LOOK_S if is_served else min(2 * pause_s, LOOK_S)
-                self._wanted = anyio.Event()
                 with anyio.move_on_after(pause_s):
-                    await self._wanted.wait()
+                    await wanted.wait()
                     await anyio.sleep(BACKOFF_S_MIN)  # Whoever fails next within it is looked at together with the first.
                     pause_s = BACKOFF_S_MIN
         finally:
@@ -213,7 +215,7 @@ class Sources:
         reason = _reason(error)
         self._counters.nodes_refused[reason] += 1
         source.cause = str(error)
-        pause_s = min(BACKOFF_S_MIN * 2**source.failures, BACKOFF_S_MAX)
+        pause_s = min(BACKOFF_S_MIN * 2**source.failures, REFUSED_S_MAX if isinstance(error, PeerRefusedError) else BACKOFF_S_MAX)
         source.failures = min(source.failures + 1, 32)
         source.waits_until_s = self._clock.monotonic_s() + pause_s
         log.warning("node_left_alone", node=source.url, reason=reason, cause=str(error), pause_s=pause_s)

@@ -30,6 +30,8 @@ class Wish:
     pause_s: float = 0.0
     arriving: "Arriving | None" = None
     """What is here of it already."""
+    kept_bytes: int = 0
+    """Memory that this takes up until the next look."""
     is_running: bool = False
     """Whether it is just being looked for."""
     is_gone: bool = False

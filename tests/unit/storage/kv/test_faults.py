@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.storage.client.impostors import impostor, segments_of_file
 from tests.unit.storage.client.peers import answer_of, peer
+from tests.unit.storage.client.test_official_nodes import forwarding
 from tests.unit.storage.kv.network import ADDRESSES, Item, KvNetwork, KvNode, put, stream, submit
 from tests.unit.storage.node.network import ACCOUNTS, LOCAL, PRICE_WEI, Chain, File, Node
 from zerog.contracts.storage import submit_call
@@ -89,6 +90,34 @@ def test_missing_data_parks_its_streams_alone_and_is_applied_in_order(chain: Cha
     results = [kv.rpc("kv_getTransactionResult", seq) for seq in (missing, *waiting)]
     assert results == ["Commit", "VersionConfliction", "Commit", "Commit", "VersionConfliction"]
     assert [kv.get(a, b"k"), kv.get(b, b"y"), kv.get(d, b"k")] == [b"late", b"behind", b"first"]
+
+
+def test_what_came_in_parts_is_kept_within_bounds_and_is_whole_in_the_end(
+    network: KvNetwork, chain: Chain, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each item misses its last segment at first; there is room in memory for the beginnings of two of them."""
+    monkeypatch.setattr("zerog.storage.kv.fetch.KEPT_BYTES_MAX", 2 * 262_144)
+    first = stream()
+    items = [Item.of((first, b"%d" % turn, bytes([turn]) * 300_000)) for turn in range(4)]
+    with network.running_kv(chain, node, stream=(str(first),)) as kv:
+        seqs = [submit(chain, item) for item in items]
+        node.wait_for_seq(seqs[-1])
+        for item, seq in zip(items, seqs, strict=True):
+            node.rpc("zgs_uploadSegmentsByTxSeq", [item.segment(0)], seq)
+        kv.wait(lambda: len(kv.keeper.fetcher.wishes) == 4 and kv.keeper.fetcher._kept_bytes == 2 * 262_144)
+        for item, seq in zip(items, seqs, strict=True):
+            node.rpc("zgs_uploadSegmentsByTxSeq", [item.segment(1)], seq)
+        kv.wait(lambda: all(kv.keeper.store.result(seq) == "Commit" for seq in seqs))
+        kv.wait(lambda: not len(kv.keeper.fetcher.wishes) and kv.keeper.fetcher._kept_bytes == 0)
+        assert kv.get(first, b"3", length=262_143) == b"\x03" * 262_143
+
+
+def test_an_item_that_is_refused_without_its_data_is_not_looked_for_for_ever(chain: Chain, node: Node, kv: KvNode) -> None:
+    first = stream()
+    kv.wait_for_result(put(chain, node, Item.of((first, b"k", b"mine"))))
+    missing = submit(chain, Item.of((first, b"k", b"of a stranger")), signer=4)
+    assert kv.wait_for_result(missing) == "SenderNoWritePermission"
+    kv.wait(lambda: missing not in kv.keeper.fetcher.wishes._by_seq)
 
 
 def history(chain: Chain, streams: Sequence[Hash32], rounds: int) -> list[tuple[int, Item]]:
@@ -263,6 +292,23 @@ def test_nodes_that_lie_are_left_and_nothing_wrong_is_applied(network: KvNetwork
             door.spoil = None
             assert kv.wait_for_result(seq) == "Commit"
             assert kv.get(first, b"2", length=100_000) == b"\x02" * 90_000
+
+
+def test_an_official_node_gives_items_too(network: KvNetwork, chain: Chain, node: Node) -> None:
+    """Without our routes and methods, and by the number of the submission; whole ones of several segments and ones of a moment later."""
+    first = stream()
+    with peer(forwarding(node)) as official, network.running_kv(chain, nodes=(official,)) as kv:
+        large = put(chain, node, Item.of((first, b"k", bytes(range(256)) * 3_000)))
+        late = Item.of((first, b"late", b"v"))
+        missing = submit(chain, late)
+        kv.wait_for_seq(missing)
+        kv.wait(lambda: kv.keeper.counters.looks >= 4)
+        node.wait_for_seq(missing)
+        node.upload(late, missing)
+        assert [kv.wait_for_result(seq) for seq in (large, missing)] == ["Commit", "Commit"]
+        assert kv.get(first, b"k", start=700_000) == (bytes(range(256)) * 3_000)[700_000:701_000]
+        assert kv.get(first, b"late") == b"v"
+        assert not kv.keeper.counters.nodes_refused
 
 
 def test_nodes_that_hold_halves_give_a_whole_item_also_through_an_indexer(network: KvNetwork, chain: Chain) -> None:

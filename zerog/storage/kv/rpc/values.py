@@ -19,8 +19,8 @@ __all__ = ["kv"]
 
 QUERY_BYTES_MAX: Final = 262_144
 """Of a value in one answer. Source: as above, `MAX_QUERY_LENGTH`."""
-WHOLE_VALUE_BYTES_MAX: Final = 16 << 20
-"""Of a value that is given whole to who asks for its beginning."""
+WHOLE_VALUE_BYTES_MAX: Final = 4 << 20
+"""Of a value that is given whole to who asks for its beginning: as much as a proof has, and as an answer may take of the memory."""
 QUICK_BYTES_MAX: Final = 64 * 1024
 """A longer part of a value is read in a thread."""
 PAGE_DEFAULT: Final = Number(100)
