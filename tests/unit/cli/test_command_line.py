@@ -13,7 +13,7 @@ from zerog import __version__
 
 COMMANDS = (
     ("up",), ("down",), ("reset",), ("status",), ("logs",), ("version",), ("chain",), ("chain", "run"), ("storage",), ("storage", "serve"),
-    ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"), ("kv",), ("kv", "put"), ("kv", "grant"),
+    ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"), ("kv",), ("kv", "put"), ("kv", "grant"), ("kv", "run"),
     ("miner",), ("miner", "forecast"),
 )  # fmt: skip
 
