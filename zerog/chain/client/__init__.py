@@ -3,5 +3,6 @@
 from zerog.chain.client.asynchronous import AsyncChainClient
 from zerog.chain.client.blocking import ChainClient
 from zerog.chain.client.errors import AnswerError, NodeUnreachableError, ReceiptTimeoutError, RpcError
+from zerog.chain.client.requests import TransactionPlace
 
-__all__ = ["AnswerError", "AsyncChainClient", "ChainClient", "NodeUnreachableError", "ReceiptTimeoutError", "RpcError"]
+__all__ = ["AnswerError", "AsyncChainClient", "ChainClient", "NodeUnreachableError", "ReceiptTimeoutError", "RpcError", "TransactionPlace"]

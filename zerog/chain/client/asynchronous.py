@@ -22,8 +22,6 @@ T = TypeVar("T")
 REQUEST_TIMEOUT_S = 30.0
 RECEIPT_POLL_S = 0.05
 """Between two looks for a receipt; a local chain has it at the first."""
-BATCH_CALLS_MAX = 100
-"""Calls of one request."""
 JSON = {"content-type": "application/json"}
 
 
@@ -86,12 +84,9 @@ class AsyncChainClient:
         return await self._run(requests.receipt(transaction_hash))
 
     async def places(self, transaction_hashes: Sequence[bytes]) -> list[TransactionPlace | None]:
-        """Who signed each transaction and where it is, `None` for an unknown one; in few requests."""
-        found: list[TransactionPlace | None] = []
-        for start in range(0, len(transaction_hashes), BATCH_CALLS_MAX):
-            some = [requests.place(transaction_hash) for transaction_hash in transaction_hashes[start : start + BATCH_CALLS_MAX]]
-            found += requests.read_batch(some, await self._post(requests.encode_batch(some)), self.url)
-        return found
+        """Who signed each transaction and where it is, `None` for an unknown one; in one request."""
+        calls = [requests.place(transaction_hash) for transaction_hash in transaction_hashes]
+        return requests.read_batch(calls, await self._post(requests.encode_batch(calls)), self.url)
 
     async def send_raw(self, transaction: bytes) -> Hash32:
         """Send a signed transaction; returns its hash."""

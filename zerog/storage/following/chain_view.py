@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 import msgspec
 
-from zerog.chain.client import AnswerError, AsyncChainClient, RpcError
+from zerog.chain.client import AnswerError, AsyncChainClient, RpcError, TransactionPlace
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import LogAnswer
 from zerog.contracts.storage import FLOW, Submit
@@ -22,6 +22,8 @@ QUICK_S: Final = 1.0
 """A node that answers sooner, and has nothing new, did not wait."""
 METHOD_UNKNOWN: Final = -32601
 CALL_S_MAX: Final = 30.0
+CALLS_AT_ONCE: Final = 100
+"""In one batch, as long as the node takes so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class ChainView:
         self._interval_s: Final = interval_s
         self._criteria: Final = LogCriteria((flow,), (topics,))
         self._can_wait = True
+        self._calls_at_once = CALLS_AT_ONCE
         self.flow: Final = flow
         self.url: Final = client.url
 
@@ -111,8 +114,17 @@ class ChainView:
         Raises `AnswerError` also where the chain node no longer has one in the block whose log named it.
         """
         blocks = {submission.transaction_hash: submission.block_hash for submission in submissions}
+        hashes = list(blocks)
+        places: list[TransactionPlace | None] = []
         with anyio.fail_after(CALL_S_MAX):
-            places = await self._client.places(list(blocks))
+            while len(places) < len(hashes):
+                some = hashes[len(places) : len(places) + self._calls_at_once]
+                try:
+                    places += await self._client.places(some)
+                except (AnswerError, RpcError):
+                    if len(some) == 1:
+                        raise
+                    self._calls_at_once = len(some) // 2  # Many public nodes take short batches only.
         signers: dict[Hash32, Address] = {}
         for (transaction_hash, block_hash), place in zip(blocks.items(), places, strict=True):
             if place is None or place.hash != transaction_hash or place.block_hash != block_hash:
