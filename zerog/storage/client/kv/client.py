@@ -8,7 +8,7 @@ from zerog.primitives import Address
 from zerog.storage.client.client import StorageClient
 from zerog.storage.client.connection import PeerLimits
 from zerog.storage.client.encrypting import Encryption
-from zerog.storage.client.errors import PeerRefusedError, WaitTimeoutError
+from zerog.storage.client.errors import PeerError, PeerRefusedError, WaitTimeoutError
 from zerog.storage.client.kv import calls
 from zerog.storage.client.kv.batch import Batch, SealedBatch
 from zerog.storage.client.kv.errors import NoChainError, NoWriterError, ResultTimeoutError, StreamNotFollowedError, rejection
@@ -34,6 +34,8 @@ class WriteOptions:
     """Seconds until the node tells the result, after the batch is stored."""
 
 
+PASSED_BY_S: Final = 1.0
+"""So long a node must have passed a batch by, before it is believed not to follow the streams."""
 DEFAULT_WRITE: Final = WriteOptions()
 
 
@@ -91,11 +93,13 @@ class KvClient(KvNodeClient):
         """Store a batch, and return once the node has applied it: what it wrote is what the node reads from then on.
 
         Raises `BatchRejectedError` if it has no effect, `StreamNotFollowedError`, `ResultTimeoutError`, `NoWriterError`,
-        `BatchInvalidError`. To try again after a failure on the way without writing twice, give the same sealed batch.
+        `BatchInvalidError`, and `PeerError`, before anything is paid, if the node does not answer. To try again after a failure on the way
+        without writing twice, give the same sealed batch.
         """
         sealed = batch if isinstance(batch, SealedBatch) else batch.seal(encrypt)
         if self._storage is None:
             raise NoWriterError
+        self.status()  # Who cannot be asked for the result is better known before the batch is paid for.
         upload = self._storage.upload(
             sealed.data, replace(options.upload, tags=sealed.tags, fragment_bytes=len(sealed.data), skip_present=True)
         )
@@ -111,22 +115,32 @@ class KvClient(KvNodeClient):
         )
 
     def _await_result(self, stored: StoredFragment, sealed: SealedBatch, timeout_s: float) -> None:
+        """From here on it is paid, so a node that is away for a moment is waited for as one that is late."""
         tx_seq = stored.tx_seq
-        pauses = Deadline(timeout_s).pauses("no result")
+        result: str | None = None
+        trouble: PeerError | None = None
+        pauses, patience = Deadline(timeout_s).pauses("no result"), Deadline(min(PASSED_BY_S, timeout_s / 2))
         while True:
-            result = self._result_of(stored)
-            if result is None and self.progress().applied_seq > tx_seq:
-                result = self._result_of(stored)  # It may have come in between.
-                if result is None and not set(sealed.streams) <= set(self.holding_streams()):
+            try:
+                if (result := self._result_of(stored)) is not None:
+                    break
+                if not self._passes_by(tx_seq, sealed):
+                    patience = Deadline(patience.timeout_s)
+                elif patience.left_s() <= 0:
                     raise StreamNotFollowedError(self.url, tx_seq, sealed.streams)
-            if result is not None:
-                break
+            except PeerError as error:
+                trouble = error
             try:
                 next(pauses)
             except WaitTimeoutError:
-                raise ResultTimeoutError(self.url, tx_seq, timeout_s) from None
-        if (error := rejection(tx_seq, result)) is not None:
-            raise error
+                raise ResultTimeoutError(self.url, tx_seq, timeout_s) from trouble
+        if (refusal := rejection(tx_seq, result)) is not None:
+            raise refusal
+
+    def _passes_by(self, tx_seq: int, sealed: SealedBatch) -> bool:
+        """Whether the node is beyond the submission and does not follow all of its streams; or it has not noticed yet that the chain went
+        back, and is beyond another one of that number."""
+        return self.progress().applied_seq > tx_seq and not set(sealed.streams) <= set(self.holding_streams())
 
     def _result_of(self, stored: StoredFragment) -> str | None:
         """The result of this very batch: where a chain went back, a node that has not noticed yet has another with the same number."""
