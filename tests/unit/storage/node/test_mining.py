@@ -1,5 +1,6 @@
 """A node that mines: what it stores is sealed, searched, proved to the contract, and paid for."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.storage.node.network import LOCAL, Chain, File, Network, Node, pattern
+from zerog.cli.application import run
 from zerog.contracts.storage import REWARD, RewardState
 from zerog.networks import role_account
 from zerog.primitives import Hash32
@@ -263,6 +265,28 @@ def test_what_is_sealed_is_found_again_after_a_restart(network: Network, key_fil
             node.wait(partial(has_sealed, mine, 5))
             sealed.append(mine.miner.counters.loads_sealed)
     assert sealed == [5, 0]
+
+
+def test_the_shell_shows_what_the_miner_does(mine: Mine, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def zerog(command: str, *words: str, expect: int = 0) -> str:
+        assert run(["miner", command, *words, "--dir", str(tmp_path)]) == expect
+        return "".join(capsys.readouterr())
+
+    place = ("--node", mine.node.admin.url)
+    mine.store(File(pattern(1 << 20)))
+    mine.pass_time()
+    mine.wait_for_answers(1)
+    zerog("stop", *place)
+    mine.node.wait(lambda: mine.miner.state == "stopped")
+    assert "accepted" in zerog("status", *place)
+    assert json.loads(zerog("status", *place, "--json"))["state"] == "stopped"
+    assert f"0G of {ACCOUNT.address}" in zerog("rewards", *place)
+    assert "a day" in zerog("forecast", *place)
+    assert "withdrew 0.0000" in zerog("withdraw", *place)
+    assert "nothing to withdraw" in zerog("withdraw", *place)
+    zerog("start", *place)
+    mine.node.wait(lambda: mine.miner.state != "stopped")
+    assert "no local network" in zerog("status", expect=1).lower()
 
 
 def test_a_start_position_is_that_of_a_pricing_chunk(mine: Mine) -> None:

@@ -14,6 +14,9 @@ REASONS: Final[dict[str, str]] = {
     **{refusal.value: refusal.name.lower() for refusal in MineRefusal},
     "insufficient funds": "balance",
     "gas required exceeds": "gas",
+    "nonce too low": "nonce",
+    "replacement transaction underpriced": "nonce",
+    "already known": "nonce",
 }
 """What stands in a refusal, and its short name. Source: 0gfoundation/0g-storage-contracts, `PoraMine.sol`; ethereum/go-ethereum."""
 UNKNOWN_MINER: Final = MineRefusal.UNKNOWN_MINER.name.lower()
