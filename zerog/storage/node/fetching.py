@@ -16,6 +16,8 @@ __all__ = ["Claims", "Job", "Offer", "SegmentFaultError", "fault_of", "fetch", "
 
 DATA_MISMATCH: Final = "data hash mismatch"
 """Of a segment whose proof is right and whose bytes are not."""
+CLAIM_S_MAX: Final = 5.0
+"""A peer that takes longer for a request is left to it, and others are asked as well."""
 SPAN_SEGMENTS_MAX: Final = 64
 """Of one request, also those that are passed over."""
 
@@ -57,22 +59,26 @@ class Job:
 
 @dataclass(slots=True)
 class Claims:
-    """Segments that are on their way from some peer, so that no other is asked for them."""
+    """Segments that are on their way from some peer, so that no other is asked for them, unless it takes long."""
 
-    _by_root: dict[Hash32, set[int]] = field(default_factory=dict)
+    _by_root: dict[Hash32, dict[int, tuple[Job, float]]] = field(default_factory=dict)
 
-    def has(self, root: Hash32, index: int) -> bool:
-        return index in self._by_root.get(root, ())
+    def has(self, root: Hash32, index: int, now_s: float) -> bool:
+        """Whether some peer is asked for a segment, and not for too long."""
+        claim = self._by_root.get(root, {}).get(index)
+        return claim is not None and now_s - claim[1] < CLAIM_S_MAX
 
-    def take(self, job: Job) -> None:
-        self._by_root.setdefault(job.root, set()).update(job.indexes)
+    def take(self, job: Job, now_s: float) -> None:
+        self._by_root.setdefault(job.root, {}).update(dict.fromkeys(job.indexes, (job, now_s)))
 
     def release(self, job: Job) -> None:
-        claimed = self._by_root.get(job.root)
-        if claimed is not None:
-            claimed.difference_update(job.indexes)
-            if not claimed:
-                del self._by_root[job.root]
+        """What another has taken over meanwhile stays its own."""
+        claimed = self._by_root.get(job.root, {})
+        for index in job.indexes:
+            if index in claimed and claimed[index][0] is job:
+                del claimed[index]
+        if not claimed:
+            self._by_root.pop(job.root, None)
 
 
 def jobs_of(offer: Offer, window: Callable[[], int]) -> Iterator[Job]:

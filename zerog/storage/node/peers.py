@@ -31,7 +31,7 @@ FILES_AT_ONCE: Final = 64
 BITMAPS_SEGMENTS_MAX: Final = 1 << 24
 """Segments of the files that one question asks for: their bitmaps are 4 MiB of JSON."""
 MISSING_MAX: Final = 4_096
-"""Missing segments of a file that are looked for in one turn."""
+"""Missing segments that one peer is asked for in one turn: 1 GiB."""
 FETCHES_AT_ONCE: Final = 8
 """Requests for segments that are on their way from all peers together: 32 MiB."""
 SCAN_SUBMISSIONS: Final = 200
@@ -80,7 +80,7 @@ class _Turn:
     brought: dict[int, int] = field(default_factory=dict)
     """Segments by the file's number."""
     left_to_others: set[int] = field(default_factory=set)
-    """Files of which it has segments that others are asked for."""
+    """Files of which it has segments that others are asked for, or that it is asked for in the next turn."""
     failure: PeerError | TimeoutError | StoreFailedError | None = None
 
 
@@ -100,6 +100,8 @@ class Peers:
         self._together: Final = CapacityLimiter(FETCHES_AT_ONCE)
         self._changed = anyio.Event()
         self._is_scanned = False
+        self._orders = 0
+        """Files that were ordered; a turn that began before one ends early."""
 
     @property
     def connected_count(self) -> int:
@@ -126,6 +128,8 @@ class Peers:
 
     def order(self, seq: int, *, damaged: bool = False) -> FileWish:
         """Look for a file at once, because somebody asks for it, or because segments of it were held and are `damaged`."""
+        known = self.wanted.get(seq)
+        self._orders += known is None or not known.is_ordered
         wish = self.wanted.add(seq, self._clock.monotonic_s(), ordered=True)
         wish.was_damaged |= damaged
         self._wake()
@@ -188,9 +192,9 @@ class Peers:
             peer.shard = await self._ask(peer, peer.client.shard)
         due = self.wanted.due(peer.url, self.now_s(), FILES_AT_ONCE)
         files = [file for file in map(self._looked_for, due) if file is not None]
-        offers = await self._offers(peer, files) if files else []
+        offers, looked_at = await self._offers(peer, files) if files else ([], 0)
         fetched, left_to_others = await self._take(peer, offers)
-        for wish, _ in files:
+        for wish, _ in files[:looked_at]:
             found = wish.seq in fetched or wish.seq in left_to_others
             self.wanted.asked(wish, peer.url, self.now_s(), self._interval_s, found=found)
             if wish.was_damaged and self.is_nowhere(wish) and wish.state is not FileState.FAILED:
@@ -211,11 +215,13 @@ class Peers:
 
     # --- what a peer has
 
-    async def _offers(self, peer: Peer, files: Sequence[tuple[FileWish, StoredSubmission]]) -> list[Offer]:
-        """Those of the missing segments that a peer says that it has. Raises `PeerError`."""
+    async def _offers(self, peer: Peer, files: Sequence[tuple[FileWish, StoredSubmission]]) -> tuple[list[Offer], int]:
+        """What of the missing segments a peer says that it has, and how many of the files were looked at. Raises `PeerError`."""
         speaks_binary = await self._ask(peer, peer.client.speaks_binary)
         offers: list[Offer] = []
         for some in _portions(files):
+            if sum(len(offer.indexes) for offer in offers) >= MISSING_MAX:
+                break
             if speaks_binary:
                 roots = [submission.root for _, submission in some]
                 for (wish, submission), held in zip(some, await self._ask(peer, partial(peer.client.availabilities, roots)), strict=True):
@@ -232,9 +238,9 @@ class Peers:
                 indexes = [index for index in missing if peer.shard is not None and peer.shard.holds(first + index)]
                 offers.append(Offer(wish, submission, indexes, None))
         for offer in offers:
-            if not offer.indexes and offer.wish.state is not FileState.FAILED:
+            if not offer.indexes and offer.wish.state not in (FileState.FAILED, FileState.COMPLETED):
                 offer.wish.state = FileState.FINDING
-        return [offer for offer in offers if offer.indexes]
+        return [offer for offer in offers if offer.indexes], len(offers)
 
     # --- taking it
 
@@ -251,28 +257,35 @@ class Peers:
 
     def _jobs(self, turn: _Turn, offers: Sequence[Offer]) -> Iterator[Job]:
         """What is to be asked for next; claimed for this peer, so whoever takes a job releases it."""
-        standing = turn.peer.standing
+        standing, orders, taken = turn.peer.standing, self._orders, 0
         for offer in offers:
             root = offer.submission.root
             if standing.lies and self._has_better(turn.peer, offer.wish):
                 turn.left_to_others.add(offer.wish.seq)
                 continue
             for job in jobs_of(offer, lambda: standing.window):
+                if taken >= MISSING_MAX or orders != self._orders:
+                    turn.left_to_others.add(offer.wish.seq)
+                    break
                 held = self._files.store.held(root)
                 wanted = [index for index in job.indexes if index not in held]
-                free = [index for index in wanted if not self._claims.has(root, index)]
+                now_s = self._clock.monotonic_s()
+                free = [index for index in wanted if not self._claims.has(root, index, now_s)]
                 if len(free) < len(wanted):
                     turn.left_to_others.add(offer.wish.seq)
                 if free:
                     claimed = Job(offer, free)
-                    self._claims.take(claimed)
+                    self._claims.take(claimed, now_s)
+                    taken += len(free)
                     yield claimed
 
     def _has_better(self, peer: Peer, wish: FileWish) -> bool:
-        """Whether a peer that lied less has something of a file."""
-        now_s = self._clock.monotonic_s()
-        better = (other for other in self.all if other.standing.lies < peer.standing.lies and other.standing.waits_until_s <= now_s)
-        return any((look := wish.looks.get(other.url)) is not None and not look.pause_s for other in better)
+        """Whether a peer that answers and lied less has something of a file, or has not been asked for it yet."""
+        now_s, lies = self._clock.monotonic_s(), peer.standing.lies
+        better = [
+            other for other in self.all if other.is_connected and other.standing.lies < lies and other.standing.waits_until_s <= now_s
+        ]
+        return any((look := wish.looks.get(other.url)) is None or not look.pause_s for other in better)
 
     def _open_lane(self, turn: _Turn, tasks: TaskGroup) -> None:
         turn.lanes += 1
@@ -301,7 +314,8 @@ class Peers:
     async def _carry_out(self, turn: _Turn, job: Job) -> None:
         """Fetch and store the segments of one request. Raises `PeerError` and `StoreFailedError`."""
         peer, wish = turn.peer, job.offer.wish
-        wish.state = FileState.DOWNLOADING
+        if wish.state is not FileState.COMPLETED:
+            wish.state = FileState.DOWNLOADING
         segments, fault = await self._ask(peer, partial(fetch, peer.client, job))
         if segments:
             async with self._gate.passing():

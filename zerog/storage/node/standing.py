@@ -18,8 +18,10 @@ WINDOW_MAX: Final = 16
 """Segments that are asked for at once: few of a peer that is not known yet, 4 MiB of one that keeps its word."""
 LANES_MAX: Final = 3
 """Requests at once to a peer that keeps its word: while one answer is checked and stored, the next is on its way."""
-LIE_WEIGHT: Final = 64
-"""Segments that one lie outweighs."""
+LIE_WEIGHT: Final = 256
+"""Segments that one lie outweighs; an outage outweighs one."""
+CREDIT_SEGMENTS: Final = 16
+"""What a peer counts as having sent when nothing is known of it."""
 
 
 class Fault(Enum):
@@ -69,7 +71,8 @@ class Standing:
     def score(self) -> float:
         """From 0, all lies, to 1, never a fault."""
         faults = sum(count * (LIE_WEIGHT if fault.is_lie else 1) for fault, count in self.faults.items())
-        return (self.segments + 1) / (self.segments + 1 + faults)
+        credit = self.segments + CREDIT_SEGMENTS
+        return credit / (credit + faults)
 
     def answered(self) -> None:
         """It answered all that it was asked in one turn. That says nothing of its segments."""

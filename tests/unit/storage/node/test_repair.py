@@ -150,7 +150,8 @@ def test_what_one_peer_fails_to_deliver_is_asked_of_the_next_at_once(network: Ne
         victim.admin.rpc("admin_startSyncFile", seq)
         wait_until_complete(victim, seq)
         assert_holds(victim, seq, file)
-        assert victim.keeper.peers.all[1].standing.segments == 2
+        victim.wait(lambda: victim.keeper.peers.wanted.get(seq).state.value == "Completed")
+        assert victim.keeper.peers.wanted.get(seq).peers == {node.url}
         assert rogue.sent <= 1
 
 

@@ -1,7 +1,7 @@
 """What is thought of peers, and in which portions they are asked: values in, values out."""
 
 from zerog.primitives import Address, Hash32
-from zerog.storage.node.fetching import Claims, Job, Offer, jobs_of
+from zerog.storage.node.fetching import CLAIM_S_MAX, Claims, Job, Offer, jobs_of
 from zerog.storage.node.standing import ATONEMENT_SEGMENTS, BACKOFF_S_MAX, LANES_MAX, WINDOW_MAX, Fault, Standing
 from zerog.storage.node.store import StoredSubmission
 from zerog.storage.node.wanted import FileWish
@@ -98,9 +98,12 @@ def test_a_shard_of_the_same_class_sends_what_lies_apart_in_one_request() -> Non
 def test_what_is_claimed_is_claimed_until_it_is_released() -> None:
     claims, asked = Claims(), offer([5, 6], [5, 6])
     job = Job(asked, [5, 6])
-    claims.take(job)
-    assert [claims.has(ROOT, index) for index in (4, 5, 6)] == [False, True, True]
-    claims.release(Job(asked, [5]))
-    assert [claims.has(ROOT, index) for index in (4, 5, 6)] == [False, False, True]
+    claims.take(job, 10.0)
+    assert [claims.has(ROOT, index, 10.0) for index in (4, 5, 6)] == [False, True, True]
+    assert not claims.has(ROOT, 5, 10.0 + CLAIM_S_MAX)  # Whoever takes so long is not waited for.
+    other = Job(asked, [5])
+    claims.take(other, 20.0)
     claims.release(job)
-    assert not claims.has(ROOT, 6)
+    assert [claims.has(ROOT, index, 20.0) for index in (5, 6)] == [True, False]
+    claims.release(other)
+    assert not claims.has(ROOT, 5, 20.0)
