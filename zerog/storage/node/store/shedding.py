@@ -63,18 +63,8 @@ class Shedding:
         for shrunk, places_gone in gone:
             self._index.hide(shrunk, places_gone)
         if not files:
-            self._forget_damage(shard)
             return None
         return ShedCursor(*goes_on, dropped)
-
-    def _forget_damage(self, shard: Shard) -> None:
-        """Damaged segments that nobody wants here any more need not be brought again."""
-        for root, count in self._index.damage.files():
-            places = self._index.damage.of_file(root, count)
-            with self._catalogue.transaction() as connection:
-                surplus = self._surplus(connection, root, places, shard)
-                forgotten = self._index.damage.mend(connection, [(root, place) for place in surplus])
-            self._index.damage.committed(-forgotten)
 
     def _surplus(self, connection: sqlite3.Connection, root: Hash32, places: Sequence[int], shard: Shard) -> list[int]:
         """Those of the segments that none of the file's submissions wants here."""

@@ -223,23 +223,6 @@ async def test_a_large_file_goes_in_short_transactions(tmp_path: Path) -> None:
         assert (sweeps, store.statistics()["dropped_segments"]) == (3, count)
 
 
-async def test_what_is_damaged_and_of_the_other_half_is_forgotten(tmp_path: Path) -> None:
-    file = some_file("damaged halves", 4 * SEGMENT_BYTES)
-    with Store.open(tmp_path, options=OPTIONS) as store:
-        store.record(BlockMark(1, block_hash(1)), submissions_of([file], first_seq=0, block=1), b"")
-        await store.put(file.segments)
-        for index in (1, 2):
-            located = store._index.locate(file.root, index)
-            assert located is not None
-            flip(store._files.path(located.place.data_file), located.place.data_offset)
-            assert store.read(file.root, index) is None
-        assert store.damage.of_file(file.root, 9) == [1, 2]
-        cursor: ShedCursor | None = ShedCursor()
-        while cursor is not None:
-            cursor = store.shed(cursor, Shard(2, 1))
-        assert (list(store.held(file.root)), store.damage.of_file(file.root, 9), len(store.damage)) == ([3], [1], 1)
-
-
 async def test_what_is_dropped_of_a_shard_goes_in_short_transactions_too(tmp_path: Path) -> None:
     """A walk that is broken off anywhere, as by a kill, is done again from the beginning and finds what is left."""
     count = 9_000
