@@ -17,14 +17,15 @@ contract Flow is Epochs {
     using FlowTrees for FlowTree;
     using Submissions for SubmissionData;
 
-    /// @dev What a submission may cost by its place, which is known only when it is in a block: see `_requireGas`.
-    uint256 private constant GAS_OF_ANY_PLACE = 340_000;
+    /// @dev What a call costs at most beside its files: the end of an epoch, also of the first of all, with a few more that added nothing;
+    /// and what its first file pays for those after it.
+    uint256 private constant GAS_OF_A_CALL = 440_000;
+    /// @dev What a file costs at most, wherever it comes to lie, up to 2^10 sectors: see `_begin`.
+    uint256 private constant GAS_OF_A_FILE = 140_000;
     uint256 private constant LOW_LEVELS = 10;
     uint256 private constant GAS_OF_A_LEVEL = 8_000;
     /// @dev More where file and padding may each cover whole pricing chunks.
-    uint256 private constant GAS_OF_CHUNKS = 100_000;
-    /// @dev What the end of an epoch costs that added something, with a few more that added nothing.
-    uint256 private constant GAS_OF_AN_EPOCH = 180_000;
+    uint256 private constant GAS_OF_CHUNKS = 110_000;
 
     /// @dev What a submission returns.
     struct Place {
@@ -131,11 +132,14 @@ contract Flow is Epochs {
         launched
         returns (uint256[] memory indexes, bytes32[] memory digests, uint256[] memory startIndexes, uint256[] memory lengths)
     {
-        Place[] memory places = new Place[](submissions.length);
-        uint256 price = IMarket(market).pricePerSector();
-        uint256 paid = msg.value;
+        uint256 gasOfFiles;
         for (uint256 i; i < submissions.length; ++i) {
             require(submissions[i].submitter != address(0), "Invalid submission");
+            gasOfFiles += _gasOf(submissions[i].data);
+        }
+        (Place[] memory places, uint256 price) = _begin(submissions.length, gasOfFiles);
+        uint256 paid = msg.value;
+        for (uint256 i; i < submissions.length; ++i) {
             (places[i], paid) = _submit(submissions[i].data, price, paid);
         }
         _refund(paid);
@@ -152,8 +156,11 @@ contract Flow is Epochs {
         launched
         returns (uint256[] memory indexes, bytes32[] memory digests, uint256[] memory startIndexes, uint256[] memory lengths)
     {
-        Place[] memory places = new Place[](submissions.length);
-        uint256 price = IMarket(market).pricePerSector();
+        uint256 gasOfFiles;
+        for (uint256 i; i < submissions.length; ++i) {
+            gasOfFiles += _gasOf(submissions[i]);
+        }
+        (Place[] memory places, uint256 price) = _begin(submissions.length, gasOfFiles);
         uint256 paid = msg.value;
         for (uint256 i; i < submissions.length; ++i) {
             (places[i], paid) = _submit(submissions[i], price, paid);
@@ -217,9 +224,29 @@ contract Flow is Epochs {
     }
 
     function _submitOne(SubmissionData calldata data) private returns (uint256, bytes32, uint256, uint256) {
-        (Place memory place, uint256 left) = _submit(data, IMarket(market).pricePerSector(), msg.value);
+        (, uint256 price) = _begin(0, _gasOf(data));
+        (Place memory place, uint256 left) = _submit(data, price, msg.value);
         _refund(left);
         return (place.index, place.identity, place.start, place.sectors);
+    }
+
+    /// @dev What comes once in a call, before all files: others may submit between an estimate and the block, or an epoch may end, and
+    /// then the same call costs up to three times as much. Clients add nothing to an estimate, so it has to contain the dearest of
+    /// all; what is not used is not paid. How much that is follows from the files alone, so it is the same in the block.
+    function _begin(uint256 count, uint256 gasOfFiles) private returns (Place[] memory places, uint256 price) {
+        uint256 needed = GAS_OF_A_CALL + gasOfFiles;
+        uint256 left = gasleft();
+        if (left < needed) revert NotEnoughGas(needed, left);
+        _makeContexts(type(uint256).max);
+        return (new Place[](count), IMarket(market).pricePerSector());
+    }
+
+    /// @dev What a file may cost; nothing where it is invalid, which is told later.
+    function _gasOf(SubmissionData calldata data) private view returns (uint256 gas) {
+        if (!data.valid()) return 0;
+        uint256 height = data.nodes[0].height;
+        gas = GAS_OF_A_FILE + GAS_OF_A_LEVEL * Math.saturatingSub(height, LOW_LEVELS);
+        if (2 << height > pricingChunkSectors) gas += GAS_OF_CHUNKS;
     }
 
     /// @dev Place a file at the end of the flow and pay for it. Returns what is left of `paid`.
@@ -228,8 +255,6 @@ contract Flow is Epochs {
         place.sectors = data.sectors();
         uint256 fee = price * place.sectors;
         if (paid < fee) revert NotEnoughFee(price, place.sectors, paid);
-        _requireGas(data.nodes[0].height);
-        _makeContexts(type(uint256).max);
 
         uint256 before = _tree.length;
         place.start = FlowTrees.startOf(before, data.nodes[0].height, place.sectors);
@@ -241,15 +266,6 @@ contract Flow is Epochs {
         Address.sendValue(payable(market), fee);
         IMarket(market).chargeFee(before, place.sectors, place.start - before);
         return (place, paid - fee);
-    }
-
-    /// @dev Others may submit between an estimate and the block, or an epoch may end, and then the same submission costs up to three
-    /// times as much. Clients add nothing to an estimate, so it has to contain the dearest of all; what is not used is not paid.
-    function _requireGas(uint256 height) private view {
-        uint256 needed = GAS_OF_ANY_PLACE + GAS_OF_AN_EPOCH + GAS_OF_A_LEVEL * Math.saturatingSub(height, LOW_LEVELS);
-        if (2 << height > pricingChunkSectors) needed += GAS_OF_CHUNKS;
-        uint256 left = gasleft();
-        if (left < needed) revert NotEnoughGas(needed, left);
     }
 
     function _append(SubmissionData calldata data, Place memory place) private {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final, Self
 
-from zerog.contracts.interface import load_interface
+from zerog.contracts.interface import AbiValue, load_interface
 from zerog.contracts.storage import MineContext
 from zerog.primitives import Address, Hash32
 
@@ -92,14 +92,15 @@ class PoraAnswer:
     merkle_proof: tuple[Hash32, ...]
     """From the seal's sibling up to below the flow's root."""
 
+    def to_abi(self) -> tuple[AbiValue, ...]:
+        """As the ABI's `PoraAnswer`."""
+        words = [self.sealed_data[start : start + 32] for start in range(0, SEAL_BYTES, 32)]
+        head = (self.context_digest, self.nonce, self.miner_id, self.range.to_abi(), self.recall_position, self.seal_offset)
+        return (*head, self.sealed_context_digest, words, list(self.merkle_proof))
+
     def submit_call(self) -> bytes:
         """Data of a call that submits it."""
-        words = [self.sealed_data[start : start + 32] for start in range(0, SEAL_BYTES, 32)]
-        answer = (
-            *(self.context_digest, self.nonce, self.miner_id, self.range.to_abi(), self.recall_position, self.seal_offset),
-            *(self.sealed_context_digest, words, list(self.merkle_proof)),
-        )
-        return MINE.function("submit").encode(answer)
+        return MINE.function("submit").encode(self.to_abi())
 
 
 @dataclass(frozen=True, slots=True)

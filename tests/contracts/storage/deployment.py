@@ -47,10 +47,14 @@ class Storage:
         [event] = submit_events(receipt)
         return event
 
-    def read(self, data: bytes, *, to: Contract | None = None, by: LocalAccount | None = None, value: int = 0) -> bytes:
+    def read(
+        self, data: bytes, *, to: Contract | None = None, by: LocalAccount | None = None, value: int = 0, gas: int | None = None
+    ) -> bytes:
         """What a call returns that leaves no trace. Raises `RevertedError`."""
         target = (to or self.flow).address
         request = {"from": (by or self.user).address, "to": target, "data": "0x" + data.hex(), "value": hex(value)}
+        if gas is not None:
+            request["gas"] = hex(gas)
         response: RPCResponse = self.context.bare.provider.make_request("eth_call", [request, "latest"])  # type: ignore[arg-type]
         if "error" in response:
             raise RevertedError(response["error"])

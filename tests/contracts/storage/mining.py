@@ -72,6 +72,12 @@ class Mining:
         number = int.from_bytes(keccak256(context.digest + (miner_id or self.miner_id))) % self.params.subtasks
         return context.mine_start + number * self.params.subtask_interval_blocks
 
+    def next_epoch(self) -> None:
+        """Let the running epoch end, and make the context of the next."""
+        first, epoch = (int.from_bytes(self.storage.read(FLOW.function(name).encode())) for name in ("firstBlock", "epoch"))
+        self.go_to(first + (epoch + 1) * BLOCKS_PER_EPOCH + 1)
+        self.storage.send(self.storage.user, self.storage.flow, FLOW.function("makeContext").encode())
+
     def open_window(self) -> None:
         """Go to the first block of the miner's window."""
         self.go_to(self.window_start() + 2)
@@ -109,18 +115,25 @@ class Mining:
         return None
 
 
-def begin_mining(context: Context, params: MineParams = PARAMS, settings: int = 0, chunk: int = CHUNK) -> Mining:
-    """Deploy and set up all, store a file of 4 MiB, end its epoch, get an id, and go to its window."""
+def deploy_mining(context: Context, params: MineParams = PARAMS, settings: int = 0, chunk: int = CHUNK) -> Mining:
+    """Deploy and set up all, with an id for the user. The flow is empty and its first epoch has begun."""
     admin = context.accounts[1]
     mine = deploy(context, admin, artefact("storage/PoraMine"), settings, chunk)
     storage = deploy_storage(context, blocks_per_epoch=BLOCKS_PER_EPOCH, pricing_chunk_sectors=chunk, mine=mine.address)
-    addresses = (Address(decode_data(contract.address)) for contract in (storage.flow, storage.reward))
-    storage.send(admin, mine, params.initialize_call(*addresses))
+    flow, reward = (Address(decode_data(contract.address)) for contract in (storage.flow, storage.reward))
+    storage.send(admin, mine, params.initialize_call(flow, reward))
     mining = Mining(storage, mine, StoredFlow(1), params)
-    mining.store(random.Random(1).randbytes(1 << 22))
     mining.miner_id = mining.request_miner_id()
-    first = int.from_bytes(storage.read(FLOW.function("firstBlock").encode()))
-    mining.go_to(first + BLOCKS_PER_EPOCH + 2)
+    return mining
+
+
+def begin_mining(context: Context, params: MineParams = PARAMS, settings: int = 0) -> Mining:
+    """The same with two files of which each came in an epoch of its own, in the miner's window of the third."""
+    mining = deploy_mining(context, params, settings)
+    rng = random.Random(1)
+    for size in (1 << 22, 900_000):
+        mining.store(rng.randbytes(size))
+        mining.next_epoch()
     mining.open_window()
     return mining
 

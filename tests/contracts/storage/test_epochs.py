@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 from web3 import Web3
 
-from tests.contracts.storage.deployment import RevertedError, Storage, deploy_storage, pattern_file, submission_of
+from tests.contracts.storage.deployment import PRICE_WEI, RevertedError, Storage, deploy_storage, pattern_file, submission_of
 from tests.contracts.storage.model import SENTINEL, FlowModel, heights
 from tests.interop.web3py.common import Context, artefact, deploy, write
 from zerog._kernel import abi_encode, keccak256
 from zerog.chain.protocol.reverts import revert_reason
 from zerog.contracts import load_interface
-from zerog.contracts.storage import FLOW, EpochRange, MineContext, NewEpoch, submit_call
+from zerog.contracts.storage import FLOW, EpochRange, MineContext, NewEpoch, Submission, batch_submit_call, submit_call
 from zerog.primitives import Address, Hash32, decode_data
 
 EMPTY = Hash32(keccak256(b""))
@@ -260,23 +260,48 @@ def test_a_submission_after_any_silence_costs_what_a_block_has_many_times(fresh:
     assert number(storage, "epoch") == (10_000 - 1) // 32
 
 
-def test_an_estimate_holds_when_an_epoch_ends_before_the_block(fresh: Context) -> None:
-    """Also the first epoch of all, which costs most, and a few that follow each other."""
+@pytest.mark.parametrize("together", [1, 6])
+def test_an_estimate_holds_when_an_epoch_ends_before_the_block(fresh: Context, together: int) -> None:
+    """Also the first epoch of all, which costs most, and a few that follow each other; and of a batch as of one file."""
     storage = deploy_storage(fresh, blocks_per_epoch=32, pricing_chunk_sectors=1 << 12)
     rng = random.Random(7)
-    for ended in (1, 1, 1, 2, 3, 5):
+    for ended in (1, 1, 2, 5):
         for size in (513, 1 << 22, 1 << 27):
-            file = submission_of(size, [(rng.randbytes(32), height) for height in heights(size)])
-            data = submit_call(file, Address(decode_data(storage.user.address)))
-            ahead = number(storage, "firstBlock") + 32 * (number(storage, "epoch") + 1)
-            go_to(storage, max(ahead, storage.context.w3.eth.block_number + 1))
-            request = {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(10**9)}
-            gas = storage.context.send("eth_estimateGas", request)
-            go_to(storage, ahead + 32 * (ended - 1) + 1)
+            files = [submission_of(size, [(rng.randbytes(32), height) for height in heights(size)]) for _ in range(together)]
+            boundary = number(storage, "firstBlock") + 32 * (number(storage, "epoch") + 1)
+            go_to(storage, boundary)
+            request = submitting(storage, files)
+            gas = fresh.send("eth_estimateGas", request)
+            go_to(storage, boundary + 32 * (ended - 1) + 1)
             before = number(storage, "epoch")
-            hashed = storage.context.send("eth_sendTransaction", {**request, "gas": gas})
-            assert storage.context.send("eth_getTransactionReceipt", hashed)["status"] == "0x1"
+            hashed = fresh.send("eth_sendTransaction", {**request, "gas": gas})
+            assert fresh.send("eth_getTransactionReceipt", hashed)["status"] == "0x1"
             assert number(storage, "epoch") == before + ended
+
+
+@pytest.mark.parametrize("together", [1, 6])
+def test_an_estimate_holds_when_somebody_else_ends_the_epoch(fresh: Context, together: int) -> None:
+    """What the estimate counted for it may be less than what is asked for where none ends."""
+    storage = deploy_storage(fresh, blocks_per_epoch=32, pricing_chunk_sectors=1 << 12)
+    for added in (True, False, True):
+        if added:
+            storage.submit(pattern_file(513))
+        go_to(storage, number(storage, "firstBlock") + 32 * (number(storage, "epoch") + 1) + 2)
+        request = submitting(storage, [pattern_file(300)] * together)
+        gas = fresh.send("eth_estimateGas", request)
+        assert len(call(storage, "makeContext")) == 1
+        hashed = fresh.send("eth_sendTransaction", {**request, "gas": gas})
+        assert fresh.send("eth_getTransactionReceipt", hashed)["status"] == "0x1"
+        go_to(storage, number(storage, "firstBlock") + 32 * (number(storage, "epoch") + 1) + 1)
+        call(storage, "makeContext")
+
+
+def submitting(storage: Storage, files: list[Submission]) -> dict[str, str]:
+    """A transaction that submits files, as clients ask to have it estimated."""
+    user = Address(decode_data(storage.user.address))
+    data = submit_call(files[0], user) if len(files) == 1 else batch_submit_call(files, user)
+    value = sum(file.sectors for file in files) * PRICE_WEI
+    return {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(value)}
 
 
 def test_a_digest_history_keeps_the_latest(fresh: Context) -> None:

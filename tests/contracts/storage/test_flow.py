@@ -39,10 +39,10 @@ LEGACY_BATCH = FLOW.functions["batchSubmit((uint256,bytes,(bytes32,uint256)[])[]
 TAKE, REFUSE, REPEAT = range(3)
 
 
-def refusal(storage: Storage, data: bytes, value: int = 0) -> RevertedError:
+def refusal(storage: Storage, data: bytes, value: int = 0, gas: int | None = None) -> RevertedError:
     """How the flow refuses a call of the user."""
     with pytest.raises(RevertedError) as failure:
-        storage.read(data, value=value)
+        storage.read(data, value=value, gas=gas)
     return failure.value
 
 
@@ -285,27 +285,50 @@ def test_what_is_paid_too_much_comes_back(storage: Storage, batch: bool) -> None
     assert [storage.balance(holder) for holder in (storage.flow, storage.market, storage.reward)] == [0, 0, fee]
 
 
-def test_an_estimate_holds_wherever_others_push_the_file(storage: Storage) -> None:
-    """Clients add nothing to an estimate, and SDK 1.2.8 waits for ever when it was too little."""
+@pytest.mark.parametrize("together", [1, 5])
+def test_an_estimate_holds_wherever_others_push_the_files(fresh: Context, together: int) -> None:
+    """Clients add nothing to an estimate, and SDK 1.2.8 waits for ever when it was too little. Pricing chunks are those of `local`."""
+    storage = deploy_storage(fresh, pricing_chunk_sectors=1 << 12)
     rng = random.Random(23)
-    for _ in range(60):
-        size = 1 << rng.randrange(25)
-        data = submit_call(submission_of(size, [(rng.randbytes(32), height) for height in heights(size)]), SOMEONE)
+
+    def file_below(size: int) -> Submission:
+        drawn = rng.randrange(1, 1 << rng.randrange(1, size))
+        return submission_of(drawn, [(rng.randbytes(32), height) for height in heights(drawn)])
+
+    for _ in range(40 // together):
+        files = [file_below(26) for _ in range(together)]
+        data = submit_call(files[0], SOMEONE) if together == 1 else batch_submit_call(files, SOMEONE)
         request = {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(10**9)}
-        gas = storage.context.send("eth_estimateGas", request)
+        gas = fresh.send("eth_estimateGas", request)
         for _ in range(rng.randrange(1, 4)):
-            other = rng.randrange(1, 1 << rng.randrange(1, 28))
-            storage.submit(submission_of(other, [(rng.randbytes(32), height) for height in heights(other)]))
-        receipt = storage.context.send("eth_getTransactionReceipt", storage.context.send("eth_sendTransaction", {**request, "gas": gas}))
+            storage.submit(file_below(28))
+        receipt = fresh.send("eth_getTransactionReceipt", fresh.send("eth_sendTransaction", {**request, "gas": gas}))
         assert receipt["status"] == "0x1"
 
 
+@pytest.mark.parametrize("top", [12, 20, 24, 32])
+def test_no_batch_costs_more_than_is_asked_for_at_its_beginning(fresh: Context, top: int) -> None:
+    storage = deploy_storage(fresh, pricing_chunk_sectors=1 << 12)
+    rng = random.Random(top)
+    for count in (1, 2, 6, 20):
+        sizes = [max(1, rng.choice([rng.randrange(1 << top), 1 << rng.randrange(top)])) for _ in range(count)]
+        files = [submission_of(size, [(rng.randbytes(32), height) for height in heights(size)]) for size in sizes]
+        data, value = batch_submit_call(files, SOMEONE), sum(file.sectors for file in files) * PRICE_WEI
+        needed = 180_000 + sum(gas_of(file.nodes[0].height) for file in files)
+        found = refusal(storage, data, value, gas=200_000 + 40 * len(data))
+        assert facts(found.data)[1] == needed + 260_000
+        receipt = storage.send(storage.user, storage.flow, data, value)
+        assert int(receipt["gasUsed"], 16) < needed + 21_000 + 16 * len(data)
+
+
+def gas_of(height: int) -> int:
+    """What is asked for a file whose first node has this height."""
+    return 140_000 + 8_000 * max(0, height - 10) + (110_000 if 2 << height > 1 << 12 else 0)
+
+
 def test_a_submission_without_gas_for_every_place_is_refused_before_it_does_anything(storage: Storage) -> None:
-    data = submit_call(pattern_file(513), SOMEONE)
-    request = {"from": storage.user.address, "to": storage.flow.address, "data": "0x" + data.hex(), "value": hex(30), "gas": hex(300_000)}
-    response = storage.context.bare.provider.make_request("eth_call", [request, "latest"])  # type: ignore[arg-type]
-    error, needed, left = facts(decode_data(str(response["error"]["data"])))
-    assert (error, needed) == (NotEnoughGasError, 520_000)
+    error, needed, left = facts(refusal(storage, submit_call(pattern_file(513), SOMEONE), 30, gas=300_000).data)
+    assert (error, needed) == (NotEnoughGasError, 580_000)
     assert isinstance(left, int)
     assert left < 300_000
 

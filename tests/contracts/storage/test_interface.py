@@ -5,6 +5,7 @@ import pytest
 from tests.contracts.storage.deployment import Storage, pattern_file
 from zerog._kernel import DecodeError, keccak256
 from zerog.contracts import Interface, load_interface
+from zerog.contracts.mine import MINE, NewMinerId, NewSubmission, UpdateMinerId
 from zerog.contracts.storage import FIXED_PRICE, FLOW, REWARD, DistributeReward, NewEpoch, Submit, batch_submit_call, submit_call
 from zerog.primitives import Address
 
@@ -70,12 +71,43 @@ REWARD_FUNCTIONS = {
     "setFoundationAdmin(address)": "3591d79e",
     "initialize(address,address,address)": "c0c53b8b",
 }
+RANGE = "(uint256,uint256,uint64,uint64)"
+ANSWER = f"(bytes32,bytes32,bytes32,{RANGE},uint256,uint256,bytes32,bytes32[128],bytes32[])"
+MINE_FUNCTIONS = {
+    "poraVersion()": "e282e27b",
+    "computeWorkerContext(bytes32)": "296beba7",
+    "beneficiaries(bytes32)": "39cd53ee",
+    "requestMinerId(address,uint64)": "047c13f5",
+    f"submit({ANSWER})": "ae722e82",
+    "transferBeneficial(address,bytes32)": "b0628ee0",
+    "canSubmit()": "ffbc9bd0",
+    "initialize(address,address,(uint256,uint256,uint256,uint64,uint256,uint256))": "28812dbf",
+    "setTargetMineBlocks(uint256)": "1600c624",
+    "setTargetSubmissions(uint256)": "5bdca855",
+    "setDifficultyAdjustRatio(uint256)": "704d3c96",
+    "setMaxShards(uint64)": "2a02573b",
+    "setMinDifficulty(uint256)": "ad08fdfb",
+    "setNumSubtasks(uint256)": "0c655e1f",
+    "setSubtaskInterval(uint256)": "84f96bb6",
+}
+MINE_NUMBERS = (
+    *("targetMineBlocks", "targetSubmissions", "targetSubmissionsNextEpoch", "difficultyAdjustRatio", "maxShards", "lastMinedEpoch"),
+    *(
+        "currentSubmissions",
+        "poraTarget",
+        "minDifficulty",
+        "nSubtasks",
+        "nSubtasksNextEpoch",
+        "subtaskInterval",
+        "subtaskIntervalNextEpoch",
+    ),
+)
 
 
 @pytest.mark.parametrize(
     ("interface", "functions"),
-    [(FLOW, FLOW_FUNCTIONS), (FIXED_PRICE, MARKET_FUNCTIONS), (REWARD, REWARD_FUNCTIONS)],
-    ids=["flow", "market", "reward"],
+    [(FLOW, FLOW_FUNCTIONS), (FIXED_PRICE, MARKET_FUNCTIONS), (REWARD, REWARD_FUNCTIONS), (MINE, MINE_FUNCTIONS)],
+    ids=["flow", "market", "reward", "mine"],
 )
 def test_every_selector_of_the_official_contracts_is_offered(interface: Interface, functions: dict[str, str]) -> None:
     offered = {signature: function.selector.hex() for signature, function in interface.functions.items()}
@@ -104,7 +136,22 @@ def test_what_functions_return_has_the_official_types() -> None:
             assert FLOW.functions[signature].outputs == tuple(f"{kind}{arrays}" for kind in ("uint256", "bytes32", "uint256", "uint256"))
 
 
+def test_what_the_mine_tells_has_the_official_names() -> None:
+    outputs = {name: MINE.function(name).outputs for name in MINE_NUMBERS}
+    assert all(kind.startswith("uint") for (kind,) in outputs.values())
+    assert [MINE.function(name).outputs for name in ("flow", "reward", "beneficiaries")] == [("address",)] * 3
+    assert [MINE.function(name).outputs for name in ("sealDataEnabled", "dataProofEnabled", "fixedDifficulty", "canSubmit")] == [
+        ("bool",)
+    ] * 4
+    context = "(uint256,uint256,bytes32,uint256,bytes32,bytes32)"
+    assert MINE.function("computeWorkerContext").outputs == (f"({context},uint256,bytes32,uint64)",)
+
+
 def test_topics_are_the_official_ones() -> None:
+    assert NewMinerId.TOPIC.hex() == "bfeb006f16aca8eb3d9953cf44db6b11b6f3041a313875dfa18f2e9d71bd309e"
+    assert NewSubmission.TOPIC.hex() == "fedd8f58059af8fd54b4394c01ea8d07cac041988be3b5a822fb779f9c8de3a4"
+    assert UpdateMinerId.TOPIC.hex().startswith("9a26a8e7")
+    assert UpdateMinerId.TOPIC.hex().endswith("9bf1")
     assert Submit.TOPIC.hex() == "167ce04d2aa1981994d3a31695da0d785373335b1078cec239a1a3a2c7675555"
     assert NewEpoch.TOPIC.hex() == "bc8a3fd82465d43f1709e44ed882f7e1af0147274196ef1ec009f5d52ff4e993"
     assert DistributeReward.TOPIC.hex() == "f099de0c527342bff1397d08daae31c3de66104f48886094fbe9126a21ebf4b0"

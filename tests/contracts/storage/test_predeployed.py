@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from eth_utils.address import to_checksum_address
+from web3.contract import Contract
 
 from scripts.predeploy import predeployed_json
 from tests.contracts.storage.deployment import RELEASE_S, RevertedError, Storage, pattern_file
@@ -64,11 +65,17 @@ def test_addresses_of_our_own_are_hashes_so_that_nobody_has_their_keys() -> None
 
 def test_copies_have_the_published_addresses() -> None:
     published = {
-        "galileo-clone": ("0x22E03a6A89B950F1c82ec5e74F8eCa321a105296", "0xA97B57b4BdFEA2D0a25e535bd849ad4e6C440A69"),
-        "mainnet-clone": ("0x62D4144dB0F0a6fBBaeb6296c785C71B3D57C526", "0x457aC76B58ffcDc118AABD6DbC63ff9072880870"),
+        "galileo-clone": (
+            *("0x22E03a6A89B950F1c82ec5e74F8eCa321a105296", "0xA97B57b4BdFEA2D0a25e535bd849ad4e6C440A69"),
+            "0x00A9E9604b0538e06b268Fb297Df333337f9593b",
+        ),
+        "mainnet-clone": (
+            *("0x62D4144dB0F0a6fBBaeb6296c785C71B3D57C526", "0x457aC76B58ffcDc118AABD6DbC63ff9072880870"),
+            "0xCd01c5Cd953971CE4C2c9bFb95610236a7F414fe",
+        ),
     }
     for name, addresses in published.items():
-        assert tuple(checksum_address(NETWORKS[name].addresses[key]) for key in ("flow", "reward")) == addresses
+        assert tuple(checksum_address(NETWORKS[name].addresses[key]) for key in ("flow", "reward", "mine")) == addresses
 
 
 def test_a_chain_without_blocks_takes_submissions_as_wallets_send_them(predeployed: Storage) -> None:
@@ -126,6 +133,29 @@ def test_the_contracts_know_each_other_and_what_their_network_says(predeployed: 
     assert flow.functions.blocksPerEpoch().call() == (3_750 if network.is_clone else 32)
     chunk = (1 << 25) if network.is_clone else (1 << 12)
     assert [contract.functions.pricingChunkSectors().call() for contract in (flow, reward)] == [chunk] * 2
+
+
+def mine_of(predeployed: Storage, network: NetworkParams) -> Contract:
+    return predeployed.context.w3.eth.contract(
+        address=to_checksum_address(network.addresses["mine"]), abi=artefact("storage/PoraMine")["abi"]
+    )
+
+
+def test_the_mine_is_set_as_its_network_says(predeployed: Storage, network: NetworkParams) -> None:
+    mine, params = mine_of(predeployed, network).functions, network.mining
+    assert params is not None
+    assert (mine.flow().call(), mine.reward().call()) == (predeployed.flow.address, predeployed.reward.address)
+    assert (mine.sealDataEnabled().call(), mine.dataProofEnabled().call(), mine.fixedDifficulty().call()) == (True, True, False)
+    assert mine.pricingChunkSectors().call() == predeployed.flow.functions.pricingChunkSectors().call()
+    told = [getattr(mine, name)().call() for name in ("targetMineBlocks", "targetSubmissions", "maxShards", "nSubtasks", "subtaskInterval")]
+    assert told == [
+        *(params.target_mine_blocks, params.target_submissions, params.max_shards),
+        *(params.subtasks, params.subtask_interval_blocks),
+    ]
+    assert mine.poraTarget().call() == (2**256 - 1) // params.difficulty
+    assert mine.poraVersion().call() == 1
+    for role in (mine.DEFAULT_ADMIN_ROLE(), mine.PARAMS_ADMIN_ROLE(), mine.PAUSER_ROLE()):
+        assert mine.hasRole(role.call(), predeployed.admin.address).call() is True
 
 
 def test_the_history_of_roots_is_the_flows_as_if_it_had_been_created(predeployed: Storage) -> None:
