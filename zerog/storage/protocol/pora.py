@@ -83,15 +83,17 @@ class RecallRange:
     """The bits of a load's index that the nonce decides."""
 
     @classmethod
-    def of(cls, shard: Shard, flow_sectors: int, start_sector: int = 0) -> Self:
+    def of(cls, shard: Shard, flow_sectors: int, start_sector: int = 0, *, chunk_sectors: int = 1) -> Self:
         """The longest that the contract takes of a shard. Raises `NothingToMineError`.
 
-        `start_sector` is a multiple of a pricing chunk, and matters on flows that are longer than a range may be.
+        `start_sector` is where to begin on a flow that is longer than a range may be: moved down to a multiple of a pricing chunk, which
+        has `chunk_sectors`, and to where the range ends with the flow.
         """
-        longest = min(flow_sectors // LOAD_SECTORS * LOAD_SECTORS, RANGE_SECTORS_MAX * shard.count)
-        start_sector = max(0, min(start_sector, flow_sectors // LOAD_SECTORS * LOAD_SECTORS - longest))
-        if longest < LOAD_SECTORS * shard.count:
+        end = flow_sectors // LOAD_SECTORS * LOAD_SECTORS
+        longest = min(end, RANGE_SECTORS_MAX * shard.count)
+        if not longest:
             raise NothingToMineError(flow_sectors)
+        start_sector = min(start_sector, end - longest) // chunk_sectors * chunk_sectors
         return cls(start_sector=start_sector, sectors=longest, shard_id=shard.id, shard_mask=~(shard.count - 1) & (2**64 - 1))
 
     @property
@@ -117,7 +119,7 @@ def recall_sector(recall: RecallRange, recall_seed: Hash32) -> int | None:
 def scale_x64(flow_sectors: int, shards: int) -> int:
     """By how much a target is divided, times 2^64: a miner of one of many shards has his share of the data and, so, of the chances."""
     whole = min(flow_sectors, RANGE_SECTORS_MAX)
-    return (whole << 64) // min(flow_sectors // shards, RANGE_SECTORS_MAX)
+    return (whole << 64) // max(min(flow_sectors // shards, RANGE_SECTORS_MAX), 1)
 
 
 def quality_max(target: int, flow_sectors: int, shards: int) -> int:

@@ -123,6 +123,7 @@ def test_an_answer_is_accepted_half_is_paid_and_can_be_withdrawn(mine: Mine) -> 
 
 def test_mining_does_not_keep_itself_going(mine: Mine) -> None:
     mine.store(File(pattern(600_000)))
+    mine.node.wait(partial(has_rig, mine.node))  # From here on it has its id.
     mine.pass_time()
     first = mine.chain.client.block_number()
     mine.node.wait(lambda: mine.miner.state == "waiting for a window")
@@ -289,9 +290,12 @@ def test_the_shell_shows_what_the_miner_does(mine: Mine, capsys: pytest.CaptureF
     assert "no local network" in zerog("status", expect=1).lower()
 
 
-def test_a_start_position_is_that_of_a_pricing_chunk(mine: Mine) -> None:
+def test_a_start_position_beyond_the_first_range_is_brought_back(mine: Mine) -> None:
     assert mine.node.admin.rpc("miner_setStartPosition", 5_000) is True
-    assert mine.status()["startPosition"] == 4_096
+    assert mine.status()["startPosition"] == 5_000
+    mine.store(File(pattern(1 << 20)))
+    mine.pass_time()
+    mine.wait_for_answers(1)
 
 
 def test_a_node_that_does_not_mine_has_no_such_methods(node: Node) -> None:

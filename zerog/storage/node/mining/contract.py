@@ -22,7 +22,8 @@ SEED: Final = 0
 RECEIPT_S_MAX: Final = 5.0
 """How long a transaction is waited for at once; other work of the miner waits as well."""
 LOG_BLOCKS: Final = 1 << 16
-"""Blocks of one look into the log."""
+LOG_BLOCKS_MIN: Final = 1 << 7
+"""Blocks of one look into the log: fewer where the chain's node refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +91,17 @@ class MiningContract:
     async def _logs(self, address: Address, *topics: tuple[Hash32, ...]) -> list[LogAnswer]:
         """All logs of a contract with these topics."""
         criteria = LogCriteria((address,), topics)
-        last = await self._client.block_number()
+        last, first, blocks = await self._client.block_number(), self._first_block, LOG_BLOCKS
         found: list[LogAnswer] = []
-        for first in range(self._first_block, last + 1, LOG_BLOCKS):
-            found += await self._client.logs(criteria, first, min(last, first + LOG_BLOCKS - 1))
+        while first <= last:
+            try:
+                found += await self._client.logs(criteria, first, min(last, first + blocks - 1))
+            except RpcError:
+                if blocks <= LOG_BLOCKS_MIN:
+                    raise
+                blocks //= 8
+            else:
+                first += blocks
         return found
 
     async def submit(self, answer: PoraAnswer) -> ReceiptAnswer:

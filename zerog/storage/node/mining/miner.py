@@ -132,7 +132,7 @@ class Miner:
 
     def set_start(self, sector: int) -> None:
         """Begin the range at a sector; it counts on flows that are longer than a range may be."""
-        self.start_sector = sector // self.settings.pricing_chunk_sectors * self.settings.pricing_chunk_sectors
+        self.start_sector = int(sector)
         self._work = None
 
     def _wake(self) -> None:
@@ -240,7 +240,8 @@ class Miner:
         if self.rig is not None:
             self.rig.search.set_work(None, _nonce())
             self.rig.sealing.doubt()
-        return await self.identity.get() == miner_id
+        async with self._gate.passing():
+            return await self.identity.get() == miner_id
 
     async def _turn(self, rig: _Rig) -> None:
         """Look at the chain if it moved, seal for a moment, search for what is wanted, and send what was found."""
@@ -288,7 +289,7 @@ class Miner:
         """Give the search its work, if that changed."""
         shard = self.node.files.shard
         try:
-            recall = RecallRange.of(shard, worker.context.flow_length, self.start_sector)
+            recall = RecallRange.of(shard, worker.context.flow_length, self.start_sector, chunk_sectors=self.settings.pricing_chunk_sectors)
         except NothingToMineError:
             recall = None
         self.state = self._state(rig, worker, recall)
@@ -318,6 +319,8 @@ class Miner:
             return "too many shards"
         if worker.context.digest == EMPTY_DIGEST:
             return "waiting for an epoch"
+        if self.node.follower.tree.sectors < worker.context.flow_length:
+            return "following the chain"
         if not rig.sealing.load_count:
             return "nothing sealed yet"
         if self._pending is not None:
