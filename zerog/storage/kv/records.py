@@ -1,11 +1,11 @@
 """What a key-value node keeps and answers: submissions to streams, values that were found, and how far it has come."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zerog.primitives import Address, Hash32
 from zerog.storage.protocol.streams import Key
 
-__all__ = ["Found", "ItemRecord", "Progress", "StreamRecord", "StreamSubmission"]
+__all__ = ["Found", "ItemRecord", "Place", "Progress", "StreamRecord", "StreamSubmission"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,17 @@ class ItemRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an item lies on the disk."""
+
+    file: int
+    """Positive: one of the files that are appended to; negative: the file of one large item."""
+    offset: int
+    """Of its first byte."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A value of a key."""
 
@@ -49,6 +60,8 @@ class Found:
     """Bytes; 0 when the item deleted the key."""
     start: int
     """Where it begins in the item."""
+    place: Place | None = field(default=None, repr=False, compare=False)
+    """Where its item lay when it was found, for the store that found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from typing import Final
 import structlog
 
 from zerog.primitives import Address
+from zerog.storage.kv.records import Place
 from zerog.storage.kv.store.catalogue import COMMITTED_STATE, PENDING, REJECTED_STATE
-from zerog.storage.kv.store.item_files import ItemFiles, ItemLostError, Place
+from zerog.storage.kv.store.item_files import ItemFiles, ItemLostError
 from zerog.storage.kv.store.journal import split
 from zerog.storage.kv.store.streams import StateBefore, StreamNumbers, put_controls, put_values
 from zerog.storage.kv.store.waiting import Turns

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from zerog.primitives import Hash32
+from zerog.storage.kv.records import Place
 
-__all__ = ["ItemFiles", "ItemLostError", "Place", "RecordFound"]
+__all__ = ["ItemFiles", "ItemLostError", "RecordFound", "sync_folder"]
 
 BLOCK_BYTES: Final = 4096
 SUM_BYTES: Final = 4
@@ -26,6 +27,8 @@ FILE_BYTES_MAX: Final = 256 << 20
 """A file that has grown so long is not appended to; one item may be longer."""
 MAPPED_BYTES_MIN: Final = 1 << 20
 """A longer item is mapped when it is read as a whole."""
+READERS_MAX: Final = 128
+"""Files that are kept open; the others are opened for each read."""
 CHUNK_BYTES: Final = 1 << 20
 WINDOW_BYTES: Final = 1 << 20
 FILE_MODE: Final = 0o600
@@ -33,22 +36,6 @@ FILE_MODE: Final = 0o600
 
 class ItemLostError(Exception):
     """What was stored is not there any more, or is something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an item is."""
-
-    file: int
-    """Positive: one of the files that are appended to; negative: the file of one large item."""
-    offset: int
-    """Of its first byte."""
-    size: int
-
-    @property
-    def end(self) -> int:
-        """Behind its checksums."""
-        return self.offset + self.size + SUM_BYTES * blocks_of(self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +51,26 @@ def blocks_of(size: int) -> int:
     return -(-size // BLOCK_BYTES)
 
 
+def end_of(place: Place) -> int:
+    """Behind the checksums of an item."""
+    return place.offset + place.size + SUM_BYTES * blocks_of(place.size)
+
+
 class ItemFiles:
     """The files in one folder. Whoever writes is alone; reads may come from any thread."""
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         self.folder = folder
-        self._prefix = f"{folder}{os.sep}"
         self._durable = durable
         self._descriptor = -1
         self._number = 0
         self._end = 0
         self._newest = 0
+        self._readers: dict[int, int] = {}
+        """Descriptors by file, open until the end: to open a file takes as long as to read a value in it."""
 
     def path(self, file: int) -> Path:
-        return Path(self._name(file))
-
-    def _name(self, file: int) -> str:
-        """As text, because a `Path` takes longer to make than a short value to read."""
-        return f"{self._prefix}{file:08}.items" if file > 0 else f"{self._prefix}{-file:08}.item"
+        return self.folder / (f"{file:08}.items" if file > 0 else f"{-file:08}.item")
 
     def numbers(self) -> list[int]:
         """Files that are there, whether they count or not."""
@@ -115,7 +104,7 @@ class ItemFiles:
         except OSError:
             self._close()  # Nobody knows what the disk has of this one: nothing that counts is written behind it.
             raise
-        self._end = place.end
+        self._end = end_of(place)
         return place
 
     def adopt(self, root: bytes, size_bytes: bytes, path: Path) -> Place:
@@ -141,18 +130,29 @@ class ItemFiles:
         """A part of an item, which lies within it. Raises `ItemLostError`."""
         first, last = start // BLOCK_BYTES, blocks_of(start + length)
         try:
-            descriptor = os.open(self._name(place.file), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                begin, end = first * BLOCK_BYTES, min(last * BLOCK_BYTES, place.size)
-                data = _read_exactly(descriptor, place.offset + begin, end - begin)
-                sums = _read_exactly(descriptor, place.offset + place.size + SUM_BYTES * first, SUM_BYTES * (last - first))
-            finally:
-                os.close(descriptor)
+            data, sums = self._read_blocks(place, first, last)
         except OSError as error:
             raise ItemLostError(error.strerror or str(error)) from error
         if _sums(data) != sums:
             raise ItemLostError("its bytes do not have their checksum")
-        return data[start - begin : start - begin + length]
+        skipped = start - first * BLOCK_BYTES
+        return data[skipped : skipped + length]
+
+    def _read_blocks(self, place: Place, first: int, last: int) -> tuple[bytes, bytes]:
+        """Blocks `first` to `last` - 1 of an item, and their checksums. Raises `OSError`."""
+        begin, end = first * BLOCK_BYTES, min(last * BLOCK_BYTES, place.size)
+        descriptor = self._readers.get(place.file)
+        kept = descriptor is not None
+        if descriptor is None:
+            descriptor = os.open(self.path(place.file), os.O_RDONLY | os.O_CLOEXEC)
+            if len(self._readers) < READERS_MAX:
+                kept = self._readers.setdefault(place.file, descriptor) == descriptor
+        try:
+            data = _read_exactly(descriptor, place.offset + begin, end - begin)
+            return data, _read_exactly(descriptor, place.offset + place.size + SUM_BYTES * first, SUM_BYTES * (last - first))
+        finally:
+            if not kept:
+                os.close(descriptor)
 
     def whole(self, place: Place) -> memoryview:
         """An item, checked, in memory or mapped into it. Raises `ItemLostError`."""
@@ -183,7 +183,7 @@ class ItemFiles:
                     yield found
                     if number < 0:
                         return
-                offset = found.place.end if found is not None else _find(descriptor, offset + 1, size)
+                offset = end_of(found.place) if found is not None else _find(descriptor, offset + 1, size)
         finally:
             os.close(descriptor)
 
@@ -191,7 +191,7 @@ class ItemFiles:
         raw = _read_exactly(descriptor, offset, HEADER.size)
         magic, size, root, size_bytes, check = HEADER.unpack(raw)
         place = Place(number, offset + HEADER.size if number > 0 else 0, size)
-        if magic != MAGIC or zlib.crc32(raw[:-SUM_BYTES]) != check or place.end > file_size:
+        if magic != MAGIC or zlib.crc32(raw[:-SUM_BYTES]) != check or end_of(place) > file_size:
             return None
         try:
             for begin in range(0, size, CHUNK_BYTES):
@@ -202,6 +202,8 @@ class ItemFiles:
 
     def close(self) -> None:
         self._close()
+        while self._readers:
+            os.close(self._readers.popitem()[1])
 
     def _begin(self) -> None:
         self._close()

@@ -3,9 +3,8 @@
 from typing import Final
 
 from zerog.primitives import Hash32
-from zerog.storage.kv.records import Found, ItemRecord, Progress, StreamRecord, StreamSubmission
+from zerog.storage.kv.records import Found, ItemRecord, Place, Progress, StreamRecord, StreamSubmission
 from zerog.storage.kv.store.catalogue import Catalogue
-from zerog.storage.kv.store.item_files import Place
 from zerog.storage.kv.store.journal import SUBMISSION_COLUMNS, fact, submission_of
 from zerog.storage.kv.store.streams import StreamNumbers
 from zerog.storage.protocol.streams import Key
@@ -16,7 +15,11 @@ LATEST: Final = (1 << 63) - 1
 LISTED_KEY_BYTES_MAX: Final = 1 << 20
 """Keys of one page take up no more than this together, but for the last."""
 
-VALUE: Final = "SELECT key, seq, size, start FROM versions WHERE stream = ? AND key = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
+VALUE: Final = """
+SELECT versions.seq, size, start, file, offset, item_bytes FROM versions
+LEFT JOIN items ON items.seq = versions.seq LEFT JOIN data ON data.id = items.data
+WHERE versions.stream = ? AND key = ? AND versions.seq <= ? ORDER BY versions.seq DESC LIMIT 1
+"""
 PLACE: Final = "SELECT file, offset, item_bytes FROM items JOIN data ON data.id = items.data WHERE seq = ?"
 UPWARD: Final = """
 WITH RECURSIVE keys (key) AS (
@@ -48,7 +51,10 @@ class Lookup:
             if number is None:
                 return None
             row = connection.execute(VALUE, (number, key, version)).fetchone()
-        return None if row is None else Found(*row)
+        if row is None:
+            return None
+        seq, size, start, file, offset, item_bytes = row
+        return Found(key, seq, size, start, None if file is None else Place(file, offset, item_bytes))
 
     def place(self, seq: int) -> Place | None:
         """Where an item's data is; `None` if it is not here."""

@@ -13,12 +13,12 @@ from typing import Final, Self
 from zerog.primitives import Address, Hash32
 from zerog.runtime.files import FileLock, make_private_folder
 from zerog.storage.following import BlockMark
-from zerog.storage.kv.records import Found, ItemRecord, Progress, StreamRecord, StreamSubmission
+from zerog.storage.kv.records import Found, ItemRecord, Place, Progress, StreamRecord, StreamSubmission
 from zerog.storage.kv.store.applying import Applier, forget_data
 from zerog.storage.kv.store.catalogue import CATALOGUE_FILE, Catalogue
 from zerog.storage.kv.store.errors import StoreFailedError, refusal_of
 from zerog.storage.kv.store.followed import load_followed, save_followed
-from zerog.storage.kv.store.item_files import ItemFiles, ItemLostError, Place, sync_folder
+from zerog.storage.kv.store.item_files import ItemFiles, ItemLostError, sync_folder
 from zerog.storage.kv.store.journal import Journal, LogReader, fact, set_fact, wide
 from zerog.storage.kv.store.lookup import LATEST, Lookup
 from zerog.storage.kv.store.rebuild import known_ends, open_catalogue
@@ -298,6 +298,9 @@ class KvStore:
         length = max(0, min(length, found.size - start))
         if length == 0:
             return b""
+        if found.place is not None:
+            with suppress(ItemLostError):  # It may have been lost and come again since.
+                return self._files.read(found.place, found.start + start, length)
         place = self._lookup.place(found.version)
         if place is None:
             return None
