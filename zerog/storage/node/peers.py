@@ -188,9 +188,9 @@ class Peers:
 
     async def _round(self, peer: Peer) -> int:
         """One turn through the files that are due. How many segments it brought. Raises `PeerError` and `StoreFailedError`."""
-        if peer.shard is None:
-            peer.shard = await self._ask(peer, peer.client.shard)
         due = self.wanted.due(peer.url, self.now_s(), FILES_AT_ONCE)
+        if due or peer.shard is None:
+            peer.shard = await self._ask(peer, peer.client.shard)  # It may have been split since the last time.
         files = [file for file in map(self._looked_for, due) if file is not None]
         offers, looked_at = await self._offers(peer, files) if files else ([], 0)
         fetched, left_to_others = await self._take(peer, offers)

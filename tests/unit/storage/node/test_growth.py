@@ -128,3 +128,19 @@ def test_a_note_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     for text in ("", "{", '{"configured":"0/1","live":"3/2","is_shed":true}'):
         (tmp_path / SHARD_FILE).write_text(text)
         assert LiveShard.of(tmp_path, Shard(4, 1)) == LiveShard(configured="1/4", live="1/4", is_shed=True)
+
+
+def test_a_peer_that_split_is_asked_for_its_half_and_blamed_for_nothing(network: Network, chain: Chain) -> None:
+    with (
+        network.running(chain, **ROOM, coin=lambda: True) as full,
+        network.running(chain, peers=(full.url,), peer_interval_s=0.05) as other,
+    ):
+        (peer,) = other.keeper.peers.all
+        other.wait(lambda: peer.shard == Shard(1, 0))
+        stored(chain, full, 9 * SEGMENT)
+        wait_for_shard(full, "1/2")
+        later, second = stored(chain, full, 4 * SEGMENT)
+        required = set(full.keeper.files.required(full.keeper.files.by_seq(second)))
+        other.wait(lambda: set(other.keeper.store.held(later.root)) == required)
+        assert peer.shard == Shard(2, 1)
+        assert other.keeper.counters.peers_refused.total() == 0
