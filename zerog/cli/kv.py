@@ -2,6 +2,7 @@
 
 import sys
 from base64 import b64encode
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -12,10 +13,9 @@ from zerog.cli.kv_options import Flag, KeyText, KvPlace, StreamText, account_of,
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say
 from zerog.cli.storage_options import Decrypting, Encrypting, StorageArgumentError
 from zerog.primitives import Address, Hash32
-from zerog.runtime.files import write_atomically
 from zerog.storage.client import KeyMissingError, LocalFileError, TargetExistsError
 from zerog.storage.client.errors import reason_of
-from zerog.storage.client.kv import Batch, KvClient, Written
+from zerog.storage.client.kv import Batch, KvClient, ProvedValue, Written
 from zerog.storage.client.kv.errors import rejection
 
 __all__ = ["delete", "follow", "get", "grant", "list_", "put", "renounce", "result", "revoke", "rights", "special", "streams"]
@@ -111,28 +111,39 @@ def get(
     named = stream_of(stream), key_of(key)
     with place.connect_kv(directory) as kv:
         proved = kv.get_proved(*named, version=version, keys=decrypting.keys()) if verify else None
-        found = proved if verify else kv.get(*named, version=version)
-    if found is None or not found.data:
-        say(f"there is no {key}")
-        return EXIT_ABSENT
-    if output is not None:
-        _save(output, found.data)
-    facts: dict[str, object] = {"stream": str(named[0]), "key": shown(named[1]), "version": found.version, "size": len(found.data)}
+        head = None if verify else kv.read(*named, version=version)
+        if proved is not None:
+            number, size_bytes, pieces = proved.version, len(proved.data), iter([proved.data])
+        elif head is not None:
+            number, size_bytes, pieces = head.version, head.size_bytes, kv.stream(*named, version=head.version)
+        else:
+            number, size_bytes, pieces = 0, 0, iter([])
+        if not size_bytes:
+            say(f"there is no {key}")
+            return EXIT_ABSENT
+        facts: dict[str, object] = {"stream": str(named[0]), "key": shown(named[1]), "version": number, "size": size_bytes}
+        if output is not None:
+            _save(output, pieces)
+        elif json:
+            facts["value"] = b64encode(b"".join(pieces)).decode()
+        else:
+            _print(pieces)
     if proved is not None:
-        facts |= {
-            "sender": str(proved.sender),
-            "transaction_hash": str(proved.transaction_hash),
-            "block": proved.block_number,
-            "root": str(proved.root),
-            "flow_root": str(proved.flow_root),
-        }
+        facts |= _origin(proved)
         say(f"written by {proved.sender} in submission {proved.version}, which the chain holds in block {proved.block_number}")
     if json:
-        print_json(facts | ({} if output is not None else {"value": b64encode(found.data).decode()}))
-    elif output is None:
-        sys.stdout.buffer.write(found.data)
-        sys.stdout.buffer.flush()
+        print_json(facts)
     return 0
+
+
+def _origin(proved: ProvedValue) -> dict[str, object]:
+    return {
+        "sender": str(proved.sender),
+        "transaction_hash": str(proved.transaction_hash),
+        "block": proved.block_number,
+        "root": str(proved.root),
+        "flow_root": str(proved.flow_root),
+    }
 
 
 def list_(
@@ -437,9 +448,20 @@ def _content(path: Path) -> bytes:
         raise LocalFileError(str(path), reason_of(error)) from error
 
 
-def _save(path: Path, content: bytes) -> None:
-    """Raises `LocalFileError`."""
+def _save(path: Path, pieces: Iterable[bytes]) -> None:
+    """The file appears when it is whole. Raises `LocalFileError`."""
+    part = path.with_name(f"{path.name}.zerog-part")
     try:
-        write_atomically(path, content)
+        with part.open("wb") as file:
+            file.writelines(pieces)
+        part.replace(path)
     except OSError as error:
         raise LocalFileError(str(path), reason_of(error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _print(pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
