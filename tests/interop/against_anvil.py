@@ -11,9 +11,9 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from tests.interop.node import run_client
@@ -38,13 +38,16 @@ DEVIATIONS = {
 def running_anvil(*arguments: str) -> Iterator[str]:
     """URL of an anvil by the rules that our chain has."""
     command = [str(Path(__file__).parent / "node_modules" / ".bin" / "anvil"), "--port", "0", "--hardfork", "prague", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process,
+        ThreadPoolExecutor(1) as reader,  # Ends with the output, before that is closed.
+    ):
         assert process.stdout is not None
         try:
             addresses = (found[1] for line in process.stdout if (found := re.match(r"Listening on (\S+)", line)))
             url = f"http://{next(addresses)}"
             # It writes a line a request and stops when nobody reads them.
-            Thread(target=lambda: deque(addresses, maxlen=0), daemon=True).start()
+            reader.submit(deque, addresses, 0)
             yield url
         finally:
             os.killpg(process.pid, signal.SIGTERM)  # The command is a wrapper; both are in a session of their own.
