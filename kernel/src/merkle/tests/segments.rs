@@ -179,7 +179,7 @@ fn a_record_is_right_with_every_bit_and_wrong_with_any_other() {
         assert!(faults(&buffer).iter().all(Option::is_none));
         for (place, record) in records.iter().enumerate() {
             let data_at = record.offset + record.siblings * 32;
-            let proof_at = (record.siblings > 0).then_some((data_at - 1, RecordFault::Proof));
+            let proof_at = (record.siblings > 0).then(|| (data_at - 1, RecordFault::Proof));
             for (at, fault) in proof_at.into_iter().chain([(data_at + record.data_bytes - 1, RecordFault::Data)]) {
                 buffer[at] ^= 4;
                 let found = faults(&buffer);
