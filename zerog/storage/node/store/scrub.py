@@ -29,7 +29,7 @@ WINDOW_BYTES: Final = 4 << 20
 GAP_BYTES_MAX: Final = 64 << 10
 """Dead bytes between two records that are rather read than jumped over."""
 RECORDS_MAX: Final = 1024
-"""Of one window."""
+"""That are looked up at a time, and of one window."""
 NOTE: Final = "scrubbing"
 PAGE_BYTES: Final = 4096
 DATA_DAMAGED: Final = "its bytes do not have its root"
@@ -106,6 +106,8 @@ class Scrubber:
         self._mender = mender
         self._lose = lose
         self._lock = threading.Lock()
+        self._ahead: Sequence[Record] = ()
+        """What was looked up of the file that is being read; one that is moved or dropped meanwhile is no damage."""
         self._open: dict[int, Window] = {}
         """Windows that were given and have not been checked, by their identity."""
         with catalogue.reading() as connection:
@@ -122,6 +124,7 @@ class Scrubber:
         with self._lock:
             before = self.progress
             self._open.clear()
+            self._ahead = ()
             self.progress = ScrubProgress(
                 last_file=max(self._index.data_files(), default=0),
                 began_s=now_s,
@@ -171,17 +174,25 @@ class Scrubber:
             return window
 
     def _find_window(self) -> Window | None:
+        if not self._ahead:
+            self._look_ahead()
+        if not self._ahead:
+            return None
+        records = _neighbours(self._ahead)
+        self._ahead = self._ahead[len(records) :]
+        place = records[0].located.place
+        is_first = place.data_file != self.progress.data_file or self.progress.offset <= FILE_HEADER.size
+        return Window(place.data_file, records, is_first)
+
+    def _look_ahead(self) -> None:
+        """Look up what lies behind the latest window, in its file or in the next that has anything."""
         number, offset = self.progress.data_file, self.progress.offset
-        if number:
-            records = self._index.records_in(number, offset, RECORDS_MAX)
-            if records:
-                return Window(number, _neighbours(records), is_first=offset <= FILE_HEADER.size)
-        for later in sorted(self._index.data_files()):
+        self._ahead = self._index.records_in(number, offset, RECORDS_MAX) if number else ()
+        for later in sorted(self._index.data_files()) if not self._ahead else ():
             if number < later <= self.progress.last_file:
-                records = self._index.records_in(later, 0, RECORDS_MAX)
-                if records:
-                    return Window(later, _neighbours(records), is_first=True)
-        return None
+                self._ahead = self._index.records_in(later, 0, RECORDS_MAX)
+                if self._ahead:
+                    return
 
     def check(self, window: Window, buffer: memoryview) -> Checked:
         """Hold the records of a window against what they have to be; `buffer`, of `WINDOW_BYTES`, is overwritten.
