@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.storage.node.network import Chain, File, Network, Node, pattern
+from tests.unit.storage.node.process import node_process
 from zerog.storage.node.live_shard import SHARD_FILE, LiveShard
 from zerog.storage.protocol.padding import segments_of
 from zerog.storage.protocol.shards import Shard
@@ -110,6 +111,22 @@ def test_a_start_goes_on_with_the_live_shard_and_finishes_what_was_begun(network
         require_duty(node, file, seq)
     with network.running(chain, data_dir=tmp_path) as node:
         assert shard_of(node) == "1/2"
+        require_duty(node, file, seq)
+
+
+def test_a_node_that_is_killed_while_it_splits_goes_on(network: Network, chain: Chain, tmp_path: Path) -> None:
+    """As soon as it says that it has another shard; by then the other half is being dropped."""
+    folder = tmp_path / "data"
+    with network.running(chain, data_dir=folder) as node:
+        file, seq = stored(chain, node, 40 * SEGMENT)
+    flags = ["--data-dir", str(folder), "--shard-bytes-max", str(30 * SEGMENT), "--upkeep-interval", "0.01"]
+    with node_process(chain, tmp_path, *flags) as process:
+        process.until(lambda: process.rpc("zgs_getShardConfig")["numShard"] == 2)
+        process.process.kill()
+    shard = LiveShard.of(folder, Shard(1, 0))
+    assert shard.shard.count == 2
+    with network.running(chain, data_dir=folder, upkeep_interval_s=0.05) as node:
+        wait_for_shard(node, shard.live)
         require_duty(node, file, seq)
 
 

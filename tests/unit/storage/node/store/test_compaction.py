@@ -1,7 +1,9 @@
 """Data files with gaps are rewritten: the space comes back, what is held stays held and readable, whatever else goes on."""
 
+import errno
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from anyio import to_thread
 from tests.unit.storage.node.store.audit import audit
 from tests.unit.storage.node.store.samples import SampleFile, block_hash, some_file, submissions_of
 from tests.unit.storage.node.store.test_damage import flip
-from zerog.storage.node.store import BlockMark, ShedCursor, Store, StoredSegment, StoreFullError, StoreOptions
+from zerog.storage.node.store import BlockMark, SegmentWrite, ShedCursor, Store, StoredSegment, StoreFullError, StoreOptions
 from zerog.storage.node.store.catalogue import APPLICATION_ID, SCHEMA
 from zerog.storage.node.store.data_files import Appended
 from zerog.storage.protocol.shards import Shard
@@ -243,3 +245,22 @@ async def test_what_is_dropped_of_a_shard_goes_in_short_transactions_too(tmp_pat
         while cursor is not None:
             cursor = store.shed(cursor, Shard(2, 1))
         assert list(store.held(segment.root)) == list(range(1, count, 2))
+
+
+async def test_a_disk_that_is_full_puts_it_off(tmp_path: Path) -> None:
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        await fill(store, pruned=range(0, 9, 2))
+        append = store._files.append
+
+        def append_nothing(segments: Sequence[SegmentWrite]) -> Appended:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        store._files.append = append_nothing  # type: ignore[method-assign]
+        with pytest.raises(StoreFullError):
+            close_gaps(store)
+        assert store.failure is None
+        require_held(store, FILES[1::2])
+        store._files.append = append  # type: ignore[method-assign]
+        assert close_gaps(store) > 0
+        require_held(store, FILES[1::2])
+    audit(tmp_path)
