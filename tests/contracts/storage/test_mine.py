@@ -138,6 +138,16 @@ def test_only_a_call_is_told_what_to_do(mining: Mining) -> None:
     assert (late.pora_target, late.subtask_digest, late.context) == (0, bytes(32), worker.context)
 
 
+def test_a_window_may_be_longer_than_the_machine_remembers_hashes(fresh: Context) -> None:
+    """The public networks' windows have 750 blocks; beyond 256 the contract of EIP-2935 tells the hash."""
+    mining = begin_mining(fresh, replace(PARAMS, subtasks=1, target_mine_blocks=380))
+    start = mining.window_start()
+    mining.go_to(start + 301)
+    worker = mining.worker()
+    assert worker.subtask_digest == keccak256(worker.context.digest + fresh.w3.eth.get_block(start)["hash"])
+    assert len(submissions_of(mining.submit(next(mining.search().answers())))) == 1
+
+
 def test_a_call_tells_what_the_next_epoch_will_be(mining: Mining) -> None:
     """Its context is not made yet, the difficulty not moved."""
     mining.submit(next(mining.search().answers()))
