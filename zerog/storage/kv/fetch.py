@@ -78,13 +78,16 @@ class Fetcher:
                 await self._slots.acquire()
                 tasks.start_soon(self._turn, wish, name=f"kv.fetch.{wish.submission.seq}")
 
-    async def look(self, first_seq: int) -> int:
-        """Look for missing items from a submission on, at most `SCAN_SUBMISSIONS`. Returns the submission after them; 0 at the end."""
+    async def look(self, first_seq: int) -> None:
+        """Look for missing items from a submission on, before those that were looked for in vain."""
         found: Sequence[StreamSubmission] = await to_thread.run_sync(self._store.wanted, SCAN_SUBMISSIONS, first_seq)
+        await self._discard(self.wishes.make_room(len(found) - self.wishes.room))
+        self._add(found)
+
+    def _add(self, found: Sequence[StreamSubmission]) -> None:
         if found:
-            await self._discard(self.wishes.add(found, self._now_s()))
+            self.wishes.add(found, self._now_s())
             self._wake()
-        return found[-1].seq + 1 if len(found) == SCAN_SUBMISSIONS else 0
 
     async def begin_anew(self) -> None:
         """The chain took back submissions: what is wanted now is another thing."""
@@ -92,20 +95,27 @@ class Fetcher:
         await self.look(0)
 
     async def _scan(self) -> None:
-        """Go round through all that is missing: of very many items those that are not remembered come back in turn."""
+        """Go round and round through all that is missing. Where that is more than can be remembered, each item has its turn."""
         seq = 0
         while True:
-            try:
-                seq = await self.look(seq)
-            except StoreFailedError as error:
-                log.warning("missing_items_not_read", cause=str(error))
-                seq = 0
-            if not seq:
-                await anyio.sleep(SCAN_S)
-            elif not self.wishes.room:
+            if not self.wishes.room:
                 self._drained = anyio.Event()
                 with anyio.move_on_after(SCAN_S):
                     await self._drained.wait()
+                await self._discard(self.wishes.make_room(max(1, self.wishes.wishes_max // 4) - self.wishes.room))
+            limit = min(SCAN_SUBMISSIONS, self.wishes.room)
+            if not limit:
+                continue  # None of them has been looked for yet.
+            try:
+                found: Sequence[StreamSubmission] = await to_thread.run_sync(self._store.wanted, limit, seq)
+            except StoreFailedError as error:
+                log.warning("missing_items_not_read", cause=str(error))
+                found = ()
+            self._add(found)
+            seq = found[-1].seq + 1 if found else 0
+            if len(found) < limit:
+                seq = 0
+                await anyio.sleep(SCAN_S)
 
     async def _wait(self) -> None:
         """Until an item is due, or another one is wanted."""

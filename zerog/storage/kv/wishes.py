@@ -18,7 +18,7 @@ LOOKS_PER_S_MAX: Final = 50
 """Of so many items that nobody may ever upload, each second; with more of them each one's turn comes later."""
 GROWTH: Final = 1.5
 WISHES_MAX: Final = 4_096
-"""Items that are remembered; one that gives way is found again by the next look through the store."""
+"""Items that are remembered; one that gives way is found again by the next way round through the store."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,13 +54,22 @@ class Wishes:
         """How many more fit before one has to give way."""
         return max(0, self.wishes_max - len(self._by_seq))
 
-    def add(self, submissions: Iterable["StreamSubmission"], now_s: float) -> list[Wish]:
-        """Look for these now, but for those that are looked for already. Returns those that had to give way."""
+    def add(self, submissions: Iterable["StreamSubmission"], now_s: float) -> None:
+        """Look for these now, as far as there is room for them, but for those that are looked for already."""
         for submission in submissions:
-            known = self._by_seq.get(submission.seq)
-            if known is None:
+            if submission.seq not in self._by_seq and self.room:
                 self._put(Wish(submission, now_s))
-        return self._shrink()
+
+    def make_room(self, count: int) -> list[Wish]:
+        """Let up to `count` items give way and return them: those that were looked for in vain most often, and none before that."""
+        tried = [wish for wish in self._by_seq.values() if wish.pause_s and not wish.is_running]
+        gone = heapq.nlargest(count, tried, key=lambda wish: wish.pause_s)
+        for wish in gone:
+            self.remove(wish)
+        if gone:
+            self._queue = [entry for entry in self._queue if not entry[2].is_gone]
+            heapq.heapify(self._queue)
+        return gone
 
     def next_due(self, now_s: float) -> Wish | None:
         """An item to look for now. It does not come again before `put_off`."""
@@ -102,15 +111,3 @@ class Wishes:
     def _put(self, wish: Wish) -> None:
         self._by_seq[wish.submission.seq] = wish
         heapq.heappush(self._queue, (wish.due_s, wish.submission.seq, wish))
-
-    def _shrink(self) -> list[Wish]:
-        """Where there are too many, a quarter gives way: those that were looked for in vain most often."""
-        if len(self._by_seq) <= self.wishes_max:
-            return []
-        gone = sorted(self._by_seq.values(), key=lambda wish: (-wish.pause_s, -wish.submission.seq))
-        gone = gone[: len(self._by_seq) - self.wishes_max + self.wishes_max // 4]
-        for wish in gone:
-            self.remove(wish)
-        self._queue = [entry for entry in self._queue if not entry[2].is_gone]
-        heapq.heapify(self._queue)
-        return gone

@@ -112,6 +112,25 @@ def test_what_came_in_parts_is_kept_within_bounds_and_is_whole_in_the_end(
         assert kv.get(first, b"3", length=262_143) == b"\x03" * 262_143
 
 
+def test_items_that_nobody_uploads_do_not_hide_later_ones_and_are_found_when_they_come(
+    network: KvNetwork, chain: Chain, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty are missing, and the node remembers eight at a time."""
+    monkeypatch.setattr("zerog.storage.kv.fetch.SCAN_S", 0.1)
+    monkeypatch.setattr("zerog.storage.kv.fetch.SCAN_SUBMISSIONS", 5)
+    items = [Item.of((stream(), b"k", b"v")) for _ in range(30)]
+    with network.running_kv(chain, node, stream=tuple(str(item.streams[0]) for item in items)) as kv:
+        kv.keeper.fetcher.wishes.wishes_max = 8
+        seqs = [submit(chain, item) for item in items]
+        node.wait_for_seq(seqs[-1])
+        node.upload(items[-1], seqs[-1])
+        assert kv.wait_for_result(seqs[-1]) == "Commit"
+        assert len(kv.keeper.fetcher.wishes) <= 8
+        for item, seq in zip(items[:-1], seqs[:-1], strict=True):
+            node.upload(item, seq)
+        kv.wait(lambda: all(kv.keeper.store.result(seq) == "Commit" for seq in seqs))
+
+
 def test_an_item_that_is_refused_without_its_data_is_not_looked_for_for_ever(chain: Chain, node: Node, kv: KvNode) -> None:
     first = stream()
     kv.wait_for_result(put(chain, node, Item.of((first, b"k", b"mine"))))
@@ -199,6 +218,23 @@ def test_what_the_chain_takes_back_is_taken_back_and_written_anew(network: KvNet
         assert kv.wait_for_result(again[-1]) == "Commit"
         assert [kv.get(first, b"k"), kv.get(first, b"new"), kv.get(first, b"k", version=kept)] == [b"again 1", None, b"kept"]
         assert kv.keeper.counters.reorganizations >= 1
+
+
+def test_a_chain_that_begins_anew_is_read_anew(network: KvNetwork, own_chain: Chain) -> None:
+    chain, first = own_chain, stream()
+    node = network.node(chain)
+    with network.running_kv(chain, node) as kv:
+        seqs = [put(chain, node, Item.of((first, b"k", b"%d" % turn))) for turn in range(3)]
+        kv.wait_for_result(seqs[-1])
+        chain.rpc("hardhat_reset")
+        for each in (kv, node):
+            each.wait(lambda each=each: each.keeper.store.next_seq == 0)  # type: ignore[misc]
+        assert kv.get(first, b"k") is None
+        assert kv.rpc("kv_listStreams", None, 10)["streams"] == []
+        again = put(chain, node, Item.of((first, b"k", b"anew")), signer=2)
+        assert again == 0
+        assert kv.wait_for_result(again) == "Commit"
+        assert kv.get(first, b"k", version=0) == b"anew"
 
 
 def test_a_month_passes_under_a_running_node(network: KvNetwork, own_chain: Chain) -> None:

@@ -1,25 +1,37 @@
 """`zerog kv run` as a program: its flags, its secrets in files, and its end."""
 
+import re
 import signal
 import subprocess
 import sys
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import pytest
 from anyio import to_thread
 
-from tests.unit.storage.kv.network import Item, KvNetwork, put, stream
+from tests.unit.storage.kv.network import Item, KvNetwork, put, stream, submit
 from tests.unit.storage.node.network import Chain, Node, Talker
+from zerog.storage.client import NodeClient
 from zerog.storage.protocol.encryption import SecretKey, cipher_v1
 
 KEY = SecretKey(bytes(range(32)))
 END_S = 20
 
 
-def program(folder: Path, *flags: str) -> subprocess.Popen[str]:
+@contextmanager
+def program(folder: Path, *flags: str) -> Iterator["subprocess.Popen[str]"]:
+    """A node of its own process, which has ended in the end."""
     command = [sys.executable, "-m", "zerog", "kv", "run", "--dir", str(folder), "--port", "0", *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def test_a_program_serves_until_it_is_told_to_end_and_goes_on_when_it_is_killed(
@@ -43,9 +55,39 @@ def test_a_program_serves_until_it_is_told_to_end_and_goes_on_when_it_is_killed(
             values.append(talker.rpc("kv_getValue", str(first), "aw==", 0, 10)["data"])
             process.send_signal(end)
             assert process.wait(END_S) == (0 if end is signal.SIGTERM else -signal.SIGKILL)
-            process.communicate()
     assert values == ["MA==", "MQ=="]
     assert (tmp_path / ".zerog" / "kv" / "store").is_dir()
+
+
+def test_a_long_item_never_lies_in_memory(network: KvNetwork, chain: Chain, node: Node, tmp_path: Path) -> None:
+    """64 MiB come, are applied and read in parts with less than half as much memory; a proof of 4 MiB takes some more."""
+    first = stream()
+    value = bytes(range(256)) * (8 << 12)
+    item = Item.of(*((first, b"%d" % turn, value + b"%d" % turn) for turn in range(8)))
+    seq = submit(chain, item)
+    node.wait_for_seq(seq)
+    with NodeClient(node.url) as client:
+        for begin in range(0, len(item.segments), 16):
+            [outcome] = client.upload_binary([item.bulk(item.segments[begin : begin + 16], seq)])
+            assert outcome.code is None
+    with program(tmp_path, "--stream", str(first), "--chain-url", chain.url, "--nodes", node.url) as process:
+        assert process.stdout is not None
+        talker = Talker(process.stdout.readline().strip(), network.http)
+        idle_kib = memory_kib(process.pid, "VmRSS")
+        network.portal.call(until_settled, talker, seq)
+        for turn in range(8):
+            found = talker.rpc("kv_getValue", str(first), b64encode(b"%d" % turn).decode(), 8 << 20, 262_143)
+            assert b64decode(found["data"]) == b"%d" % turn
+        assert memory_kib(process.pid, "VmHWM") - idle_kib < 24 << 10
+        assert talker.rpc("kv_getProof", str(first), b64encode(b"7").decode())["size"] == len(value) + 1
+        assert memory_kib(process.pid, "VmHWM") - idle_kib < 60 << 10
+
+
+def memory_kib(pid: int, which: str) -> int:
+    """`VmRSS` is what a process takes now, `VmHWM` the most that it ever took."""
+    found = re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1])
 
 
 async def until_settled(talker: Talker, seq: int) -> None:

@@ -84,19 +84,22 @@ def test_thousands_of_items_that_nobody_uploads_are_looked_for_at_a_bounded_rate
     assert looks <= 1.1 * 1_000.0 * LOOKS_PER_S_MAX
 
 
-def test_where_there_are_too_many_the_most_hopeless_give_way() -> None:
+def test_where_there_are_too_many_the_most_hopeless_give_way_and_none_untried_or_under_way() -> None:
     wishes = Wishes(wishes_max=8)
-    wishes.add([submission(seq) for seq in range(8)], 0.0)
-    for _ in range(8):
-        wish = wishes.next_due(0.0)
+    wishes.add([submission(seq) for seq in range(10)], 0.0)
+    assert (len(wishes), wishes.room, wishes.make_room(3)) == (8, 0, [])
+    found = [wishes.next_due(0.0) for _ in range(7)]
+    for wish in found[:6]:
         assert wish is not None
         wishes.put_off(wish, 0.0, moved=False)
-    gone = wishes.add([submission(100), submission(101)], 0.0)
-    assert {wish.submission.seq for wish in gone} == {4, 5, 6, 7}
-    assert all(wish.is_gone for wish in gone)
-    assert len(wishes) == 6
-    assert taken(wishes, 0.0) == [100, 101]
-    assert taken(wishes, 1.0) == [0, 1, 2, 3]
+    for wish in found[:3]:
+        assert wish is not None
+        wishes.put_off(wish, 1.0, moved=False)
+    assert {wish.submission.seq for wish in wishes.make_room(3)} == {0, 1, 2}
+    assert {wish.submission.seq for wish in wishes.make_room(20)} == {3, 4, 5}
+    assert all(wish is None or wish.is_gone == (wish.submission.seq < 6) for wish in found)
+    wishes.add([submission(100), submission(0)], 2.0)
+    assert taken(wishes, 2.0) == [7, 0, 100]
 
 
 def test_what_is_removed_does_not_come_back() -> None:
