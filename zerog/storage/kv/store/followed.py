@@ -26,6 +26,12 @@ def load_followed(folder: Path) -> set[Hash32]:
         raise StoreDamagedError(folder, f"{FOLLOWED_FILE} is no list of streams ({error}); delete it and name the streams again") from error
 
 
-def save_followed(folder: Path, streams: Iterable[Hash32]) -> None:
-    """Keep them, durably. Raises `OSError`."""
-    write_atomically(folder / FOLLOWED_FILE, msgspec.json.format(msgspec.json.encode(sorted(str(stream) for stream in streams))))
+def save_followed(folder: Path, streams: Iterable[Hash32], *, durable: bool = True) -> None:
+    """Keep them; whoever reads finds these or those before. Raises `OSError`."""
+    content = msgspec.json.format(msgspec.json.encode(sorted(str(stream) for stream in streams)))
+    if durable:
+        write_atomically(folder / FOLLOWED_FILE, content)
+    else:
+        draft = folder / f".{FOLLOWED_FILE}"
+        draft.write_bytes(content)
+        draft.replace(folder / FOLLOWED_FILE)

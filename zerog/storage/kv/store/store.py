@@ -43,7 +43,9 @@ class KvStore:
     order; after `supply`, `record`, `unwind` and `add_stream`, call `apply` until it returns 0.
     """
 
-    def __init__(self, folder: Path, catalogue: Catalogue, files: ItemFiles, *, follow_all: bool, chosen: set[Hash32]) -> None:
+    def __init__(
+        self, folder: Path, catalogue: Catalogue, files: ItemFiles, *, follow_all: bool, chosen: set[Hash32], durable: bool
+    ) -> None:
         """For `open`."""
         self.folder = folder
         self.incoming = folder / INCOMING_FOLDER
@@ -52,6 +54,7 @@ class KvStore:
         self._files = files
         self._follow_all = follow_all
         self._chosen = chosen
+        self._durable = durable
         self._numbers = StreamNumbers()
         self._turns = Turns()
         self._journal = Journal(self._numbers, MARKS_MAX)
@@ -90,7 +93,7 @@ class KvStore:
             chosen = load_followed(folder)
             if not chosen.issuperset(streams):
                 chosen.update(streams)
-                save_followed(folder, chosen)
+                save_followed(folder, chosen, durable=durable)
             files = ItemFiles(folder / DATA_FOLDER, durable=durable)
             resources.callback(files.close)
             catalogue = open_catalogue(folder, files, durable=durable)
@@ -99,7 +102,7 @@ class KvStore:
             if durable:
                 sync_folder(folder)
                 sync_folder(folder.parent)
-            store = cls(folder, catalogue, files, follow_all=follow_all, chosen=chosen)
+            store = cls(folder, catalogue, files, follow_all=follow_all, chosen=chosen, durable=durable)
             store._take_up()
             store._resources = resources.pop_all()
         return store
@@ -190,7 +193,7 @@ class KvStore:
                 return False
             chosen = self._chosen | {stream}
             try:
-                save_followed(self.folder, chosen)
+                save_followed(self.folder, chosen, durable=self._durable)
             except OSError as error:
                 raise refusal_of(error) from error
             with self._changing() as connection:

@@ -53,7 +53,7 @@ class History:
         history = cls(Random(f"history {seed}"))
         next_seq = number = 0
         marks = {-1: 0}
-        for _ in range(history.dice.randint(6, 12)):
+        for _ in range(history.dice.randint(5, 10)):
             if number and history.dice.random() < 0.15:
                 number = history.dice.choice([*marks, number - 1])
                 number = max(at for at in marks if at <= number)
