@@ -184,10 +184,14 @@ class MiningContract:
         )
 
     async def block_times(self, blocks: int) -> tuple[int, float]:
-        """Time of the newest block in seconds since 1970, and the seconds between two of the newest `blocks`."""
+        """Time of the newest block in seconds since 1970, and the seconds between two of the newest `blocks`.
+
+        The first one does not count: its time may be that of a network's design.
+        """
         head = await self._client.block("latest")
         if head is None:
             raise NodeUnreachableError(self._client.url, "there is no newest block")
-        before = await self._client.block(max(0, head.number - blocks))
-        passed = max(1, head.number - (0 if before is None else before.number))
-        return head.timestamp, (head.timestamp - (head.timestamp if before is None else before.timestamp)) / passed
+        before = await self._client.block(max(1, head.number - blocks))
+        if before is None or before.number >= head.number:
+            return head.timestamp, 0.0
+        return head.timestamp, (head.timestamp - before.timestamp) / (head.number - before.number)
