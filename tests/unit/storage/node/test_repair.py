@@ -105,7 +105,9 @@ def test_damage_that_a_read_meets_is_repaired_at_once(network: Network, chain: C
         victim.wait(lambda: victim.keeper.store.read(file.root, 2) == file.uploaded(2))
 
 
-def test_what_nobody_has_is_told_and_taken_from_whoever_brings_it(network: Network, chain: Chain, node: Node, tmp_path: Path) -> None:
+def test_what_nobody_has_is_told_and_taken_from_whoever_brings_it(network: Network, tmp_path: Path) -> None:
+    chain = network.chain()  # Of its own, so that there is no other file whose bits could be flipped.
+    node = network.node(chain)
     file = File(pattern(4 * SEGMENT, next(seeds)))
     [seq] = chain.submit(file.submission())
     node.wait_for_seq(seq)
