@@ -8,10 +8,11 @@ from random import Random
 from tests.unit.storage.kv.store.histories import STREAMS, Block, History, Rewind, dump, require_agreement
 from tests.unit.storage.kv.store.model import Entry, Model
 from zerog.primitives import Hash32
+from zerog.storage.kv import records
 from zerog.storage.kv.records import StreamSubmission
 from zerog.storage.kv.store import KvStore
 
-__all__ = ["Add", "Plan", "Settle", "State", "Step", "Supply", "carry_out", "make_plan", "open_store"]
+__all__ = ["Add", "Plan", "Settle", "State", "Step", "Supply", "SupplyMany", "carry_out", "make_plan", "open_store"]
 
 FIRST_STREAMS = STREAMS[:2]
 
@@ -24,6 +25,13 @@ class Supply:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplyMany:
+    """All of these, or none."""
+
+    supplies: tuple[Supply, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Apply all that can be."""
 
@@ -33,7 +41,7 @@ class Add:
     stream: Hash32
 
 
-Step = Block | Rewind | Supply | Settle | Add
+Step = Block | Rewind | Supply | SupplyMany | Settle | Add
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,8 @@ class State:
                 return replace(self, log=log, marks=marks, next_seq=next_seqs[marks[-1]] if marks else 0)
             case Supply(_, root):
                 return replace(self, given=self.given | {root})
+            case SupplyMany(supplies):
+                return replace(self, given=self.given | {supply.root for supply in supplies})
             case Add(stream):
                 return replace(self, followed=self.followed | {stream})
             case Settle():
@@ -120,19 +130,24 @@ def carry_out(store: KvStore, plan: Plan, step: Step) -> None:
             store.record(mark, next_seq, submissions)
         case Rewind(number):
             store.unwind(number)
-        case Supply(seq, root, is_file):
-            data = plan.history.data[root]
-            if is_file:
-                path = store.incoming / "item"
-                path.write_bytes(data)
-                store.supply(seq, root, path)
-            else:
-                store.supply(seq, root, data)
+        case Supply(seq, root):
+            store.supply(seq, root, _data(store, plan, step))
+        case SupplyMany(supplies):
+            store.supply_many([records.Supply(each.seq, each.root, _data(store, plan, each)) for each in supplies])
         case Add(stream):
             store.add_stream(stream)
         case Settle():
             while store.apply(2):
                 pass
+
+
+def _data(store: KvStore, plan: Plan, supply: Supply) -> bytes | Path:
+    data = plan.history.data[supply.root]
+    if not supply.is_file:
+        return data
+    path = store.incoming / f"item-{supply.seq}"
+    path.write_bytes(data)
+    return path
 
 
 def make_plan(seed: int) -> Plan:
@@ -160,8 +175,9 @@ def _steps(dice: Random, history: History, states: list[State]) -> Iterator[Step
             return
         match dice.choice([*kinds, "settle"]):
             case "supply":
-                entry = dice.choice(missing)
-                yield Supply(entry.seq, entry.root, dice.random() < 0.3)
+                entries = [dice.choice(missing)] if dice.random() < 0.5 else dice.sample(missing, dice.randint(1, min(4, len(missing))))
+                supplies = tuple(Supply(entry.seq, entry.root, dice.random() < 0.3) for entry in entries)
+                yield supplies[0] if len(supplies) == 1 else SupplyMany(supplies)
             case "add":
                 yield Add(dice.choice(late))
             case "log" if event is not None:

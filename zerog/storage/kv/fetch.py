@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 import anyio
@@ -14,10 +13,11 @@ from zerog.runtime.gate import Gate
 from zerog.storage.client import Segment
 from zerog.storage.kv.arriving import Arriving
 from zerog.storage.kv.counters import Counters
-from zerog.storage.kv.records import StreamSubmission
+from zerog.storage.kv.records import StreamSubmission, Supply
 from zerog.storage.kv.settings import KeyValueNodeSettings
 from zerog.storage.kv.sources import Sources
 from zerog.storage.kv.store import KvStore, StoreFailedError
+from zerog.storage.kv.supplying import Handed, Supplies
 from zerog.storage.kv.wishes import Wish, Wishes
 
 __all__ = ["Fetcher"]
@@ -54,7 +54,7 @@ class Fetcher:
         self._sources: Final = sources
         self._settings: Final = settings
         self._keys: Final = settings.keys
-        self._gate: Final = gate
+        self._supplies: Final = Supplies(store, gate)
         self._clock: Final = clock
         self._counters: Final = counters
         self._limiter: Final = CapacityLimiter(settings.fetches)
@@ -62,6 +62,8 @@ class Fetcher:
         self._arrived: Final = arrived
         self._changed = anyio.Event()
         self._drained = anyio.Event()
+        self._more = anyio.Event()
+        """That there are missing items which `look` did not come to: the way round does not wait."""
         self._arrivals = 0
         self._kept_bytes = 0
         self.wishes: Final = Wishes()
@@ -70,6 +72,7 @@ class Fetcher:
         """Fetch until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._scan, name="kv.fetch.scan")
+            tasks.start_soon(self._supplies.run, name="kv.fetch.supply")
             while True:
                 wish = self.wishes.next_due(self._now_s())
                 if wish is None:
@@ -82,7 +85,10 @@ class Fetcher:
         """Look for missing items from a submission on, before those that were looked for in vain."""
         found: Sequence[StreamSubmission] = await to_thread.run_sync(self._store.wanted, SCAN_SUBMISSIONS, first_seq)
         await self._discard(self.wishes.make_room(len(found) - self.wishes.room))
+        is_all = len(found) < SCAN_SUBMISSIONS and len(found) <= self.wishes.room
         self._add(found)
+        if not is_all:
+            self._more.set()
 
     def _add(self, found: Sequence[StreamSubmission]) -> None:
         if found:
@@ -115,7 +121,9 @@ class Fetcher:
             seq = found[-1].seq + 1 if found else 0
             if len(found) < limit:
                 seq = 0
-                await anyio.sleep(SCAN_S)
+                with anyio.move_on_after(SCAN_S):
+                    await self._more.wait()
+                self._more = anyio.Event()
 
     async def _wait(self) -> None:
         """Until an item is due, or another one is wanted."""
@@ -127,23 +135,29 @@ class Fetcher:
         """One look for an item."""
         self._kept_bytes -= wish.kept_bytes
         wish.kept_bytes = 0
+        handed: Handed | None = None
         try:
             if wish.pause_s >= DOUBT_S and not await self._is_wanted(wish.submission):
                 wish.is_gone = True
-            is_here, moved = await self._bring(wish)
+            is_complete, moved = await self._bring(wish)
+            if is_complete and wish.arriving is not None:
+                handed = await self._supplies.hand_over(Supply(wish.submission.seq, wish.submission.root, wish.arriving.finish()))
         finally:
-            self._slots.release()
-        if is_here or wish.is_gone:
+            self._slots.release()  # While this one waits for the disk, others are fetched, which then wait together.
+        if handed is not None and await self._is_kept(wish, handed):
+            wish.is_running, wish.arriving = False, None
+            self.wishes.remove(wish)
+            self._arrived()
+            if self.wishes.room > self.wishes.wishes_max // 2:
+                self._drained.set()
+            return
+        if wish.is_gone:
             wish.is_running = False
             self.wishes.remove(wish)
             await self._discard([wish])
-            if is_here:
-                self._arrived()
-                if self.wishes.room > self.wishes.wishes_max // 2:
-                    self._drained.set()
             return
         self._keep(wish)
-        self.wishes.put_off(wish, self._now_s(), moved=moved)
+        self.wishes.put_off(wish, self._now_s(), moved=moved and handed is None)
         self._wake()
 
     async def _is_wanted(self, submission: StreamSubmission) -> bool:
@@ -162,7 +176,7 @@ class Fetcher:
             self._kept_bytes += size_bytes
 
     async def _bring(self, wish: Wish) -> tuple[bool, bool]:
-        """Whether all of an item is in the store now, and whether some of it came."""
+        """Whether all of an item is here now, and whether some of it came."""
         submission = wish.submission
         self._counters.looks += 1
         if wish.arriving is None:
@@ -177,25 +191,30 @@ class Fetcher:
                     return False, moved
                 moved = True
                 await to_thread.run_sync(arriving.take, [segment.data for segment in segments], limiter=self._limiter)
-            if wish.is_gone:
-                return False, moved
-            await self._supply(submission, arriving)
-        except (StoreFailedError, OSError) as error:  # It may be that somebody makes room.
-            log.warning("item_not_stored", seq=submission.seq, cause=str(error))
-            wish.arriving = None
-            await to_thread.run_sync(arriving.discard)
+        except OSError as error:  # It may be that somebody makes room.
+            await self._not_stored(wish, error)
             return False, False
-        return True, True
+        return not wish.is_gone, moved
 
-    async def _supply(self, submission: StreamSubmission, arriving: Arriving) -> None:
-        async with self._gate.passing():
-            supply = partial(self._store.supply, submission.seq, submission.root, arriving.finish())
-            await to_thread.run_sync(supply, limiter=self._limiter)
+    async def _is_kept(self, wish: Wish, handed: Handed) -> bool:
+        """Whether the store has an item, once it is known."""
+        try:
+            await handed.kept()
+        except StoreFailedError as error:  # As above.
+            await self._not_stored(wish, error)
+            return False
         self._counters.items_fetched += 1
-        self._counters.bytes_fetched += submission.size_bytes
-        if arriving.is_undecodable:
+        self._counters.bytes_fetched += wish.submission.size_bytes
+        if wish.arriving is not None and wish.arriving.is_undecodable:
             self._counters.items_undecodable += 1
-            log.warning("item_undecodable", seq=submission.seq, root=str(submission.root))
+            log.warning("item_undecodable", seq=wish.submission.seq, root=str(wish.submission.root))
+        return True
+
+    async def _not_stored(self, wish: Wish, error: StoreFailedError | OSError) -> None:
+        log.warning("item_not_stored", seq=wish.submission.seq, cause=str(error))
+        arriving, wish.arriving = wish.arriving, None
+        if arriving is not None:
+            await to_thread.run_sync(arriving.discard)
 
     async def _window(self, submission: StreamSubmission, arriving: Arriving) -> list[Segment]:
         """The next segments of an item, as far as nodes give them."""

@@ -1,11 +1,12 @@
 """What a key-value node keeps and answers: submissions to streams, values that were found, and how far it has come."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from zerog.primitives import Address, Hash32
 from zerog.storage.protocol.streams import Key
 
-__all__ = ["Found", "ItemRecord", "Place", "Progress", "StreamRecord", "StreamSubmission"]
+__all__ = ["Found", "ItemRecord", "Place", "Progress", "StreamRecord", "StreamSubmission", "Supply"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,16 @@ class StreamSubmission:
     """Who signed the chain's transaction; never the sender or submitter of the event, which a contract may choose."""
     transaction_hash: Hash32
     block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Data of an item, for the store."""
+
+    seq: int
+    root: Hash32
+    data: bytes | Path
+    """Decrypted and verified; empty where it cannot be decrypted. A file is one in the store's `incoming`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

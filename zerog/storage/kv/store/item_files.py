@@ -9,7 +9,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,19 +93,28 @@ class ItemFiles:
                 os.ftruncate(self._descriptor, ends[last])
                 self._number, self._end = last, ends[last]
 
-    def append(self, root: bytes, size_bytes: bytes, data: bytes) -> Place:
-        """Write an item behind the others; durable when it returns. Raises `OSError`; what comes after it goes into a new file."""
+    def append(self, items: Sequence[tuple[bytes, bytes, bytes]]) -> list[Place]:
+        """Write items (root, size of the file, data) behind the others, with one wait for the disk; durable when it returns.
+
+        Raises `OSError`: then none of them counts, and what comes after goes into a new file.
+        """
         try:
             if self._descriptor < 0 or self._end >= FILE_BYTES_MAX:
                 self._begin()
-            place = Place(self._number, self._end + HEADER.size, len(data))
-            _write_all(self._descriptor, b"".join((_header(root, size_bytes, len(data)), data, _sums(data))), self._end)
+            places: list[Place] = []
+            pieces: list[bytes] = []
+            end = self._end
+            for root, size_bytes, data in items:
+                pieces += (_header(root, size_bytes, len(data)), data, _sums(data))
+                places.append(Place(self._number, end + HEADER.size, len(data)))
+                end = end_of(places[-1])
+            _write_all(self._descriptor, b"".join(pieces), self._end)
             self._sync(self._descriptor)
         except OSError:
-            self._close()  # Nobody knows what the disk has of this one: nothing that counts is written behind it.
+            self._close()  # Nobody knows what the disk has of these: nothing that counts is written behind them.
             raise
-        self._end = end_of(place)
-        return place
+        self._end = end
+        return places
 
     def adopt(self, root: bytes, size_bytes: bytes, path: Path) -> Place:
         """Move a file with one item here; durable when it returns. It is on the same file system. Raises `OSError`."""

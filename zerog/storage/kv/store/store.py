@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from zerog.primitives import Address, Hash32
 from zerog.runtime.files import FileLock, make_private_folder
 from zerog.storage.following import BlockMark
-from zerog.storage.kv.records import Found, ItemRecord, Place, Progress, StreamRecord, StreamSubmission
+from zerog.storage.kv.records import Found, ItemRecord, Place, Progress, StreamRecord, StreamSubmission, Supply
 from zerog.storage.kv.store.applying import Applier, forget_data
 from zerog.storage.kv.store.catalogue import CATALOGUE_FILE, Catalogue
 from zerog.storage.kv.store.errors import StoreFailedError, refusal_of
@@ -32,6 +32,8 @@ __all__ = ["KvStore"]
 LOCK_FILE: Final = "lock"
 DATA_FOLDER: Final = "data"
 INCOMING_FOLDER: Final = "incoming"
+DataName: TypeAlias = tuple[Hash32, bytes]
+"""Root of a file, and its size in the form of the catalogue."""
 MARKS_MAX: Final = 1024
 """Blocks that the log can be taken back to one by one; for a deeper reorganisation it is read from the beginning."""
 
@@ -218,32 +220,60 @@ class KvStore:
         Durable when it returns. A `Path` lies in `incoming` and is moved away. What is not needed any more is passed over.
         Raises `StoreFailedError`.
         """
+        self.supply_many([Supply(seq, root, data)])
+
+    def supply_many(self, supplies: Sequence[Supply]) -> None:
+        """The same for many items, in one transaction, with one wait for the disk for all that are in memory.
+
+        Raises `StoreFailedError`: then none of them is kept.
+        """
         with self._filing:
             try:
-                entry = self.submission(seq)
-                if entry is not None and entry.root == root and self._lookup.place(seq) is None:
-                    self._catalogue.require_sound()
-                    size_bytes = wide(entry.size_bytes)
-                    if isinstance(data, Path):
-                        place = self._files.adopt(root, size_bytes, data)
-                    else:
-                        place = self._files.append(root, size_bytes, data)
-                    self._note_data(root, size_bytes, place)
-                elif isinstance(data, Path):
-                    data.unlink(missing_ok=True)
+                kept = self._write_down(self._needed(supplies))
             except OSError as error:
                 raise refusal_of(error) from error
+            if kept:
+                self._note_data(kept)
 
-    def _note_data(self, root: Hash32, size_bytes: bytes, place: Place) -> None:
+    def _needed(self, supplies: Sequence[Supply]) -> dict[DataName, bytes | Path]:
+        """What of them is not here yet, by root and size, once; the files of the others go. Raises `OSError`, `StoreFailedError`."""
+        needed: dict[DataName, bytes | Path] = {}
+        for supply in supplies:
+            entry = self.submission(supply.seq)
+            name = None if entry is None else (entry.root, wide(entry.size_bytes))
+            if name is not None and supply.root == name[0] and name not in needed and self._lookup.place(supply.seq) is None:
+                needed[name] = supply.data
+            elif isinstance(supply.data, Path):
+                supply.data.unlink(missing_ok=True)
+        if needed:
+            self._catalogue.require_sound()
+        return needed
+
+    def _write_down(self, needed: Mapping[DataName, bytes | Path]) -> dict[DataName, Place]:
+        """Where each is now, durably. Raises `OSError`."""
+        in_memory = {name: data for name, data in needed.items() if not isinstance(data, Path)}
+        kept: dict[DataName, Place] = {}
+        if in_memory:
+            places = self._files.append([(root, size_bytes, data) for (root, size_bytes), data in in_memory.items()])
+            kept.update(zip(in_memory, places, strict=True))
+        for (root, size_bytes), data in needed.items():
+            if isinstance(data, Path):
+                kept[root, size_bytes] = self._files.adopt(root, size_bytes, data)
+        return kept
+
+    def _note_data(self, kept: Mapping[DataName, Place]) -> None:
+        seqs: list[int] = []
         with self._changing() as connection:
-            (number,) = connection.execute(
-                "INSERT INTO data (root, size_bytes, item_bytes, file, offset) VALUES (?, ?, ?, ?, ?) RETURNING id",
-                (root, size_bytes, place.size, place.file, place.offset),
-            ).fetchone()
-            seqs = connection.execute(
-                "UPDATE items SET data = ? WHERE root = ? AND size_bytes = ? RETURNING seq", (number, root, size_bytes)
-            ).fetchall()
-        for (seq,) in seqs:
+            for (root, size_bytes), place in kept.items():
+                (number,) = connection.execute(
+                    "INSERT INTO data (root, size_bytes, item_bytes, file, offset) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                    (root, size_bytes, place.size, place.file, place.offset),
+                ).fetchone()
+                rows = connection.execute(
+                    "UPDATE items SET data = ? WHERE root = ? AND size_bytes = ? RETURNING seq", (number, root, size_bytes)
+                ).fetchall()
+                seqs += [seq for (seq,) in rows]
+        for seq in seqs:
             self._turns.add(seq)
 
     def apply(self, items_max: int = 256) -> int:

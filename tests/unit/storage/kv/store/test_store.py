@@ -1,6 +1,7 @@
 """The store of a key-value node: what waits and for whom, what is lost and comes again, and what it refuses."""
 
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from zerog._kernel import keccak256
 from zerog.primitives import Address, Hash32
 from zerog.runtime.files import LockHeldError
 from zerog.storage.following import BlockMark
-from zerog.storage.kv.records import Found, StreamSubmission
+from zerog.storage.kv.records import Found, StreamSubmission, Supply
 from zerog.storage.kv.store import KvStore
 from zerog.storage.protocol.streams import KEY_BYTES_MAX, VERSION_ANY, Control, Operation, StreamItem, StreamWrite, encode_item
 
@@ -321,6 +322,44 @@ def test_what_nobody_asked_for_is_passed_over(log: Log) -> None:
     assert not path.exists()
     assert [entry.seq for entry in log.store.wanted(9)] == [seq]
     assert list((log.store.folder / "data").iterdir()) == []
+
+
+def test_many_items_are_supplied_at_once(log: Log) -> None:
+    """Small ones and a file; two of the same data, one of another root, and one that nobody submitted."""
+    seqs = [log.add(put(b"%d" % number)) for number in range(5)]
+    again = log.add(log.data[0])
+    path, late = log.store.incoming / "file", log.store.incoming / "late"
+    path.write_bytes(log.data[3])
+    late.write_bytes(log.data[0])
+    roots = {seq: entry.root for seq in (*seqs, again) if (entry := log.store.submission(seq))}
+    log.store.supply_many(
+        [
+            Supply(again, roots[again], log.data[0]),
+            *(Supply(seq, roots[seq], log.data[seq]) for seq in (0, 1, 2)),
+            Supply(3, roots[3], path),
+            Supply(4, roots[3], log.data[4]),
+            Supply(99, roots[0], late),
+        ]
+    )
+    assert not list(log.store.incoming.iterdir())
+    assert log.settle() == ["Commit"] * 4 + [None] * 2
+    log.store.supply_many([Supply(4, roots[4], log.data[4])])
+    assert log.settle() == ["Commit"] * 6
+    assert [bytes(item) for seq in (*seqs, again) if (item := log.store.item(seq)) is not None] == list(log.data.values())
+    log.store.supply_many([])
+
+
+def test_many_items_wait_for_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[int] = []
+    with KvStore.open(tmp_path, follow_all=True) as store:
+        log = Log(store)
+        for number in range(100):
+            log.add(put(b"%d" % number))
+        log.supply(0)
+        monkeypatch.setattr(os, "fsync", waits.append)
+        store.supply_many([Supply(entry.seq, entry.root, log.data[entry.seq]) for entry in store.wanted(100)])
+        assert len(waits) == 1
+        assert log.settle() == ["Commit"] * 100
 
 
 def test_wanted_is_asked_page_by_page(log: Log) -> None:
