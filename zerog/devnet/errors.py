@@ -33,7 +33,7 @@ class ForeignNetworkError(RefusalError):
     asked: str
 
     code = "genesis_mismatch"
-    remedy = "remove the old network with `zerog reset`, or start it with the settings that it was made with"
+    remedy = "remove the old network with `zerog reset`, or start it with the settings, or the version, that it was made with"
     http_status = 409
 
     def __str__(self) -> str:

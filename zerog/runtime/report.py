@@ -11,13 +11,16 @@ from zerog.primitives.errors import ZerogError
 __all__ = ["ErrorReport", "ReportedError", "report_of"]
 
 REMEDIES: Final = {
-    "genesis_mismatch": "remove the old network with `zerog reset`, or start it with the settings that it was made with",
+    "genesis_mismatch": "remove the old network with `zerog reset`, or start it with the settings, or the version, that it was made with",
     "ledger_busy": "stop the other process with `zerog down`, or choose another folder with --dir",
     "ledger_old_format": "begin again with `zerog reset`, or go on with the version that wrote it",
     "ledger_corrupt": "keep a copy of the folder for a report, then begin again with `zerog reset`",
     "ledger_failed": "look at the disk's space and health, then start again",
 }
 """Remedies for the errors of the kernel, which knows no commands."""
+
+CAUSES: Final = {"genesis_mismatch": "the folder holds the chain with genesis {}, and what was asked for has genesis {}"}
+"""Sentences for errors of the kernel that carry facts alone."""
 
 
 class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +52,8 @@ def report_of(error: BaseException) -> ErrorReport:
         return ErrorReport(code="bug", cause=f"{type(error).__name__}: {error}", remedy="please report this with the log")
     code = str(getattr(error, "code", "") or _code_of(type(error)))
     remedy = str(getattr(error, "remedy", "") or REMEDIES.get(code, ""))
-    return ErrorReport(code=code, cause=str(error) or code.replace("_", " "), remedy=remedy)
+    cause = CAUSES[code].format(*error.args) if code in CAUSES and len(error.args) == 2 else str(error)
+    return ErrorReport(code=code, cause=cause or code.replace("_", " "), remedy=remedy)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -34,6 +34,13 @@ def test_every_error_has_a_code_a_cause_and_a_remedy(error: Exception, code: str
     assert remedy_part in report.remedy
 
 
+def test_an_error_of_the_kernel_that_has_facts_alone_becomes_a_sentence() -> None:
+    assert (
+        report_of(GenesisMismatchError("0x01", "0x02")).cause
+        == "the folder holds the chain with genesis 0x01, and what was asked for has genesis 0x02"
+    )
+
+
 def test_a_report_survives_the_way_to_another_process() -> None:
     report = ErrorReport(code="tiny", cause="it is small", remedy="smile")
     assert report_of(ReportedError(report)) == report
