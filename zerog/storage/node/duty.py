@@ -13,6 +13,8 @@ from zerog.storage.node.files import Files
 __all__ = ["Duty", "DutyCount"]
 
 SUBMISSIONS_AT_ONCE: Final = 200
+INTERVAL_S_MAX: Final = 1.0
+"""Between two looks whether something changed: who asks for the status right after an upload is to see it."""
 SHARE_MAX: Final = 0.05
 """Of the time, at most so much is spent counting."""
 
@@ -33,7 +35,7 @@ class Duty:
     def __init__(self, files: Files, clock: Clock, interval_s: float) -> None:
         self._files: Final = files
         self._clock: Final = clock
-        self._interval_s: Final = interval_s
+        self._interval_s: Final = min(interval_s, INTERVAL_S_MAX)
         self._state: object = None
         self.count = DutyCount()
 
