@@ -56,7 +56,7 @@ async def identify(client: AsyncChainClient, *, data_dir: Path | None, flow: Add
 
 async def _chain_id(client: AsyncChainClient, *, patient: bool) -> int | None:
     """The chain's id; `None` if it does not answer and need not."""
-    deadline_s = anyio.current_time() + START_S_MAX
+    deadline_s, is_told = anyio.current_time() + START_S_MAX, False
     while True:
         try:
             return int(await client.chain_id())
@@ -66,6 +66,9 @@ async def _chain_id(client: AsyncChainClient, *, patient: bool) -> int | None:
                 return None
             if anyio.current_time() >= deadline_s:
                 raise
+            if not is_told:
+                log.warning("chain_awaited", cause=str(error), at_most_s=START_S_MAX)
+                is_told = True
         await anyio.sleep(RETRY_S)
 
 
