@@ -11,9 +11,11 @@ from typing import Final, Self
 
 from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError, StoreFormatError, StoreFullError
 
-__all__ = ["CATALOGUE_FILE", "SCHEMA_VERSION", "Catalogue", "refusal_of"]
+__all__ = ["CATALOGUE_FILE", "DAMAGED_FILE", "SCHEMA_VERSION", "Catalogue", "refusal_of"]
 
 CATALOGUE_FILE: Final = "catalogue.sqlite"
+DAMAGED_FILE: Final = "catalogue.damaged"
+"""Stands beside a catalogue that was found damaged, until it is made anew."""
 APPLICATION_ID: Final = 0x30475354
 """«0GST»."""
 SCHEMA_VERSION: Final = 2
@@ -147,6 +149,7 @@ class Catalogue:
         try:
             yield connection
         except sqlite3.DatabaseError as error:
+            self._note_damage(error)
             raise StoreDamagedError(self.path.parent, str(error)) from error
         finally:
             if len(self._idle) < IDLE_READERS_MAX and not self._is_closed:
@@ -169,6 +172,7 @@ class Catalogue:
             except BaseException as error:
                 self._roll_back(error)
                 if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+                    self._note_damage(error)
                     raise self._note(refusal_of(error)) from error
                 raise
 
@@ -190,6 +194,12 @@ class Catalogue:
         if not isinstance(refusal, StoreFullError):
             self.note_failure(refusal)
         return refusal
+
+    def _note_damage(self, error: sqlite3.DatabaseError) -> None:
+        """Leave word that the catalogue is to be made anew when it is opened again; until then nothing more is written."""
+        if _is_damage(error):
+            self.path.with_name(DAMAGED_FILE).touch()
+            self.note_failure(StoreFailedError(f"the catalogue is damaged ({error}); a new start makes it anew"))
 
     def note_failure(self, failure: StoreFailedError) -> None:
         """Write nothing any more. What is kept is a copy, since an error that was raised holds on to what was on the stack."""
@@ -240,6 +250,9 @@ def _prepare(path: Path, writer: sqlite3.Connection, *, durable: bool) -> None:
 
 
 def _refusal_on_open(path: Path, error: sqlite3.Error) -> StoreDamagedError | StoreFailedError:
-    if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreDamagedError(path.parent, str(error))
-    return refusal_of(error)
+    return StoreDamagedError(path.parent, str(error)) if _is_damage(error) else refusal_of(error)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is wrong. Codes have refinements in their upper bits; some of Python's own errors have none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -4,7 +4,7 @@ StorageError
 ├── StoreFailedError                 the disk failed: the store reads on, and writes nothing more until it is opened again
 │   └── StoreFullError               no room: nothing was written, and writing goes on when there is room again
 ├── StoreFormatError                 a folder of another version, or of another program
-└── StoreDamagedError                the catalogue cannot be read
+└── StoreDamagedError                the catalogue cannot be read; it is made anew when the store is opened again
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class StoreDamagedError(StorageError):
     cause: str
 
     code = "store_damaged"
-    remedy = "delete catalogue.sqlite and what is named after it, and start again: it is made anew from the segments and the chain's log"
+    remedy = "start the node again: the catalogue is made anew from the segments and the chain's log"
     http_status = 500
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Makes a lost catalogue anew from the data files, whose records explain themselves; each record is checked as a read checks it."""
+"""Opens the catalogue, and makes a lost or damaged one anew from the data files, whose records explain themselves and are checked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ import structlog
 
 from zerog._kernel import segment_root
 from zerog.primitives import Hash32
-from zerog.storage.node.store.catalogue import CATALOGUE_FILE, Catalogue
+from zerog.storage.node.store.catalogue import CATALOGUE_FILE, DAMAGED_FILE, Catalogue
 from zerog.storage.node.store.data_files import FILE_HEADER, RECORD_HEADER, RECORD_MAGIC, Appended, DataFiles, Place, sync_folder
+from zerog.storage.node.store.errors import StoreDamagedError
 from zerog.storage.node.store.records import SIBLINGS_MAX, SegmentWrite, StoredSegment, sectors_of_segment, split_hashes
 from zerog.storage.node.store.segment_index import SegmentIndex
 from zerog.storage.protocol.units import HASH_BYTES, SECTOR_BYTES
 
-__all__ = ["make_catalogue_anew"]
+__all__ = ["open_catalogue"]
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,23 @@ WINDOW_BYTES: Final = 1 << 20
 MAGIC: Final = RECORD_MAGIC.to_bytes(4, "little")
 
 
-def make_catalogue_anew(folder: Path, files: DataFiles) -> None:
+def open_catalogue(folder: Path, files: DataFiles, *, durable: bool) -> Catalogue:
+    """The catalogue in `folder`. One that was found damaged, now or when it was last open, or is missing beside segments, is made anew.
+
+    Raises `OSError`, `StoreFormatError`, `StoreFailedError`.
+    """
+    path, marker = folder / CATALOGUE_FILE, folder / DAMAGED_FILE
+    if path.exists() and not marker.exists():
+        try:
+            return Catalogue.open(path, durable=durable)
+        except StoreDamagedError as error:
+            log.warning("store_catalogue_damaged", folder=str(folder), cause=error.cause)
+    _make_anew(folder, files)
+    marker.unlink(missing_ok=True)
+    return Catalogue.open(path, durable=durable)
+
+
+def _make_anew(folder: Path, files: DataFiles) -> None:
     """Write a catalogue of the segments in `files`, if there are any; the chain's log in it is empty. Takes about a second a gibibyte.
 
     What is there when this is interrupted is a draft that does not count. Raises `OSError`, `StoreFailedError`.

@@ -20,11 +20,11 @@ from zerog.storage.node.store.chain_log import ChainLog
 from zerog.storage.node.store.compaction import Compaction, CompactionStep
 from zerog.storage.node.store.copying import copy_data_files
 from zerog.storage.node.store.data_files import DataFiles, sync_folder
-from zerog.storage.node.store.errors import StoreFailedError
+from zerog.storage.node.store.errors import StoreDamagedError, StoreFailedError
 from zerog.storage.node.store.held import Held
 from zerog.storage.node.store.lives import Lives
 from zerog.storage.node.store.mending import Mender
-from zerog.storage.node.store.rebuild import make_catalogue_anew
+from zerog.storage.node.store.rebuild import open_catalogue
 from zerog.storage.node.store.records import (
     BlockMark,
     SegmentWrite,
@@ -93,12 +93,16 @@ class Store:
     def open(cls, folder: Path | None, *, options: StoreOptions | None = None) -> Self:
         """Open or create the store in `folder`; `None` is a temporary folder that goes with the store, and does not wait for the disk.
 
-        Takes moments whatever the size; only a catalogue that is missing while segments are there is made anew from all of them.
-        Raises `LockHeldError`, `StoreFormatError`, `StoreDamagedError`, `StoreFailedError`.
+        Takes moments whatever the size; only a catalogue that is damaged, or missing beside segments, is made anew from all of them.
+        Raises `LockHeldError`, `StoreFormatError`, `StoreFailedError`.
         """
         options = options or StoreOptions(durable=folder is not None)
         try:
-            return cls._open(folder, options)
+            try:
+                return cls._open(folder, options)
+            except StoreDamagedError as error:  # Met beyond the catalogue's head, and noted there: the second opening makes it anew.
+                log.warning("store_catalogue_damaged", folder=str(folder), cause=error.cause)
+                return cls._open(folder, options)
         except OSError as error:
             raise refusal_of(error) from error
 
@@ -113,9 +117,7 @@ class Store:
             make_private_folder(folder / DATA_FOLDER)
             files = DataFiles(folder / DATA_FOLDER, size_bytes_max=options.data_file_bytes_max, durable=options.durable)
             resources.callback(files.close)
-            if not (folder / CATALOGUE_FILE).exists():
-                make_catalogue_anew(folder, files)
-            catalogue = Catalogue.open(folder / CATALOGUE_FILE, durable=options.durable)
+            catalogue = open_catalogue(folder, files, durable=options.durable)
             resources.callback(catalogue.close)
             if options.durable:
                 sync_folder(folder)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.storage.node.store.audit import audit
 from tests.unit.storage.node.store.samples import SampleFile, some_file
-from zerog.storage.node.store import Store, StoreDamagedError, StoreFormatError, StoreOptions
+from zerog.storage.node.store import Store, StoreDamagedError, StoreFailedError, StoreFormatError, StoreOptions
 from zerog.storage.node.store.data_files import FILE_HEADER, RECORD_HEADER
 from zerog.storage.protocol.units import HASH_BYTES, SEGMENT_BYTES
 
@@ -138,18 +138,41 @@ async def test_a_catalogue_of_another_version_is_refused(tmp_path: Path) -> None
         Store.open(tmp_path)
 
 
-async def test_a_catalogue_that_is_garbage_is_refused(tmp_path: Path) -> None:
+async def test_a_catalogue_that_is_garbage_is_made_anew(tmp_path: Path) -> None:
     await filled(tmp_path)
     (tmp_path / "catalogue.sqlite").write_bytes(b"garbage" * 1000)
-    with pytest.raises(StoreDamagedError, match="not a database"):
-        Store.open(tmp_path)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        assert store.read(BESIDE.root, 0) == BESIDE.uploaded(0)
+        assert store.mark() is None  # The chain's log is read again.
+    audit(tmp_path)
 
 
-async def test_a_catalogue_that_is_damaged_inside_says_so(tmp_path: Path) -> None:
+async def test_a_catalogue_that_is_damaged_inside_is_made_anew(tmp_path: Path) -> None:
     await filled(tmp_path)
     size = (tmp_path / "catalogue.sqlite").stat().st_size
     with (tmp_path / "catalogue.sqlite").open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * (size - 4096))
-    with pytest.raises(StoreDamagedError, match="malformed"):
-        Store.open(tmp_path, options=OPTIONS)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        assert store.read(BESIDE.root, 0) == BESIDE.uploaded(0)
+    audit(tmp_path)
+
+
+async def test_damage_to_the_catalogue_that_a_read_meets_is_mended_by_the_next_start(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite", isolation_level=None)) as catalogue:
+        catalogue.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page_bytes,) = catalogue.execute("PRAGMA page_size").fetchone()
+        (page,) = catalogue.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'segments'").fetchone()
+    with (tmp_path / "catalogue.sqlite").open("r+b") as file:
+        file.seek((page - 1) * page_bytes)
+        file.write(b"\xff" * page_bytes)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        with pytest.raises(StoreDamagedError, match="malformed"):
+            store.read(BESIDE.root, 0)
+        assert store.failure is not None
+        with pytest.raises(StoreFailedError, match="makes it anew"):
+            await store.put(some_file("refused", 2000).segments)
+    with Store.open(tmp_path, options=OPTIONS) as store:
+        assert store.read(BESIDE.root, 0) == BESIDE.uploaded(0)
+    audit(tmp_path)
