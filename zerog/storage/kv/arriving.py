@@ -12,6 +12,7 @@ from zerog.storage.protocol.units import SEGMENT_BYTES
 
 __all__ = ["Arriving"]
 
+SMALL_BYTES_MAX: Final = 64 << 10
 UNDECODABLE: Final = (EncryptedFileDamagedError, EncryptionKeyError, NotEncryptedError, WrongKeyError)
 
 
@@ -35,6 +36,11 @@ class Arriving:
     def is_complete(self) -> bool:
         """Whether nothing more is needed."""
         return self.is_undecodable or self.next_segment == self.segments
+
+    @property
+    def is_small(self) -> bool:
+        """Whether to take all of it is a matter of microseconds: it is copied to memory, and not decrypted."""
+        return self._memory is not None and self._keys is None and self.size_bytes <= SMALL_BYTES_MAX
 
     @property
     def memory_bytes(self) -> int:

@@ -190,7 +190,10 @@ class Fetcher:
                 if not segments:
                     return False, moved
                 moved = True
-                await to_thread.run_sync(arriving.take, [segment.data for segment in segments], limiter=self._limiter)
+                if arriving.is_small:
+                    arriving.take([segment.data for segment in segments])
+                else:
+                    await to_thread.run_sync(arriving.take, [segment.data for segment in segments], limiter=self._limiter)
         except OSError as error:  # It may be that somebody makes room.
             await self._not_stored(wish, error)
             return False, False

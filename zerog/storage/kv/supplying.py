@@ -56,35 +56,35 @@ class Supplies:
         self._queue: Final[deque[Handed]] = deque()
         self._items = 0
         self._bytes = 0
-        self._changed = anyio.Condition()
+        self._arrived = anyio.Event()
+        self._written = anyio.Event()
 
     async def hand_over(self, supply: Supply) -> Handed:
         """Put an item into the next group, once there is room."""
         handed = Handed(supply)
-        async with self._changed:
-            while self._items and (self._items >= WAITING_ITEMS_MAX or self._bytes + handed.memory_bytes > WAITING_BYTES_MAX):
-                await self._changed.wait()
-            self._items += 1
-            self._bytes += handed.memory_bytes
-            self._queue.append(handed)
-            self._changed.notify_all()
+        while self._items and (self._items >= WAITING_ITEMS_MAX or self._bytes + handed.memory_bytes > WAITING_BYTES_MAX):
+            await self._written.wait()
+        self._items += 1
+        self._bytes += handed.memory_bytes
+        self._queue.append(handed)
+        self._arrived.set()
         return handed
 
     async def run(self) -> None:
         """Write group after group until cancelled."""
         while True:
-            async with self._changed:
-                while not self._queue:
-                    await self._changed.wait()
+            await self._arrived.wait()
             async with self._gate.passing():
                 group = self._group()
                 refusal = await self._write(group)
+            if not self._queue:
+                self._arrived = anyio.Event()
             for handed in group:
                 handed.end(refusal)
-            async with self._changed:
-                self._items -= len(group)
-                self._bytes -= sum(handed.memory_bytes for handed in group)
-                self._changed.notify_all()
+            self._items -= len(group)
+            self._bytes -= sum(handed.memory_bytes for handed in group)
+            self._written.set()
+            self._written = anyio.Event()
 
     def _group(self) -> list[Handed]:
         """What is written next, in order. A file is alone: it takes long, and if it fails, it fails for itself."""

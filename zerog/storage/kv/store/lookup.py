@@ -1,5 +1,6 @@
 """Answers from the catalogue: values of keys as of any version, the keys of a stream in their order, streams and items."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from zerog.primitives import Hash32
@@ -21,6 +22,9 @@ LEFT JOIN items ON items.seq = versions.seq LEFT JOIN data ON data.id = items.da
 WHERE versions.stream = ? AND key = ? AND versions.seq <= ? ORDER BY versions.seq DESC LIMIT 1
 """
 PLACE: Final = "SELECT file, offset, item_bytes FROM items JOIN data ON data.id = items.data WHERE seq = ?"
+MISSING: Final = """
+SELECT items.root, items.size_bytes FROM items LEFT JOIN data ON data.id = items.data WHERE seq = ? AND data.id IS NULL
+"""
 UPWARD: Final = """
 WITH RECURSIVE keys (key) AS (
     SELECT min(key) FROM versions WHERE stream = ?1 AND key {first} ?2
@@ -61,6 +65,16 @@ class Lookup:
         with self._catalogue.reading() as connection:
             row = connection.execute(PLACE, (seq,)).fetchone()
         return None if row is None else Place(*row)
+
+    def missing(self, seqs: Iterable[int]) -> dict[int, tuple[Hash32, bytes]]:
+        """Those of some submissions whose data is not here: root, and size in the form of the catalogue."""
+        found: dict[int, tuple[Hash32, bytes]] = {}
+        with self._catalogue.reading() as connection:
+            for seq in seqs:
+                row = connection.execute(MISSING, (seq,)).fetchone() if 0 <= seq <= LATEST else None
+                if row is not None:
+                    found[seq] = Hash32(row[0]), row[1]
+        return found
 
     def upward(self, stream: bytes, key: Key, version: int, count: int, *, inclusive: bool) -> list[Found]:
         """Keys with a value, ascending from `key` on."""

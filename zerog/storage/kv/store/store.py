@@ -19,7 +19,7 @@ from zerog.storage.kv.store.catalogue import CATALOGUE_FILE, Catalogue
 from zerog.storage.kv.store.errors import StoreFailedError, refusal_of
 from zerog.storage.kv.store.followed import load_followed, save_followed
 from zerog.storage.kv.store.item_files import ItemFiles, ItemLostError, sync_folder
-from zerog.storage.kv.store.journal import Journal, LogReader, fact, set_fact, wide
+from zerog.storage.kv.store.journal import Journal, LogReader, fact, set_fact
 from zerog.storage.kv.store.lookup import LATEST, Lookup
 from zerog.storage.kv.store.rebuild import known_ends, open_catalogue
 from zerog.storage.kv.store.streams import StateBefore, StreamNumbers
@@ -238,10 +238,10 @@ class KvStore:
     def _needed(self, supplies: Sequence[Supply]) -> dict[DataName, bytes | Path]:
         """What of them is not here yet, by root and size, once; the files of the others go. Raises `OSError`, `StoreFailedError`."""
         needed: dict[DataName, bytes | Path] = {}
+        missing = self._lookup.missing(supply.seq for supply in supplies)
         for supply in supplies:
-            entry = self.submission(supply.seq)
-            name = None if entry is None else (entry.root, wide(entry.size_bytes))
-            if name is not None and supply.root == name[0] and name not in needed and self._lookup.place(supply.seq) is None:
+            name = missing.get(supply.seq)
+            if name is not None and supply.root == name[0] and name not in needed:
                 needed[name] = supply.data
             elif isinstance(supply.data, Path):
                 supply.data.unlink(missing_ok=True)
