@@ -306,6 +306,11 @@ class Follower:
         self._read = mark
         self._note_kept(mark)
 
+    async def wait_until_back(self, known: int) -> None:
+        """Return once the chain went back more than `known` times."""
+        while self._counters.reorganizations == known:
+            await self._moved.wait()
+
     def _wake(self) -> None:
         self._moved.set()
         self._moved = anyio.Event()

@@ -99,6 +99,7 @@ class Pruning:
     async def run(self, follower: FlowFollower) -> None:
         """Until cancelled, through all failures of the chain and the disk."""
         while True:
+            known = self._counters.reorganizations
             try:
                 if self._options.is_on:
                     await self._look(follower)
@@ -107,7 +108,8 @@ class Pruning:
                 self.trouble = str(error) or type(error).__name__
                 self._rewards.forget()
                 log.warning("expiry_not_known", cause=self.trouble)
-            await anyio.sleep(self._options.interval_s)
+            with anyio.move_on_after(self._options.interval_s):  # What the chain took time from is to be there again at once.
+                await follower.wait_until_back(known)
 
     async def life(self, submission: StoredSubmission) -> Life:
         """Until when the network must keep a file. Raises what `RewardView` raises."""

@@ -52,6 +52,7 @@ class FlowFollower:
         self._follower: Final = Follower(chain, self, options, clock, counters, retry_on=(StoreFailedError,), extended=self.extended)
         self.limit: Final = self._follower.limit
         self.wait_until_read: Final = self._follower.wait_until_read
+        self.wait_until_back: Final = self._follower.wait_until_back
 
     @property
     def read(self) -> BlockMark | None:

@@ -213,6 +213,24 @@ def test_a_chain_that_takes_time_back_takes_the_marks_back(network: Network) -> 
             assert one.node.keeper.counters.files_revived > 0
 
 
+def test_time_that_is_taken_back_is_noticed_at_once(network: Network, tmp_path: Path) -> None:
+    """However rarely the node looks by itself."""
+    chain = network.chain()
+    kept: dict[str, Any] = {"data_dir": tmp_path, "prune_grace_s": 1e6}
+    with network.running(chain, upkeep_interval_s=0.02, **kept) as node:
+        flow = Flow(chain, node)
+        seq = flow.store(file_of(700))
+        flow.fill_chunk()
+        snapshot = chain.rpc("evm_snapshot")
+        flow.go_to(flow.ask("rewardDeadline", 0) + 1)
+    with network.running(chain, upkeep_interval_s=3600, **kept) as node:
+        flow = Flow(chain, node)
+        flow.look()
+        assert flow.is_pruned(seq)
+        assert chain.rpc("evm_revert", snapshot)
+        node.wait(lambda: node.is_finalized_now(seq))
+
+
 def test_an_extension_that_is_taken_back_does_not_count(flow: Flow) -> None:
     seq = flow.store(file_of(600))
     flow.fill_chunk()
