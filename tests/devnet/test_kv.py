@@ -1,5 +1,6 @@
 """Key-value streams of a running network as a user meets them, from the shell and from Python, over proofs, secrets and lost blocks."""
 
+import io
 import re
 import secrets
 import time
@@ -415,6 +416,13 @@ def test_the_shell_changes_rights(shell: Shell, network: Network) -> None:
     shell.run("special", "shell rights", "s", "--off", *key)
     shell.run("renounce", "shell rights", "--admin", *key)
     assert shell.json("rights", "shell rights", who, "s") == dict.fromkeys(rights, False)
+
+
+def test_the_shell_writes_what_it_is_given_by_a_pipe(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for flag, value in (("--file", b"bytes \x00\xff and no text"), ("-f", b"again")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(value)))
+        shell.run("put", "shell pipe", "k", flag, "-")
+        assert shell.run("get", "shell pipe", "k").out == value
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def put(
     value: str | None = None,
     /,
     *,
-    file: Annotated[Path | None, cyclopts.Parameter(name=["--file", "-f"])] = None,
+    file: Annotated[Path | None, cyclopts.Parameter(name=["--file", "-f"], allow_leading_hyphen=True)] = None,
     if_version: OnlyIf = None,
     place: Place = PLACE,
     encrypting: Secrets = SECRETS,
