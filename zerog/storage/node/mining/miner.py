@@ -163,7 +163,7 @@ class Miner:
             trouble=self.trouble,
             account=self.settings.account.address,
             mine=self.settings.mine,
-            miner_id=None if rig is None else rig.miner_id,
+            miner_id=self.identity.known if rig is None else rig.miner_id,
             start_position=self.start_sector,
             epoch=None if self.worker is None else self.worker.context.epoch,
             loads_held=0 if rig is None else rig.sealing.load_count,
