@@ -2,6 +2,7 @@
 
 import errno
 import re
+import secrets
 import socket
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,11 @@ PLAIN_WORD: Final = re.compile(r"[\w./@-]+")
 WORDS_MAX: Final = 5
 BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
+CHOSEN_FROM: Final = 20_000
+"""Where the ports begin that we choose."""
+OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""First and last port that Linux gives to connections which programs open. Source: ip(7)."""
+TRIES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,10 @@ class PortInUseError(RefusalError):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A non-blocking TCP socket that listens; port 0 lets the system choose. Raises `PortInUseError`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    """A non-blocking TCP socket that listens; for port 0 a free one is chosen. Raises `PortInUseError`."""
+    listener = socket.socket(_family_of(host), socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        _bind(listener, host, port)
         listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError as error:
@@ -70,12 +74,43 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def reserve_port(until: ExitStack, host: str) -> int:
-    """A port that the system gives to nobody else before `until` is closed; a socket of ours may `listen` there meanwhile."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    place = until.enter_context(socket.socket(family, socket.SOCK_STREAM))
-    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    place.bind((host, 0))
+    """A port that nobody else is given before `until` is closed; a socket of ours may `listen` there meanwhile."""
+    place = until.enter_context(socket.socket(_family_of(host), socket.SOCK_STREAM))
+    _bind(place, host, 0)
     return int(place.getsockname()[1])
+
+
+def _family_of(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _bind(place: socket.socket, host: str, port: int) -> None:
+    """To a port, or for 0 to a free one, which is not among those of outgoing connections where there are others.
+
+    A network keeps the ports that were chosen for it. Were they among those of outgoing connections, one of these would sooner or
+    later have one of them while the network is down.
+    """
+    if port == 0:
+        for candidate in _candidates():
+            with suppress(OSError):  # Somebody has it.
+                place.bind((host, candidate))
+                # Only now: two sockets with this option that do not listen yet can have the same port.
+                place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                return
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind((host, port))
+
+
+def _candidates() -> Iterator[int]:
+    """Some ports at random between ours and those of outgoing connections; none where that is not known, or leaves no room."""
+    try:
+        end = int(OUTGOING.read_text(encoding="ascii").split()[0])
+    except OSError:  # Not Linux.
+        return
+    if end - CHOSEN_FROM < TRIES:
+        return
+    for _ in range(TRIES):
+        yield CHOSEN_FROM + secrets.randbelow(end - CHOSEN_FROM)
 
 
 def local_url(host: str, port: int) -> str:

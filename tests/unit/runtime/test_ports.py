@@ -52,6 +52,15 @@ def test_a_reserved_port_is_for_us_alone(host: str) -> None:
                 listen(host, ports[0])
 
 
+def test_no_outgoing_connection_can_take_a_port_that_was_chosen() -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split())
+    with ExitStack() as until:
+        for _ in range(20):
+            assert not first <= reserve_port(until, "127.0.0.1") <= last
+    with listen("127.0.0.1", 0) as listener:
+        assert not first <= listener.getsockname()[1] <= last
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [
