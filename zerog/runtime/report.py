@@ -50,9 +50,10 @@ def report_of(error: BaseException) -> ErrorReport:
         return report_of(next((leaf for leaf in _leaves(error) if not isinstance(leaf, ZerogError)), next(_leaves(error))))
     if not isinstance(error, ZerogError):
         return ErrorReport(code="bug", cause=f"{type(error).__name__}: {error}", remedy="please report this with the log")
-    code = str(getattr(error, "code", "") or _code_of(type(error)))
+    own_code = str(getattr(error, "code", ""))
+    code = own_code or _code_of(type(error))
     remedy = str(getattr(error, "remedy", "") or REMEDIES.get(code, ""))
-    cause = CAUSES[code].format(*error.args) if code in CAUSES and len(error.args) == 2 else str(error)
+    cause = CAUSES[code].format(*error.args) if not own_code and code in CAUSES else str(error)
     return ErrorReport(code=code, cause=cause or code.replace("_", " "), remedy=remedy)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from zerog._kernel import GenesisMismatchError, LedgerBusyError, LedgerOldFormatError
+from zerog.devnet.errors import RoleFailedError
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.report import ErrorReport, ReportedError, report_of
 
@@ -35,10 +36,10 @@ def test_every_error_has_a_code_a_cause_and_a_remedy(error: Exception, code: str
 
 
 def test_an_error_of_the_kernel_that_has_facts_alone_becomes_a_sentence() -> None:
-    assert (
-        report_of(GenesisMismatchError("0x01", "0x02")).cause
-        == "the folder holds the chain with genesis 0x01, and what was asked for has genesis 0x02"
-    )
+    report = report_of(GenesisMismatchError("0x01", "0x02"))
+    assert report.cause == "the folder holds the chain with genesis 0x01, and what was asked for has genesis 0x02"
+    assert report_of(ReportedError(report, origin="chain")).cause == f"chain: {report.cause}"
+    assert report_of(RoleFailedError("chain", report)).cause == f"chain: {report.cause}"
 
 
 def test_a_report_survives_the_way_to_another_process() -> None:
