@@ -11,7 +11,7 @@ import msgspec
 
 from zerog.cli.output import AsJson, WorkingFolder, print_json
 from zerog.primitives.errors import RefusalError
-from zerog.storage.client import MinerClient
+from zerog.storage.client import MinerClient, PeerRefusedError
 
 __all__ = ["forecast", "rewards", "start", "status", "stop", "withdraw"]
 
@@ -20,15 +20,15 @@ WEI: Final = 10**18
 
 @dataclass(eq=False)
 class NoMinerError(RefusalError):
-    """No storage node is known here."""
+    """No storage node is known here, or the one that was asked does not mine."""
 
-    folder: Path
+    cause: str
 
     code = "no_miner"
     remedy = "start one with `zerog up --mine`, or name its admin port with --node"
 
     def __str__(self) -> str:
-        return f"no storage node runs in {self.folder}"
+        return self.cause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,12 @@ class MinerPlace:
     def connect(self, folder: Path) -> Iterator[MinerClient]:
         """Raises `NoMinerError`."""
         with MinerClient(self.node or self._first(folder)) as client:
-            yield client
+            try:
+                yield client
+            except PeerRefusedError as error:
+                if not error.method_is_unknown:
+                    raise
+                raise NoMinerError(f"the storage node at {error.url} does not mine") from error
 
     @staticmethod
     def _first(folder: Path) -> str:
@@ -50,7 +55,7 @@ class MinerPlace:
 
         url = resolve("local", folder).admin_url
         if url is None:
-            raise NoMinerError(folder)
+            raise NoMinerError(f"no storage node runs in {folder}")
         return url
 
 

@@ -298,8 +298,13 @@ def test_a_start_position_beyond_the_first_range_is_brought_back(mine: Mine) -> 
     mine.wait_for_answers(1)
 
 
-def test_a_node_that_does_not_mine_has_no_such_methods(node: Node) -> None:
+def test_a_node_that_does_not_mine_has_no_such_methods(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     assert node.admin.refusal("miner_start")[0] == -32601
+    assert run(["miner", "status", "--node", node.admin.url]) == 1
+    told = capsys.readouterr().err
+    assert "[no_miner]" in told
+    assert "does not mine" in told
+    assert "zerog up --mine" in told
 
 
 def test_settings_of_a_miner_are_checked(network: Network, tmp_path: Path) -> None:
