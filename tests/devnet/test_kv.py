@@ -398,6 +398,7 @@ def test_the_shell_writes_reads_lists_and_deletes(shell: Shell, zerog: Zerog, ne
     assert shell.run("result", version).out == b"Commit\n"
     shell.run("result", "999999", expect=4)
     assert str(stream_id("shell")) in shell.run("streams").out.decode()
+    assert str(stream_id("shell")) in [one["streamId"] for one in shell.json("streams")["streams"]]
 
 
 def test_the_shell_changes_rights(shell: Shell, network: Network) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import cyclopts
+import msgspec
 
 from zerog.cli.kv_options import Flag, KeyText, KvPlace, StreamText, account_of, key_of, shown, stream_of
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say
@@ -206,7 +207,7 @@ def streams(
     with place.connect_kv(directory) as kv:
         page = kv.streams(cursor, count=limit)
     if json:
-        print_json(page)
+        print_json(msgspec.to_builtins(page, enc_hook=str))
         return
     for stream in page.streams:
         print(f"{stream.stream_id}  {stream.first_seq:>8} to {stream.last_seq}{'  waits for data' if stream.parked else ''}")
