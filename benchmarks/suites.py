@@ -6,6 +6,7 @@ from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.hardhat import ensure_hardhat
+from benchmarks.mining import MINING_ROWS, pycryptodome_version
 from benchmarks.nodes import ensure_anvil
 from benchmarks.rows import ROWS, WRITING
 from benchmarks.storage import STORAGE_ROWS
@@ -38,4 +39,5 @@ SUITES: Final = (
     Suite(name="storage", rows=STORAGE_ROWS, peers={"ts-sdk": ensure_sdk}),
     Suite(name="streams", rows=STREAM_ROWS, peers={"etcd": ensure_etcd, "sqlite": sqlite_version}),
     Suite(name="upkeep", rows=UPKEEP_ROWS, peers={"coreutils": ensure_coreutils, "aria2": ensure_aria2}),
+    Suite(name="mining", rows=MINING_ROWS, peers={"pycryptodome": pycryptodome_version}),
 )

@@ -5,7 +5,6 @@ from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.upkeep.compaction import compaction
-from benchmarks.upkeep.mining import mining
 from benchmarks.upkeep.repair import repair
 from benchmarks.upkeep.scrub import scrubbing
 
@@ -15,6 +14,5 @@ UPKEEP_ROWS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "compaction": compaction,
     "scrubbing": scrubbing,
     "repair": repair,
-    "storage-mining": mining,
 }
 """By the name that `--only` takes, in the order of the table."""
