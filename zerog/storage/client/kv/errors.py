@@ -151,7 +151,10 @@ class ResultTimeoutError(StorageClientError):
     timeout_s: float
 
     code = "kv_result_timeout"
-    remedy = "ask again with `zerog kv result`; do not write it again, it is stored"
+    remedy = (
+        "ask again with `zerog kv result`; do not write it again, it is stored"
+        " (where `zerog kv streams` says `waits for data`, who wrote an earlier batch has yet to upload its bytes)"
+    )
     http_status = 504
 
     def __str__(self) -> str:
