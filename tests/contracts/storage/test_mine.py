@@ -71,11 +71,15 @@ def test_an_answer_costs_what_was_measured(mining: Mining) -> None:
 def test_a_miner_of_a_shard_has_its_share_of_the_target(mining: Mining, shard_id: int) -> None:
     """Of eight shards each has an eighth of the chances, and only the loads that are its own."""
     search = mining.search(whole_flow(mining.flow.length, shard_id, 8))
-    good = list(islice(search.answers(), 3))
-    nearly = takewhile(lambda answer: answer.nonce <= good[-1].nonce, replace(search, target=2 * search.target).answers())
+    *_, third = islice(search.answers(), 3)
+    # All of the third's nonce: several seals of its load may be good enough.
+    good, nearly = (
+        list(takewhile(lambda answer: answer.nonce <= third.nonce, each.answers()))
+        for each in (search, replace(search, target=2 * search.target))
+    )
     poor = [answer for answer in nearly if answer not in good]
     assert {(answer.recall_position // 1024) % 8 for answer in good + poor} == {shard_id}
-    assert [mining.refusal(answer) for answer in good] == [None] * 3
+    assert [mining.refusal(answer) for answer in good] == [None] * len(good)
     assert {mining.refusal(answer) for answer in poor} <= {MineRefusal.POOR_QUALITY}
 
 
