@@ -1,0 +1,3 @@
+"""0G Compute: the marketplace for inference."""
+
+__all__: list[str] = []
