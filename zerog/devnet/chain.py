@@ -29,4 +29,4 @@ def make_chain_node(settings: ChainNodeSettings, state_folder: Path, *, ephemera
         keep_genesis(settings.data_dir, genesis)
     if genesis is not None:
         return ChainNode(served(settings), foreign_network(genesis), others=genesis)
-    return ChainNode(settings, own_network(settings.like, settings.rules))
+    return ChainNode(settings, own_network(settings.like, settings.rules, chain_id=settings.chain_id))

@@ -71,5 +71,9 @@ async def find_chain(state_folder: Path, url: str | None, *, timeout_s: float = 
 
 def _own_network(status: Mapping[str, object]) -> NetworkParams | None:
     """Which of our networks a chain node says it runs; it is no matter under which rules."""
-    own = (load("local"), own_network("galileo"), own_network("mainnet"))
-    return next((network for network in own if network.name == status.get("network") and not status.get("follows")), None)
+    name, chain_id = status.get("network"), status.get("chain_id")
+    if status.get("follows") or not isinstance(chain_id, int):
+        return None
+    if name == load("local").name:
+        return own_network(chain_id=chain_id)
+    return next((copy for copy in (own_network("galileo"), own_network("mainnet")) if copy.name == name), None)

@@ -23,6 +23,7 @@ FIRST_SETTINGS: Final = """\
 # block-time = 2.0
 # hardfork = "prague"
 # rules = "zero-gravity"
+# chain-id = 424242
 # nodes = 4
 
 [chain.run]
@@ -34,6 +35,8 @@ class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = 1
     network: str
+    chain_id: int | None = None
+    """Of its chain; unknown in what earlier versions wrote."""
     genesis_hash: str | None = None
     """Hash of the chain's block 0, from the first start on."""
     port_base: int | None = None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from zerog.networks import PublicName, RoleName, RulesName
+from zerog.networks import PublicName, RoleName, RulesName, check_chain_id
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.guard import is_loopback_name
 
@@ -32,7 +32,7 @@ class SettingsInvalidError(RefusalError):
 
 @dataclass(frozen=True, kw_only=True)
 class DevnetSettings:
-    """What `zerog up` takes. Raises `SettingsInvalidError`."""
+    """What `zerog up` takes. Raises `SettingsInvalidError`, `ChainIdRefusedError`."""
 
     only: tuple[RoleName, ...] = ()
     """Start these alone; all if none is given."""
@@ -48,6 +48,8 @@ class DevnetSettings:
     """Rules of 0G that Ethereum lacks: ethereum has none of them, zero-gravity all; by default those of the network."""
     like: PublicName | None = None
     """Be a local copy of a public network, under its chain id: galileo or mainnet."""
+    chain_id: int | None = None
+    """Be a network under another chain id than 31337; never that of a public network."""
     nodes: int | None = None
     """Shards of storage, each on a node of its own: a power of two. By default one, or as many as the network has."""
     replicas: int | None = None
@@ -60,6 +62,7 @@ class DevnetSettings:
     """A throw-away network: in memory, gone when it stops."""
 
     def __post_init__(self) -> None:
+        check_chain_id(self.chain_id, self.like)
         base = self.port_base
         if base not in (None, 0) and not DEFAULT_PORT_BASE <= base <= PORT_BASE_MAX:
             raise SettingsInvalidError(f"the port base is 0 or between {DEFAULT_PORT_BASE} and {PORT_BASE_MAX}, not {base}")

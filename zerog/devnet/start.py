@@ -112,7 +112,8 @@ def _supervise(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, 
 
     folder.prepare()
     place = RolePlace(state_folder=folder.path, herald=herald, log_form="none", lock=lock)
-    code = run_role("supervisor", lambda: Supervisor(settings, folder, own_network(settings.like, settings.rules)), place)
+    network = own_network(settings.like, settings.rules, chain_id=settings.chain_id)
+    code = run_role("supervisor", lambda: Supervisor(settings, folder, network), place)
     if settings.ephemeral:
         shutil.rmtree(folder.path.parent)
     return code

@@ -58,6 +58,8 @@ def _chain_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
         flags += ["--rules", settings.rules]
     if settings.like is not None:
         flags += ["--like", settings.like]
+    if settings.chain_id is not None:
+        flags += ["--chain-id", str(settings.chain_id)]
     return flags
 
 

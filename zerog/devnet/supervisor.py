@@ -279,8 +279,12 @@ class Supervisor:
     # What the network remembers and tells.
 
     def _check_network(self, record: NetworkRecord | None) -> None:
+        """Raises `ForeignNetworkError`."""
         if record is not None and record.network != self._network.name:
             raise ForeignNetworkError(self._folder.path, f"the network {record.network!r}", f"{self._network.name!r}")
+        if record is not None and record.chain_id not in (None, self._network.chain_id):
+            kept = f"a network with chain id {record.chain_id}"
+            raise ForeignNetworkError(self._folder.path, kept, f"one with chain id {self._network.chain_id}")
 
     def _remember(self, record: NetworkRecord | None) -> None:
         """Write the record, `endpoints.json` and `.env`."""
@@ -289,9 +293,16 @@ class Supervisor:
             base = kept.port_base if self._settings.port_base is None else self._settings.port_base
             ports = dict(kept.ports)
             ports.update((f"{slot.subsystem.name}.{use}", port) for slot in self._slots for use, port in slot.ports.items())
-            genesis, nodes, replicas = self._genesis_hash(kept), self._settings.nodes, self._settings.replicas
             self._folder.write_record(
-                msgspec.structs.replace(kept, genesis_hash=genesis, port_base=base, ports=ports, nodes=nodes, replicas=replicas)
+                msgspec.structs.replace(
+                    kept,
+                    chain_id=self._network.chain_id,
+                    genesis_hash=self._genesis_hash(kept),
+                    port_base=base,
+                    ports=ports,
+                    nodes=self._settings.nodes,
+                    replicas=self._settings.replicas,
+                )
             )
         self.endpoints = self._make_endpoints()
         write_atomically(self._folder.endpoints, self.endpoints.to_json())

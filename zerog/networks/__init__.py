@@ -3,6 +3,8 @@
 from zerog.networks.parameters import (
     CLONE_SUFFIX,
     RULES,
+    ChainIdRefusedError,
+    ComputeParams,
     GenesisParams,
     MiningParams,
     NetworkParams,
@@ -11,6 +13,7 @@ from zerog.networks.parameters import (
     StorageParams,
     UnknownNetworkError,
     ZeroGravityRules,
+    check_chain_id,
     load,
     names,
     own_network,
@@ -22,6 +25,8 @@ from zerog.networks.roles import RoleName, funded_role_accounts, role_account
 __all__ = [
     "CLONE_SUFFIX",
     "RULES",
+    "ChainIdRefusedError",
+    "ComputeParams",
     "GenesisContract",
     "GenesisParams",
     "MiningParams",
@@ -32,6 +37,7 @@ __all__ = [
     "StorageParams",
     "UnknownNetworkError",
     "ZeroGravityRules",
+    "check_chain_id",
     "funded_role_accounts",
     "load",
     "names",

@@ -17,6 +17,8 @@ from zerog.primitives.errors import RefusalError
 __all__ = [
     "CLONE_SUFFIX",
     "RULES",
+    "ChainIdRefusedError",
+    "ComputeParams",
     "GenesisParams",
     "MiningParams",
     "NetworkParams",
@@ -25,6 +27,7 @@ __all__ = [
     "StorageParams",
     "UnknownNetworkError",
     "ZeroGravityRules",
+    "check_chain_id",
     "load",
     "names",
     "own_network",
@@ -33,6 +36,10 @@ __all__ = [
 
 CLONE_SUFFIX: Final = "-clone"
 """Ends the name of every local copy of a public network, so that no answer can be taken for one of the network itself."""
+CHAIN_ID_MAX: Final = 2**53 - 1
+"""The highest that programs in JavaScript read as it is."""
+COMPUTE_CONTRACTS: Final = ("ledger_manager", "inference_serving", "fine_tuning_serving")
+"""Those whose addresses the official compute SDK chooses by the chain id."""
 
 
 @dataclass(eq=False)
@@ -48,6 +55,20 @@ class UnknownNetworkError(RefusalError):
 
     def __str__(self) -> str:
         return f"there is no network {self.name!r}; known are {', '.join(self.known)}"
+
+
+@dataclass(eq=False)
+class ChainIdRefusedError(RefusalError):
+    """A network of our own cannot have this chain id."""
+
+    chain_id: int
+    cause: str
+    remedy: str = f"give another chain id, from 1 to {CHAIN_ID_MAX}"  # type: ignore[misc]  # What helps depends on the cause.
+
+    code = "chain_id_refused"
+
+    def __str__(self) -> str:
+        return f"chain id {self.chain_id}: {self.cause}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +143,20 @@ class MiningParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeParams:
+    """What the contracts of compute were set up with. Source: 0gfoundation/0g-serving-contract, deployments/."""
+
+    lock_time_s: int
+    """How long money asked back from a provider stays with it."""
+    min_account_balance_wei: Wei
+    """A user's ledger begins with at least as much, and keeps at least as much or nothing."""
+    min_transfer_wei: Wei
+    """The account of a user with a provider begins with at least as much."""
+    penalty_percentage: int
+    """Of the fee for a fine-tuned model that its user did not acknowledge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkParams:
     """One network: what all its nodes and clients must agree on."""
 
@@ -137,6 +172,8 @@ class NetworkParams:
     storage: StorageParams | None = None
     """`None` where the chain has no storage that we know of."""
     mining: MiningParams | None = None
+    """Likewise."""
+    compute: ComputeParams | None = None
     """Likewise."""
     addresses: Mapping[str, Address]
     """Well-known contracts by name."""
@@ -156,6 +193,7 @@ class _File:
     rules: ZeroGravityRules
     storage: StorageParams
     mining: MiningParams
+    compute: ComputeParams
     addresses: dict[str, Address]
     rpc_url: str | None = None
     indexer_url: str | None = None
@@ -184,6 +222,7 @@ def load(name: str) -> NetworkParams:
         rules=file.rules,
         storage=file.storage,
         mining=file.mining,
+        compute=file.compute,
         addresses=MappingProxyType(file.addresses),
     )
 
@@ -193,10 +232,44 @@ def public_name(chain_id: int) -> str | None:
     return next((name for name in names() if load(name).rpc_url is not None and load(name).chain_id == chain_id), None)
 
 
-def own_network(like: PublicName | None = None, rules: RulesName | None = None) -> NetworkParams:
-    """A network that runs here: `local`, or a copy of a public one with its chain id, rules and addresses; or either under other rules."""
+def check_chain_id(chain_id: int | None, like: PublicName | None) -> None:
+    """Raises `ChainIdRefusedError` unless a network of our own can have this id; every one can be left as it is (`None`)."""
+    if chain_id is None:
+        return
+    if like is not None:
+        remedy = "leave the setting `chain-id` away, or the setting `like`"
+        raise ChainIdRefusedError(chain_id, f"a copy of {like} has the chain id of {like}", remedy)
+    if (public := public_name(chain_id)) is not None:
+        raise ChainIdRefusedError(chain_id, f"it is that of the public network {public}", f"make a local copy of it with `--like {public}`")
+    if not 1 <= chain_id <= CHAIN_ID_MAX:
+        raise ChainIdRefusedError(chain_id, "it is out of range")
+
+
+def own_network(like: PublicName | None = None, rules: RulesName | None = None, *, chain_id: int | None = None) -> NetworkParams:
+    """A network that runs here: `local`, also under another id, or a copy of a public one with its chain id, rules and addresses; or
+    any of them under other rules.
+
+    Raises `ChainIdRefusedError`.
+    """
+    check_chain_id(chain_id, like)
     network = load("local") if like is None else _clone_of(load(like), load("local"))
+    if chain_id is not None and chain_id != network.chain_id:
+        network = _under_another_id(network, chain_id)
     return network if rules is None else dataclasses.replace(network, rules=RULES[rules])
+
+
+def _under_another_id(local: NetworkParams, chain_id: int) -> NetworkParams:
+    """The official compute SDK takes a chain that it does not know for the public test network, so the contracts stand where that one has
+    them. None of them is at an address that account 0 would make, so its first nonce is 0."""
+    if local.genesis is None:
+        raise RuntimeError("local has a genesis")
+    galileo = load("galileo").addresses
+    return dataclasses.replace(
+        local,
+        chain_id=chain_id,
+        genesis=dataclasses.replace(local.genesis, first_account_nonce=0),
+        addresses=MappingProxyType({**local.addresses, **{name: galileo[name] for name in COMPUTE_CONTRACTS}}),
+    )
 
 
 def _clone_of(public: NetworkParams, local: NetworkParams) -> NetworkParams:
@@ -209,5 +282,6 @@ def _clone_of(public: NetworkParams, local: NetworkParams) -> NetworkParams:
         rules=public.rules,
         storage=public.storage,
         mining=public.mining,
+        compute=public.compute,
         addresses=MappingProxyType({**local.addresses, **public.addresses}),
     )

@@ -74,12 +74,12 @@ class ToldChain:
 @pytest.mark.parametrize(
     ("said", "network"),
     [
-        ({"network": "local"}, own_network()),
-        ({"network": "local", "follows": None}, own_network()),
-        ({"network": "galileo-clone"}, own_network("galileo")),
-        ({"network": "galileo"}, None),
-        ({"network": "local", "follows": "http://elsewhere"}, None),
-        ({"network": "chain 7"}, None),
+        ({"network": "local", "chain_id": 31337}, own_network()),
+        ({"network": "local", "chain_id": 7, "follows": None}, own_network(chain_id=7)),
+        ({"network": "galileo-clone", "chain_id": 16602}, own_network("galileo")),
+        ({"network": "galileo", "chain_id": 16602}, None),
+        ({"network": "local", "chain_id": 31337, "follows": "http://elsewhere"}, None),
+        ({"network": "chain-7", "chain_id": 7}, None),
     ],
     ids=str,
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from zerog import networks
-from zerog.networks import UnknownNetworkError
+from zerog.networks import ChainIdRefusedError, UnknownNetworkError
 
 
 def test_all_shipped_networks_load() -> None:
@@ -49,8 +49,79 @@ def test_mining_on_local_cannot_end_epochs_by_its_own_blocks() -> None:
 def test_who_pays_for_proofs_of_storage_has_money_of_its_own() -> None:
     local = networks.own_network()
     assert local.genesis is not None
-    ready, miner = networks.funded_role_accounts(local)
+    ready, miner, *_ = networks.funded_role_accounts(local)
     assert (ready, miner) == tuple(networks.role_account(local.genesis.mnemonic, "storage", index) for index in range(2))
+
+
+def test_provider_owner_and_user_of_compute_have_money_of_their_own() -> None:
+    local = networks.own_network()
+    assert local.genesis is not None
+    expected = tuple(networks.role_account(local.genesis.mnemonic, "compute", index) for index in range(3))
+    assert networks.funded_role_accounts(local)[2:] == expected
+    assert len({account.address for account in networks.funded_role_accounts(local)}) == 5
+
+
+ROWS = {
+    31337: (
+        "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0",
+        "0x0165878A594ca255338adfa4d48449f69242Eb8F",
+        "0xA51c1fc2f0D1a1b8494Ed1FE312d7C3a78Ed91C0",
+    ),
+    16661: (
+        "0x2dE54c845Cd948B72D2e32e39586fe89607074E3",
+        "0x47340d900bdFec2BD393c626E12ea0656F938d84",
+        "0x4e3474095518883744ddf135b7E0A23301c7F9c0",
+    ),
+    16602: (
+        "0xE70830508dAc0A97e6c087c75f402f9Be669E406",
+        "0xa79F4c8311FF93C06b8CfB403690cc987c93F91E",
+        "0xC6C075D8039763C8f1EbE580be5ADdf2fd6941bA",
+    ),
+}
+"""What the official compute SDK 0.9.0 takes for each chain id, and the last one for every other."""
+
+
+@pytest.mark.parametrize(
+    ("network", "row"),
+    [
+        (networks.own_network(), 31337),
+        (networks.own_network(chain_id=31337), 31337),
+        (networks.own_network(chain_id=424242), 16602),
+        (networks.own_network("galileo"), 16602),
+        (networks.own_network("mainnet"), 16661),
+        (networks.load("galileo"), 16602),
+        (networks.load("mainnet"), 16661),
+    ],
+)
+def test_the_contracts_of_compute_stand_where_the_official_sdk_looks(network: networks.NetworkParams, row: int) -> None:
+    names = ("ledger_manager", "inference_serving", "fine_tuning_serving")
+    assert tuple(str(network.addresses[name]) for name in names) == ROWS[row]
+
+
+def test_local_under_another_id_differs_in_nothing_else() -> None:
+    local, other = networks.own_network(), networks.own_network(chain_id=424242)
+    assert other.genesis is not None
+    assert (other.name, other.chain_id, other.genesis.first_account_nonce) == ("local", 424242, 0)
+    assert (other.storage, other.compute, other.rules) == (local.storage, local.compute, local.rules)
+    assert networks.own_network(rules="zero-gravity", chain_id=7).rules == networks.RULES["zero-gravity"]
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "like", "cause", "remedy"),
+    [
+        (16661, None, "public network mainnet", "--like mainnet"),
+        (16602, None, "public network galileo", "--like galileo"),
+        (7, "galileo", "a copy of galileo has the chain id of galileo", "leave the setting"),
+        (0, None, "out of range", "from 1 to 9007199254740991"),
+        (2**53, None, "out of range", "from 1 to 9007199254740991"),
+    ],
+)
+def test_a_chain_id_that_a_network_of_our_own_cannot_have_is_refused(
+    chain_id: int, like: networks.PublicName | None, cause: str, remedy: str
+) -> None:
+    with pytest.raises(ChainIdRefusedError, match=cause) as caught:
+        networks.own_network(like, chain_id=chain_id)
+    assert remedy in caught.value.remedy
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:

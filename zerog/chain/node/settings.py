@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zerog.chain.protocol.constants import CALL_TIME_S_MAX
 from zerog.chain.protocol.genesis import Hardfork
-from zerog.networks import PublicName, RulesName
+from zerog.networks import PublicName, RulesName, check_chain_id
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.guard import is_loopback_name
 
@@ -27,7 +27,7 @@ class SettingsError(RefusalError):
 
 @dataclass(frozen=True, kw_only=True)
 class ChainNodeSettings:
-    """Raises `SettingsError` when a value is out of its range."""
+    """Raises `SettingsError` when a value is out of its range, `ChainIdRefusedError` for a chain id."""
 
     data_dir: Path | None = None
     """Folder of the ledger; none keeps the chain in memory."""
@@ -46,6 +46,8 @@ class ChainNodeSettings:
     network."""
     like: PublicName | None = None
     """Be a local copy of this public network, under its chain id."""
+    chain_id: int | None = None
+    """Chain id of a network of its own, if not 31337; never that of a public network."""
     follow: str | None = None
     """URL of the node whose chain this one fetches, executes again and serves; transactions are handed on to it."""
     minimum_tip_wei: int = 0
@@ -72,6 +74,7 @@ class ChainNodeSettings:
     """How many blocks back state can be read; none keeps all."""
 
     def __post_init__(self) -> None:
+        check_chain_id(self.chain_id, self.like)
         if self.block_time_s is not None and not 0 < self.block_time_s < 1e6:
             raise SettingsError(f"block time must be more than 0 s and less than a million seconds, not {self.block_time_s} s")
         if self.like is not None and self.rules is not None:
@@ -80,6 +83,8 @@ class ChainNodeSettings:
             self.check_stays_here(self.like)
         if self.follow is not None and self.like is not None:
             raise SettingsError("a node that follows another has that one's network; leave the setting `like` away")
+        if self.follow is not None and self.chain_id is not None:
+            raise SettingsError("a node that follows another has that one's chain id; leave the setting `chain-id` away")
         if self.follow is not None and not self.follow.startswith(("http://", "https://")):
             raise SettingsError(f"{self.follow!r} is no URL of a node: it begins with http:// or https://")
         if not 0 <= self.rpc_port < 2**16:

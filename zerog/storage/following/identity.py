@@ -36,7 +36,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 async def identify(client: AsyncChainClient, *, data_dir: Path | None, flow: Address | None) -> Identity:
     """Chain and flow of a role whose data is in `data_dir`. One that has been started before does without the chain until that answers.
 
-    `flow` is the contract that somebody named; by default it is that of the network whose chain id the chain has.
+    `flow` is the contract that somebody named; by default it is that of the network that the chain is of.
 
     Raises `NodeUnreachableError` when a first start finds no chain, `FlowUnknownError`, `ForeignChainError` when the data is of another.
     """
@@ -45,7 +45,7 @@ async def identify(client: AsyncChainClient, *, data_dir: Path | None, flow: Add
     chain_id = await _chain_id(client, patient=kept is None)
     if chain_id is None and kept is not None:
         return kept
-    found = Identity(chain_id=chain_id or 0, flow=flow or _known_flow(chain_id or 0))
+    found = Identity(chain_id=chain_id or 0, flow=flow or await _known_flow(client, chain_id or 0))
     if kept is not None and kept != found:
         raise ForeignChainError(str(kept), str(found))
     if path is not None and kept is None:
@@ -72,12 +72,15 @@ async def _chain_id(client: AsyncChainClient, *, patient: bool) -> int | None:
         await anyio.sleep(RETRY_S)
 
 
-def _known_flow(chain_id: int) -> Address:
-    """The flow of the network that we know by its chain id. Raises `FlowUnknownError`."""
+async def _known_flow(client: AsyncChainClient, chain_id: int) -> Address:
+    """The flow of the network that we know by its chain id, or of `local`, which may have any other. Raises `FlowUnknownError`."""
     for name in networks.names():
         network = networks.load(name)
         if network.chain_id == chain_id and "flow" in network.addresses:
             return network.addresses["flow"]
+    flow = networks.load("local").addresses["flow"]  # No other chain has a contract there, since nobody has its key.
+    if await client.code(flow):
+        return flow
     raise FlowUnknownError(chain_id)
 
 

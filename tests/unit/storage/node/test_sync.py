@@ -13,7 +13,7 @@ from anyio.from_thread import BlockingPortal
 from tests.unit.storage.node.network import ACCOUNTS, LOCAL, Chain, File, Network, Node, pattern
 from zerog.chain.client import NodeUnreachableError
 from zerog.contracts.storage import FLOW
-from zerog.networks import own_network
+from zerog.networks import NetworkParams, own_network
 from zerog.primitives import Hash32
 from zerog.storage.following import FlowUnknownError, ForeignChainError
 from zerog.storage.following.chain_view import WAIT_MS
@@ -295,12 +295,21 @@ def test_data_of_another_network_is_refused(network: Network, own_chain: Chain, 
         run_to_the_end(network.portal, settings)
 
 
-def test_the_flow_is_known_by_the_chains_id(network: Network) -> None:
-    chain = network.chain(params=own_network("galileo"))
-    with network.running(chain) as node:
+@pytest.mark.parametrize(
+    ("params", "flow"),
+    [
+        (own_network("galileo"), "0x22e03a6a89b950f1c82ec5e74f8eca321a105296"),
+        (own_network(chain_id=7), str(LOCAL.addresses["flow"]).lower()),
+    ],
+)
+def test_the_flow_of_a_network_that_we_know_is_known(network: Network, params: NetworkParams, flow: str) -> None:
+    with network.running(network.chain(params=params)) as node:
         identity = node.rpc("zgs_getStatus")["networkIdentity"]
-        assert (identity["chainId"], identity["flowAddress"]) == (16602, "0x22e03a6a89b950f1c82ec5e74f8eca321a105296")
-    unknown = network.chain(params=replace(LOCAL, chain_id=5_000))
+        assert (identity["chainId"], identity["flowAddress"]) == (params.chain_id, flow)
+
+
+def test_the_flow_of_another_chain_has_to_be_named(network: Network) -> None:
+    unknown = network.chain(params=replace(LOCAL, name="other", chain_id=5_000))
     with pytest.raises(FlowUnknownError, match="chain 5000"):
         run_to_the_end(network.portal, StorageNodeSettings(rpc_port=0, admin_port=0, grpc_port=0, chain_url=unknown.url))
 

@@ -64,9 +64,10 @@ def mining_contract(settings: MinerSettings, client: AsyncChainClient, identity:
 
 
 def _network_of(identity: Identity) -> "NetworkParams | None":
-    """The network whose flow this is."""
+    """The network whose flow this is. One of our own may have any chain id."""
     for name in networks.names():
         network = networks.load(name)
-        if network.chain_id == identity.chain_id and network.addresses.get("flow") == identity.flow:
+        is_its_chain = network.genesis is not None or network.chain_id == identity.chain_id
+        if is_its_chain and network.addresses.get("flow") == identity.flow:
             return network
     return None
