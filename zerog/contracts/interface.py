@@ -11,7 +11,7 @@ from zerog._kernel import abi_decode, abi_encode, keccak256
 from zerog.contracts.artefact import load_artefact
 from zerog.primitives import DecodeError, Hash32
 
-__all__ = ["AbiValue", "CustomError", "Event", "Function", "Interface", "load_interface"]
+__all__ = ["AbiValue", "CustomError", "Event", "Function", "Interface", "interface_of", "load_interface"]
 
 AbiValue: TypeAlias = bool | int | str | bytes | Sequence["AbiValue"]
 """What the ABI's types are in Python: addresses and byte strings are bytes, arrays and tuples are sequences."""
@@ -120,7 +120,12 @@ class _Entry(msgspec.Struct):
 @cache
 def load_interface(subsystem: str, name: str) -> Interface:
     """The interface of contract `name` of a subsystem."""
-    entries = msgspec.json.decode(load_artefact(subsystem, name).abi_json, type=list[_Entry])
+    return interface_of(load_artefact(subsystem, name).abi_json)
+
+
+def interface_of(abi_json: bytes) -> Interface:
+    """The interface that an ABI says, a JSON array as compilers print it."""
+    entries = msgspec.json.decode(abi_json, type=list[_Entry])
     return Interface(
         {function.signature: function for function in _functions(entries)},
         {event.signature: event for event in _events(entries)},
