@@ -5,7 +5,7 @@ Addresses are 20 bytes, hashes 32 bytes, amounts wei, gas in units of gas. A cal
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Literal, TypeAlias, final
+from typing import Literal, Self, TypeAlias, final
 
 __all__ = [
     "AccountOverride",
@@ -23,6 +23,8 @@ __all__ = [
     "FlowTree",
     "Front",
     "GenesisMismatchError",
+    "HpkeReceiver",
+    "HpkeSender",
     "Ledger",
     "LedgerBusyError",
     "LedgerCorruptError",
@@ -70,6 +72,8 @@ __all__ = [
     "segment_root",
     "transaction_json",
     "typed_data_hash",
+    "x25519_key_pair",
+    "x25519_public_key",
     "zero_root",
 ]
 
@@ -163,6 +167,44 @@ def open_blocks(key: bytes, first: int, header_bytes: int, data: _ByteBuffer, en
 
 def hkdf_sha256(material: bytes, salt: bytes, info: bytes, length: int) -> bytes:
     """HKDF-SHA256 (RFC 5869). Raises `ValueError` for more than 8160 bytes."""
+
+# ---- hpke --------------------------------------------------------------------------------------------------------
+
+def x25519_key_pair(seed: bytes) -> tuple[bytes, bytes]:
+    """Private and public key of X25519 from 32 random bytes (RFC 9180, 7.1.3)."""
+
+def x25519_public_key(private_key: bytes) -> bytes:
+    """The public key of X25519 of a private one (32 bytes each). Raises `DecodeError`."""
+
+@final
+class HpkeSender:
+    """Seals messages to a public key, in order: HPKE in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and ChaCha20-Poly1305.
+
+    Source: RFC 9180. `seed` are 32 random bytes that are used for nothing else. Raises `DecodeError` for a public key that leads to a
+    secret that everybody knows, and `ValueError` for an `info` of 64 KiB.
+    """
+
+    def __new__(cls, public_key: bytes, info: bytes, seed: bytes) -> Self: ...
+    @property
+    def encapsulated(self) -> bytes:
+        """32 bytes that the receiver needs besides its own key (`enc`)."""
+
+    def seal(self, plain: bytes, beside: bytes) -> bytes:
+        """The next message: as many bytes as `plain` and 16 more. `beside` is authenticated and not sent along."""
+
+    def export(self, about: bytes, length: int) -> bytes:
+        """A secret that both sides have. Raises `ValueError` for more than 8160 bytes."""
+
+@final
+class HpkeReceiver:
+    """Opens what a sender sealed to the public key of `private_key`. Raises `DecodeError` and `ValueError` as the sender does."""
+
+    def __new__(cls, private_key: bytes, encapsulated: bytes, info: bytes) -> Self: ...
+    def open(self, sealed: bytes, beside: bytes) -> bytes:
+        """The next message. Raises `SealBrokenError` with its number for any other bytes; the next one is still expected then."""
+
+    def export(self, about: bytes, length: int) -> bytes:
+        """As the sender's."""
 
 # ---- merkle ------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ pub mod crypto;
 #[cfg(unix)]
 pub mod front;
 pub mod hash;
+pub mod hpke;
 pub mod json;
 pub mod ledger;
 pub mod merkle;

@@ -9,6 +9,7 @@ mod convert;
 mod errors;
 #[cfg(unix)]
 mod front;
+mod hpke;
 mod import;
 mod ledger;
 mod merkle;
@@ -31,6 +32,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     basics::register(module)?;
     merkle::register(module)?;
     cipher::register(module)?;
+    hpke::register(module)?;
     abi::register(module)?;
     transaction::register(module)?;
     pool::register(module)?;
