@@ -12,6 +12,7 @@ ComputeError
 ├── InsufficientBalanceError         what is locked does not cover the request (HTTP 402)
 ├── AdditionalInfoError              `additionalInfo` that cannot be read, or is too long
 ├── SignedTextError                  a text or a signature that is not of the form of an answer's
+├── EnclaveKeyError                  a file of keys that cannot be used
 ├── EvidenceError                    evidence that is not what it should be
 │   └── SimulatedEvidenceError       evidence of a simulated enclave, where a real one is wanted
 └── EncryptionError                  a request or a response that cannot be opened
@@ -26,6 +27,7 @@ from zerog.primitives.errors import RefusalError
 __all__ = [
     "AdditionalInfoError",
     "ComputeError",
+    "EnclaveKeyError",
     "EncryptionError",
     "EvidenceError",
     "ExpiredTokenError",
@@ -180,6 +182,19 @@ class SignedTextError(ComputeError):
 
     code = "signed_text"
     remedy = "ask the provider for the signature again; if it stays so, do not trust the answer"
+
+    def __str__(self) -> str:
+        return self.cause
+
+
+@dataclass(eq=False)
+class EnclaveKeyError(ComputeError):
+    """A file of an enclave's keys that cannot be used."""
+
+    cause: str
+
+    code = "enclave_key"
+    remedy = "give the file that the provider made at its first start, readable for its owner alone (mode 0600)"
 
     def __str__(self) -> str:
         return self.cause
