@@ -1,0 +1,182 @@
+"""Receipts: one encoding, one tree, and no byte of either that may be another."""
+
+from collections.abc import Callable
+from functools import reduce
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.compute.protocol.vectors import PROVIDER, SIGNER, USER
+from zerog._kernel import keccak256
+from zerog.compute.protocol.fees import Fee, Usage
+from zerog.compute.protocol.receipts import (
+    EngineIdentity,
+    InclusionProof,
+    Receipt,
+    ReceiptError,
+    ReceiptTree,
+    Remainder,
+    canonical_bytes,
+    leaf_of,
+    proven_root,
+    read_receipt,
+    read_remainder,
+    recover_receipt_signer,
+    sign_receipt,
+)
+from zerog.primitives import Hash32, Wei
+
+RECEIPT = Receipt(
+    version=1,
+    id="7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    chain_id=31337,
+    provider=PROVIDER,
+    user=USER.address,
+    service_type="chatbot",
+    model="modèle-1",
+    request_sha256=Hash32(b"\x11" * 32),
+    response_sha256=Hash32(b"\x22" * 32),
+    signed_text=f"{'11' * 32}:{'22' * 32}",
+    usage=Usage(prompt_tokens=12, completion_tokens=30),
+    **Receipt.fees(Fee(Wei(1_200), Wei(2**200))),
+    created_at_ms=1_700_000_000_000,
+    signer=SIGNER.address,
+    engine=EngineIdentity(name="scripted", version="1", note="scripted answers", parameters={"seed": "7"}),
+)
+
+
+def leaves(count: int) -> list[Hash32]:
+    return [leaf_of(b"receipt %d" % index) for index in range(count)]
+
+
+def test_the_canonical_bytes_are_these() -> None:
+    """RFC 8785: members by name, no space, text in UTF-8; amounts as text. Pinned: another encoding would void every proof."""
+    assert canonical_bytes(RECEIPT).decode() == (
+        '{"chain_id":31337,"created_at_ms":1700000000000,"engine":{"name":"scripted","note":"scripted answers","parameters":{"seed":"7"},'
+        f'"version":"1"}},"fee":"{2**200 + 1200}","id":"7c9e6679-7425-40de-944b-e07fc1f90ae7","input_fee":"1200","model":"modèle-1",'
+        f'"output_fee":"{2**200}","provider":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8","request_sha256":"0x{"11" * 32}",'
+        f'"response_sha256":"0x{"22" * 32}","service_type":"chatbot","signed_text":"{"11" * 32}:{"22" * 32}",'
+        '"signer":"0x325744be57db298C2652c672B32Eb12875d92D83","usage":{"cached_tokens":0,"completion_tokens":30,"images":0,'
+        '"prompt_tokens":12,"seconds":0},"user":"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC","version":1}'
+    )
+    assert leaf_of(b"{}") == keccak256(b"\0{}")
+
+
+def test_a_receipt_is_read_back() -> None:
+    assert read_receipt(canonical_bytes(RECEIPT)) == RECEIPT
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda data: data + b" ", "canonical"),
+        (lambda data: data.replace(b":31337", b": 31337"), "canonical"),
+        (lambda data: data.replace(b'"1200"', b'"01200"'), "not a receipt"),
+        (lambda data: data.replace(b'"1200"', b"1200"), "not a receipt"),
+        (lambda data: data.replace(b'"1200"', b'"1201"'), "sum of its parts"),
+        (lambda data: data.replace(b'"version":1}', b'"version":2}'), "not a receipt"),
+        (lambda data: data.replace(b'"version":1}', b'"version":1,"x":1}'), "not a receipt"),
+        (lambda data: data.replace(b'"user":"0x3C', b'"user":"0x3c'), "canonical"),
+        (lambda data: data[:-1], "not a receipt"),
+        (lambda _: b"[" * 60_000, "not a receipt"),
+        (lambda data: data + bytes(64 << 10), "bytes, more than"),
+        (lambda _: b"\xff", "not a receipt"),
+    ],
+)
+def test_nothing_else_is_a_receipt(change: Callable[[bytes], bytes], cause: str) -> None:
+    with pytest.raises(ReceiptError, match=cause):
+        read_receipt(change(canonical_bytes(RECEIPT)))
+
+
+def test_the_signer_vouches_for_a_receipt() -> None:
+    leaf = leaf_of(canonical_bytes(RECEIPT))
+    signature = sign_receipt(leaf, SIGNER.private_key)
+    assert recover_receipt_signer(leaf, signature) == SIGNER.address
+    assert recover_receipt_signer(leaf_of(b"another"), signature) != SIGNER.address
+    with pytest.raises(ReceiptError, match="65 bytes"):
+        recover_receipt_signer(leaf, signature[:-1])
+
+
+def test_a_remainder_is_the_rest_of_a_fee() -> None:
+    parts = {"version": 1, "kind": "remainder", "receipt": leaf_of(b"x"), "user": USER.address, "provider": PROVIDER, "chain_id": 1}
+    remainder = Remainder(**parts, fee="100", paid="40", amount="60", after_nonce="17")  # type: ignore[arg-type]  # The types of `parts` are mixed.
+    assert read_remainder(canonical_bytes(remainder)) == remainder
+    for paid, amount in (("40", "61"), ("0", "100"), ("100", "0")):
+        with pytest.raises(ValueError, match="two parts of the fee"):
+            msgspec.structs.replace(remainder, paid=paid, amount=amount)
+    with pytest.raises(ReceiptError, match="not a remainder"):
+        read_remainder(canonical_bytes(RECEIPT))
+
+
+def folded(level: list[Hash32]) -> Hash32:
+    """The root by the words of the rule, without the class."""
+    if len(level) == 1:
+        return level[0]
+    pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
+    return folded([Hash32(keccak256(b"\1" + pair[0] + pair[1])) if len(pair) == 2 else pair[0] for pair in pairs])
+
+
+@given(st.integers(1, 200))
+@settings(deadline=None, max_examples=40)
+def test_every_leaf_of_a_tree_of_any_size_is_proven(count: int) -> None:
+    rows = leaves(count)
+    tree = ReceiptTree(rows)
+    assert tree.root == folded(rows)
+    for index, leaf in enumerate(rows):
+        assert proven_root(leaf, tree.proof(index)) == tree.root
+
+
+@given(st.integers(1, 70), st.data())
+@settings(deadline=None, max_examples=150)
+def test_a_proof_of_which_anything_is_changed_fails(count: int, data: st.DataObject) -> None:
+    rows = leaves(count)
+    tree = ReceiptTree(rows)
+    index = data.draw(st.integers(0, count - 1))
+    proof = tree.proof(index)
+    whole = bytearray(rows[index] + b"".join(proof.proof))
+    whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
+    parts = [Hash32(bytes(whole[at : at + 32])) for at in range(0, len(whole), 32)]
+    assert proven_root(parts[0], InclusionProof(index=index, count=count, proof=parts[1:])) != tree.root
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.data())
+@settings(deadline=None, max_examples=150)
+def test_a_proof_holds_for_no_other_place(count: int, other_count: int, data: st.DataObject) -> None:
+    """A proof may be read as that of another place only if it leads along the same turns, which gives the same leaf."""
+    rows = leaves(count)
+    tree = ReceiptTree(rows)
+    index, other = data.draw(st.integers(0, count - 1)), data.draw(st.integers(0, other_count - 1))
+    claim = msgspec.structs.replace(tree.proof(index), index=other, count=other_count)
+    try:
+        root = proven_root(rows[index], claim)
+    except ReceiptError:
+        return
+    if (root == tree.root) and count == other_count:
+        assert other == index
+
+
+def test_proofs_of_other_lengths_and_places_are_refused() -> None:
+    rows = leaves(5)
+    tree = ReceiptTree(rows)
+    for proof in (
+        msgspec.structs.replace(tree.proof(2), proof=[]),
+        msgspec.structs.replace(tree.proof(2), proof=[*tree.proof(2).proof, rows[0]]),
+        msgspec.structs.replace(tree.proof(2), index=5),
+        msgspec.structs.replace(tree.proof(2), index=-1),
+    ):
+        with pytest.raises(ReceiptError):
+            proven_root(rows[2], proof)
+    for index in (-1, 5):
+        with pytest.raises(ReceiptError, match="there is no leaf"):
+            tree.proof(index)
+    with pytest.raises(ReceiptError, match="settlement of nothing"):
+        ReceiptTree([])
+
+
+def test_a_node_is_no_leaf() -> None:
+    """Without prefixes the two hashes under a node could be sold as a receipt of 64 bytes."""
+    rows = leaves(2)
+    assert leaf_of(rows[0] + rows[1]) != ReceiptTree(rows).root
+    assert reduce(lambda left, right: Hash32(keccak256(b"\1" + left + right)), rows) == ReceiptTree(rows).root
