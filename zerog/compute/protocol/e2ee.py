@@ -10,7 +10,8 @@ Source: 0gfoundation/0g-pc-e2ee, `protocol/SPEC.md`, `protocol/wire`, `protocol/
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -33,7 +34,7 @@ from zerog.compute.protocol.envelope import (
     names_of,
     unbound_fields_of,
 )
-from zerog.compute.protocol.errors import EncryptionError, SignedTextError, StaleEncryptionKeyError
+from zerog.compute.protocol.errors import EncryptionError, SignedTextError, StaleEncryptionKeyError, UnsealableAnswerError
 from zerog.compute.protocol.profiles import RESPONSE_UNBOUND_FIELDS, Profile
 from zerog.primitives import Address, Hash32
 
@@ -163,20 +164,22 @@ class ResponseSealer:
         self._sender = _sender(self.request.client_public_key, RESPONSE_INFO, self.seed)
 
     def seal_answer(self, body: bytes) -> bytes:
-        """The JSON of an answer that is not a stream. Raises `EncryptionError` for one that cannot be sealed: send none of it then."""
+        """The JSON of an answer that is not a stream. Raises `UnsealableAnswerError`: send nothing of it then."""
         self._is_whole = True
-        return self._seal(load_object(body, "the answer"), is_final=True)
+        with _as_unsealable():
+            return self._seal(load_object(body, "the answer"), is_final=True)
 
     def seal_event(self, payload: bytes) -> bytes:
         """The payload of one event (what follows `data:`) as an event of its own, with the blank line that ends it.
 
-        `[DONE]` gives the final frame and itself. Raises `EncryptionError` for a payload that cannot be sealed: end the stream then.
+        `[DONE]` gives the final frame and itself. Raises `UnsealableAnswerError`: end the stream then.
         """
         if payload.strip() == DONE:
             return self.finish() + b"data: " + DONE + b"\n\n"
-        frame = load_object(payload, "an event of the answer")
-        is_last = self.profile.has_shapes and frame.get("type") == "message_stop"
-        return self._event(frame, self._seal(frame, is_final=is_last))
+        with _as_unsealable():
+            frame = load_object(payload, "an event")
+            is_last = self.profile.has_shapes and frame.get("type") == "message_stop"
+            return self._event(frame, self._seal(frame, is_final=is_last))
 
     def finish(self) -> bytes:
         """The final frame as an event, if it was not sent yet: without one the user takes the answer for cut off."""
@@ -217,6 +220,15 @@ class ResponseSealer:
         self._frames.append(binding_hash(beside, ciphertext))
         self._is_final = is_final
         return compact(envelope)
+
+
+@contextmanager
+def _as_unsealable() -> Iterator[None]:
+    """The engine's fault, not the user's."""
+    try:
+        yield
+    except EncryptionError as error:
+        raise UnsealableAnswerError(error.cause) from None
 
 
 # ---- the user ---------------------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ ComputeError
 ├── EvidenceError                    evidence that is not what it should be
 │   └── SimulatedEvidenceError       evidence of a simulated enclave, where a real one is wanted
 └── EncryptionError                  a request or a response that cannot be opened
-    └── StaleEncryptionKeyError      sealed to a key that this enclave does not have (HTTP 409)
+    ├── StaleEncryptionKeyError      sealed to a key that this enclave does not have (HTTP 409)
+    └── UnsealableAnswerError        an engine's answer that cannot be sealed (HTTP 502)
 """
 
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ __all__ = [
     "StaleEncryptionKeyError",
     "TokenError",
     "TokenSignatureError",
+    "UnsealableAnswerError",
 ]
 
 
@@ -242,3 +244,14 @@ class StaleEncryptionKeyError(EncryptionError):
 
     def __str__(self) -> str:
         return f"e2ee_key_mismatch: {self.cause}"
+
+
+class UnsealableAnswerError(EncryptionError):
+    """An engine's answer that cannot be sealed, of which nothing may be sent."""
+
+    code = "e2ee_answer"
+    remedy = "use another model or provider; the operator has to look at this engine's answers"
+    http_status = 502
+
+    def __str__(self) -> str:
+        return f"the engine's answer cannot be encrypted: {self.cause}"

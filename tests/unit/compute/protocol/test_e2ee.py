@@ -22,7 +22,7 @@ from zerog.compute.protocol.e2ee import (
     parse_encryption_key,
     seal_request,
 )
-from zerog.compute.protocol.errors import ComputeError, EncryptionError, SignedTextError, StaleEncryptionKeyError
+from zerog.compute.protocol.errors import ComputeError, EncryptionError, SignedTextError, StaleEncryptionKeyError, UnsealableAnswerError
 from zerog.compute.protocol.profiles import ANTHROPIC, CHAT, EMBEDDING, IMAGE, Profile, profile_of
 
 ENCLAVE = SimulatedEnclave.from_keys(SIGNER, bytes(range(32)), version="0.1.0")
@@ -116,7 +116,7 @@ def test_a_stream_is_whole_only_with_its_last_frame() -> None:
     opener.open_frame(payloads(sealer.finish())[0])
     assert opener.is_complete
     opener.check_text(sealer.text())
-    with pytest.raises(EncryptionError, match="final"):
+    with pytest.raises(UnsealableAnswerError, match="final"):
         sealer.seal_event(json.dumps(CHUNKS[0]).encode())
 
 
@@ -255,8 +255,9 @@ def test_calls_without_a_profile_take_no_sealed_requests() -> None:
 def test_an_answer_that_cannot_be_sealed_is_not_sent(answer: bytes) -> None:
     request, _ = sealed_by_us(REQUEST, CHAT)
     for seal in (ResponseSealer(CHAT, request, bytes(32)).seal_answer, ResponseSealer(CHAT, request, bytes(32)).seal_event):
-        with pytest.raises(EncryptionError):
+        with pytest.raises(UnsealableAnswerError) as refusal:
             seal(answer)
+        assert refusal.value.http_status == 502
 
 
 @pytest.mark.parametrize(
@@ -270,7 +271,7 @@ def test_an_answer_that_cannot_be_sealed_is_not_sent(answer: bytes) -> None:
 )
 def test_an_event_of_an_unknown_kind_is_not_sent(event: dict[str, object]) -> None:
     request, _ = sealed_by_us({"messages": []}, ANTHROPIC)
-    with pytest.raises(EncryptionError):
+    with pytest.raises(UnsealableAnswerError):
         ResponseSealer(ANTHROPIC, request, bytes(32)).seal_event(json.dumps(event).encode())
 
 
