@@ -13,17 +13,38 @@ PRIVATE_KEY, PUBLIC_KEY = x25519_key_pair(bytes(range(32)))
 MESSAGES = st.lists(st.tuples(st.binary(max_size=200), st.binary(max_size=40)), min_size=1, max_size=5)
 
 
+SEALED = {
+    0: "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28",
+    1: "6b53c051e4199c518de79594e1c4ab18b96f081549d45ce015be002090bb119e85285337cc95ba5f59992dc98c",
+    2: "71146bd6795ccc9c49ce25dda112a48f202ad220559502cef1f34271e0cb4b02b4f10ecac6f48c32f878fae86b",
+    4: "63357a2aa291f5a4e5f27db6baa2af8cf77427c7c1a909e0b37214dd47db122bb153495ff0b02e9e54a50dbe16",
+    255: "18ab939d63ddec9f6ac2b60d61d36a7375d2070c9b683861110757062c52b8880a5f6b3936da9cd6c23ef2a95c",
+    256: "7a4a13e9ef23978e2c520fd4d2e757514ae160cd0cd05e556ef692370ca53076214c0c40d4c728d6ed9e727a5b",
+}
+EXPORTED = {
+    b"": "4bbd6243b8bb54cec311fac9df81841b6fd61f56538a775e7c80a9f40160606e",
+    b"\0": "8c1df14732580e5501b00f82b10a1647b40713191b7c1240ac80e2b68808ba69",
+    b"TestContext": "5acb09211139c43b3090489a9da433e8a30ee7188ba8b0a9a1ccf0c229283e53",
+}
+
+
 def test_the_vectors_of_the_rfc_hold_here_too() -> None:
-    """RFC 9180, A.2.1: message 0, and the secret exported for an empty context."""
+    """RFC 9180, A.2.1: all of its messages, and the secrets that are exported."""
     private_key, public_key = x25519_key_pair(bytes.fromhex("1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df"))
     assert x25519_public_key(private_key) == public_key
     info = b"Ode on a Grecian Urn"
     sender = HpkeSender(public_key, info, bytes.fromhex("909a9b35d3dc4713a5e72a4da274b55d3d3821a37e5d099e74a647db583a904b"))
     assert sender.encapsulated.hex() == "1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a"
-    sealed = sender.seal(b"Beauty is truth, truth beauty", b"Count-0")
-    assert sealed.hex() == "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"
-    assert sender.export(b"", 32).hex() == "4bbd6243b8bb54cec311fac9df81841b6fd61f56538a775e7c80a9f40160606e"
-    assert HpkeReceiver(private_key, sender.encapsulated, info).open(sealed, b"Count-0") == b"Beauty is truth, truth beauty"
+    receiver = HpkeReceiver(private_key, sender.encapsulated, info)
+    messages = {}
+    for number in range(257):
+        beside = f"Count-{number}".encode()
+        sealed = sender.seal(b"Beauty is truth, truth beauty", beside)
+        messages[number] = sealed.hex()
+        assert receiver.open(sealed, beside) == b"Beauty is truth, truth beauty"
+    assert {number: messages[number] for number in SEALED} == SEALED
+    for side in (sender, receiver):
+        assert {about: side.export(about, 32).hex() for about in EXPORTED} == EXPORTED
 
 
 @given(messages=MESSAGES, info=st.binary(max_size=40), seed=st.binary(min_size=32, max_size=32))

@@ -48,7 +48,9 @@ _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def is_sealed(body: bytes) -> bool:
     """Whether a body is an envelope: a JSON object with the marker at its top. That the word stands in some text makes none."""
-    if MARKER.encode() not in body or is_nested_deeper(body, NESTING_MAX):
+    if MARKER.encode() not in body and b"\\u" not in body:  # A name can be written in escapes as well.
+        return False
+    if is_nested_deeper(body, NESTING_MAX):
         return False
     try:
         return MARKER in _MEMBERS.decode(body)
@@ -61,7 +63,7 @@ def load_object(text: bytes, what: str) -> JsonObject:
     if is_nested_deeper(text, NESTING_MAX):
         raise EncryptionError(f"{what} is nested more than {NESTING_MAX} deep")
     try:
-        value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_number)
+        value = json.loads(text.decode(), object_pairs_hook=_without_repeats, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise EncryptionError(f"{what} is no JSON that can be bound: {str(error)[:200]}") from None
     if not isinstance(value, dict):

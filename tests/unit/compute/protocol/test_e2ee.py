@@ -244,6 +244,22 @@ def test_each_kind_of_call_keeps_its_own_secrets(
             )
 
 
+def test_numbers_keep_their_digits_on_the_way_to_the_engine() -> None:
+    numbers = {
+        "model": "m",
+        "messages": [{"seed": 2**64 + 1, "small": 1e-300, "float": 1.0}],
+        "seed": 2**60 + 1,
+        "temperature": 0.30000000000000004,
+    }
+    envelope = client().seal({**numbers, "seed": 7}, ["messages"])
+    assert json.loads(opened(envelope).body)["messages"] == numbers["messages"]
+    sealed = seal_request(numbers, CHAT, recipient=RECIPIENT, client_public_key=CLIENT_PUBLIC, seed=bytes(32))
+    assert json.loads(open_request(sealed.body, CHAT, ENCLAVE).body) == numbers
+    for text in (b"1e400", b"-1e400", b'"\\ud800"'):
+        with pytest.raises(EncryptionError):
+            open_request(sealed.body.replace(b'"temperature":', b'"further":' + text + b',"temperature":'), CHAT, ENCLAVE)
+
+
 def test_calls_without_a_profile_take_no_sealed_requests() -> None:
     assert profile_of("/chat/completions") is profile_of("/v1/chat/completions/") is CHAT
     for path in ("/audio/transcriptions", "/images/edits", "/audio/speech", "/"):

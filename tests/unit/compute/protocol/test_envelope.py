@@ -130,6 +130,8 @@ def test_an_unknown_scheme_is_refused(text: str) -> None:
     [
         (b'{"_e2ee":{}}', True),
         (b'{"_e2ee":null}', True),
+        (b'{"\\u005fe2\\u0065e":{}}', True),
+        (b'{"a":"\\u005fe2ee"}', False),
         (b'{"messages":[{"content":"_e2ee"}]}', False),
         (b'{"a":{"_e2ee":1}}', False),
         (b'["_e2ee"]', False),
@@ -161,6 +163,8 @@ def test_other_encodings_are_refused(text: object) -> None:
         b'{"a":1,"a":2}',
         b'{"a":{"b":1,"b":1}}',
         b'{"a":NaN}',
+        '{"a":1}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"a":1}',
         b'{"a":' + b"[" * 500 + b"]" * 500 + b"}",
         b"\xff",
         b'{"a":1' + b"0" * 5000 + b"}",
