@@ -1,5 +1,6 @@
 """Addresses, hashes, byte strings and quantities, and how each is read from JSON."""
 
+from functools import lru_cache
 from typing import ClassVar, Final, NewType, Self
 
 from zerog._kernel import keccak256
@@ -117,6 +118,7 @@ ZERO_ADDRESS: Final = Address(bytes(20))
 ZERO_HASH: Final = Hash32(bytes(32))
 
 
+@lru_cache(maxsize=4_096)
 def checksum_address(address: bytes) -> str:
     """An address with its checksum in the case of the letters. Source: EIP-55."""
     digits = address.hex()

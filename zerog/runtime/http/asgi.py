@@ -8,6 +8,7 @@ from zerog.runtime.http.errors import BodyTooLargeError, ClientGoneError, Method
 from zerog.runtime.http.refusal import refusal_body
 
 __all__ = [
+    "CLIENT_GONE",
     "HOLD_MEMORY",
     "JSON",
     "PREFLIGHT",
@@ -16,6 +17,7 @@ __all__ = [
     "Scope",
     "Send",
     "hold_memory",
+    "is_client_gone",
     "read_body",
     "refuse",
     "respond",
@@ -48,6 +50,16 @@ async def hold_memory(scope: Scope, size_bytes: int) -> None:
     hold = scope.get("extensions", {}).get(HOLD_MEMORY)
     if hold is not None:
         await hold(size_bytes)
+
+
+CLIENT_GONE: Final = "zerog.client_gone"
+"""Our server's extension of ASGI: what `is_client_gone` calls."""
+
+
+def is_client_gone(scope: Scope) -> bool:
+    """Whether the client has closed its connection: what is sent to it goes nowhere. `False` where nobody knows."""
+    ask = scope.get("extensions", {}).get(CLIENT_GONE)
+    return ask is not None and bool(ask())
 
 
 async def read_body(receive: Receive, bytes_max: int) -> bytes:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from zerog.primitives.errors import RefusalError
-from zerog.runtime.http.asgi import HOLD_MEMORY
+from zerog.runtime.http.asgi import CLIENT_GONE, HOLD_MEMORY
 from zerog.runtime.http.config import ServerConfig
 from zerog.runtime.http.errors import BrokenServerError, MemoryBusyError, RequestTimeoutError
 from zerog.runtime.http.intake import Flow
@@ -208,6 +208,9 @@ class MeteredProtocol(HttpToolsProtocol):
                 await self.memory.turn(size_bytes)
                 share.size_bytes = size_bytes
 
+        def is_gone() -> bool:
+            return cycle.disconnected
+
         async def receive() -> Any:
             nonlocal is_read
             if is_read or cycle.disconnected:
@@ -223,7 +226,7 @@ class MeteredProtocol(HttpToolsProtocol):
                 self._give_back(spare_bytes, len(message.get("body", b"")))
 
         try:
-            await app({**scope, "extensions": {HOLD_MEMORY: hold}}, receive, send_and_give_back)
+            await app({**scope, "extensions": {HOLD_MEMORY: hold, CLIENT_GONE: is_gone}}, receive, send_and_give_back)
         finally:
             self.shares.pop(cycle, None)
             self.memory.give_back(share.size_bytes)

@@ -1,0 +1,107 @@
+"""Who calls: a session token, checked against its signature, its life, and what its user has revoked on chain.
+
+Source: 0gfoundation/0g-serving-broker, `doc/api-token.md` (2026). A token that was found good is remembered for some minutes by its header,
+so that one of a persistent key costs a look-up; its life and the user's revocations are looked at in every request.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, Protocol
+
+from zerog.compute.protocol import tokens
+from zerog.compute.protocol.tokens import SessionToken
+from zerog.primitives import Address
+from zerog.runtime.clock import Clock
+
+__all__ = ["AccountSource", "AccountState", "Authenticator", "Caller"]
+
+SESSION_S: Final = 300.0
+"""Source: 0gfoundation/0g-serving-broker, cache of sessions."""
+SESSIONS_MAX: Final = 10_000
+SESSION_NAME_BYTES: Final = 16
+
+
+class AccountState(Protocol):
+    """What the chain says of a user's account with this provider; amounts are wei."""
+
+    @property
+    def locked_wei(self) -> int:
+        """What is there and not asked back."""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the user vouches for the signer."""
+
+    @property
+    def generation(self) -> int:
+        """Tokens of other generations are revoked."""
+
+    @property
+    def revoked_bitmap(self) -> int:
+        """The bit of each revoked token is set."""
+
+
+class AccountSource(Protocol):
+    """Where accounts come from."""
+
+    async def account(self, user: Address) -> AccountState | None:
+        """The account as it was some seconds ago; `None` if the user has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request it is."""
+
+    user: Address
+    account: AccountState | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    token: SessionToken
+    user: Address
+    good_until_s: float
+
+
+class Authenticator:
+    """Checks the tokens of one provider's users."""
+
+    def __init__(self, provider: Address, accounts: AccountSource, clock: Clock) -> None:
+        self._provider: Final = provider
+        self._accounts: Final = accounts
+        self._clock: Final = clock
+        self._sessions: Final[OrderedDict[bytes, _Session]] = OrderedDict()
+
+    async def caller(self, authorization: bytes | None) -> Caller:
+        """Whose header it is. Raises `TokenError`s."""
+        name = blake2b(authorization or b"", digest_size=SESSION_NAME_BYTES).digest()
+        session = self._sessions.get(name)
+        if session is None or self._clock.monotonic_s() > session.good_until_s or self._has_ended(session.token):
+            self._sessions.pop(name, None)
+            session = self._open(authorization)
+        account = await self.account(session.user)
+        if account is None:
+            tokens.check_generation(session.token, 0, 0)
+        else:
+            tokens.check_generation(session.token, account.generation, account.revoked_bitmap)
+            self._remember(name, session)
+        return Caller(session.user, account)
+
+    async def account(self, user: Address) -> AccountState | None:
+        """What the chain says of a user."""
+        return await self._accounts.account(user)
+
+    def _has_ended(self, token: SessionToken) -> bool:
+        return token.expires_at_ms != 0 and token.expires_at_ms <= self._clock.unix_s() * 1000
+
+    def _open(self, authorization: bytes | None) -> _Session:
+        signed = tokens.parse_authorization((authorization or b"").decode("latin-1"))
+        tokens.check(signed, self._provider, int(self._clock.unix_s() * 1000))
+        return _Session(signed.token, signed.token.address, self._clock.monotonic_s() + SESSION_S)
+
+    def _remember(self, name: bytes, session: _Session) -> None:
+        """Of users that have an account alone: whoever can sign for himself could fill the memory otherwise."""
+        self._sessions[name] = session
+        if len(self._sessions) > SESSIONS_MAX:
+            self._sessions.popitem(last=False)

@@ -1,0 +1,101 @@
+"""What all routes of a provider share: its books, engines, limits and keys."""
+
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+
+from zerog.compute.protocol.attestation import Enclave
+from zerog.compute.provider.auth import Authenticator
+from zerog.compute.provider.billing import Billing
+from zerog.compute.provider.book import Book
+from zerog.compute.provider.catalogue import Catalogue
+from zerog.compute.provider.engines import EnginePool
+from zerog.compute.provider.limits import Limits
+from zerog.primitives import Address
+from zerog.runtime.clock import Clock
+
+__all__ = ["Desk", "KeySource", "Tally"]
+
+KEY_BYTES: Final = 16
+KEYS_AT_ONCE: Final = 64
+
+
+class KeySource:
+    """Names that nobody can guess: whoever knows one may read the answer's signature and receipt. UUIDs of version 4."""
+
+    def __init__(self, dice: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        """`dice` is asked for many names at once: one call of the system takes as long as a small chat's other work."""
+        self._dice: Final = dice
+        self._rest = b""
+
+    def __call__(self) -> str:
+        """A new name."""
+        if not self._rest:
+            self._rest = self._dice(KEY_BYTES * KEYS_AT_ONCE)
+        drawn, self._rest = self._rest[:KEY_BYTES], self._rest[KEY_BYTES:]
+        return str(uuid.UUID(bytes=drawn, version=4))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was answered since the start."""
+
+    charged: int = 0
+    refused: int = 0
+    broken_off: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    fees_wei: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One provider's."""
+
+    address: Address
+    address_header: bytes
+    catalogue: Catalogue
+    limits: Limits
+    authenticator: Authenticator
+    book: Book
+    engines: EnginePool
+    billing: Billing
+    clock: Clock
+    is_acknowledged: Callable[[], bool]
+    """Whether the owner of the contract vouches for the signer, so that what is charged can be settled."""
+    settlement_of: Callable[[str], Awaitable[Mapping[str, object] | None]]
+    """The settlement on chain that a receipt is part of, with the proof that it is."""
+    enclave: Enclave
+    trust: Mapping[str, object]
+    """What `/v1/models` says of each model beside its price: who vouches for its answers."""
+    jobs_waiting_max: int
+    new_key: Callable[[], str] = field(default_factory=KeySource)
+    tally: Tally = field(default_factory=Tally)
+    under_way: dict[str, anyio.Event | None] = field(default_factory=dict)
+    """Answers that are not yet charged, with who waits for their signature."""
+
+    @contextmanager
+    def keeping(self, key: str) -> Iterator[None]:
+        """Let those wait who ask for the signature of an answer that is under way."""
+        self.under_way[key] = None
+        try:
+            yield
+        finally:
+            waiting = self.under_way.pop(key)
+            if waiting is not None:
+                waiting.set()
+
+    async def wait_for(self, key: str, seconds: float) -> None:
+        """Return once the answer `key` has ended, or at once if it is not under way."""
+        if key not in self.under_way:
+            return
+        waiting = self.under_way[key]
+        if waiting is None:
+            waiting = self.under_way[key] = anyio.Event()
+        with anyio.move_on_after(seconds):
+            await waiting.wait()

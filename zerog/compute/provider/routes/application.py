@@ -1,0 +1,161 @@
+"""The provider's ASGI application: the guard, the pages of every role, and the way from a path to what answers it.
+
+It stands on bare ASGI, because routing and request objects would cost more than the rest of a small chat.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from zerog.compute.protocol.constants import BODY_BYTES_MAX
+from zerog.compute.provider.asked import PAID_PATHS
+from zerog.compute.provider.desk import Desk
+from zerog.compute.provider.errors import EndpointNotSupportedError, RouteNotOfferedError
+from zerog.compute.provider.jobs import JobRoutes
+from zerog.compute.provider.routes.exchange import Exchange, preflight_headers
+from zerog.compute.provider.routes.free import FreeRoutes
+from zerog.compute.provider.routes.paid import PaidRoutes
+from zerog.primitives.errors import RefusalError
+from zerog.runtime.http.asgi import Receive, Scope, Send, respond
+from zerog.runtime.http.config import DirectAnswers
+from zerog.runtime.http.errors import ClientGoneError, MethodNotAllowedError
+from zerog.runtime.http.guard import Guard, Headers
+from zerog.runtime.http.limits import HttpLimits
+from zerog.runtime.http.pages import RolePages
+
+__all__ = ["HTTP_LIMITS", "ProviderApplication", "plain_path"]
+
+Handler = Callable[[Exchange], Awaitable[None]]
+HTTP_LIMITS: Final = HttpLimits(
+    body_bytes_max=BODY_BYTES_MAX,
+    headers_bytes_max=16 * 1024,
+    body_s=120.0,
+    requests_bytes_max=128 << 20,
+    connections_max=4_096,
+)
+"""Bodies may be long, of pictures and sound; together they take so much memory, and the next one waits."""
+PROXY: Final = "/v1/proxy"
+ASYNC: Final = "/v1/async"
+NOT_OFFERED: Final = (
+    ("/v1/proxy/videos", "videos", "choose a provider of that service type: `zerog compute list`"),
+    ("/v1/proxy/decisions", "decisions", "use POST /v1/proxy/chat/completions"),
+    ("/v1/proxy/images", "stored pictures by address", "ask for pictures with response_format b64_json"),
+    ("/v1/lora", "adapters of fine-tuned models", "use the models that GET /v1/models lists"),
+    ("/v1/logs", "its logs", "ask the operator, who finds them in the provider's state folder under logs/"),
+    ("/v1/task", "fine-tuning", "choose a provider of the fine-tuning service"),
+    ("/v1/model", "fine-tuning", "choose a provider of the fine-tuning service"),
+    ("/internal/v1/adapter-keys", "adapter keys", "use session tokens or API keys that a user signs"),
+)
+"""Routes of official brokers that are not here, and what to do instead."""
+FINE_TUNING: Final = ("dataset", "task")
+
+
+class ProviderApplication:
+    """Answers everything on the provider's port."""
+
+    def __init__(self, desk: Desk, guard: Guard, pages: RolePages) -> None:
+        self._guard: Final = guard
+        self._pages: Final = pages
+        self._paid: Final = PaidRoutes(desk)
+        self._free: Final = FreeRoutes(desk)
+        self.jobs: Final = JobRoutes(desk, self._paid)
+        self._tally: Final = desk.tally
+        free = self._free
+        self._gets: Final[dict[str, Handler]] = {
+            "/v1/models": free.models,
+            "/v1/quote": free.quote,
+            "/v1/proxy/attestation/report": free.report,
+            "/v1/e2ee/pubkey": free.encryption_key,
+            "/v1/receipts": free.receipts,
+            "/v1/jobs": free.jobs,
+        }
+        self._named_gets: Final[tuple[tuple[str, Callable[[Exchange, str], Awaitable[None]]], ...]] = (
+            ("/v1/proxy/signature/", free.signature),
+            ("/v1/receipts/", free.receipt),
+            ("/v1/async/jobs/", free.job),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(f"ASGI scope {scope['type']!r}")
+        verdict = self._guard.verdict(scope["headers"])
+        exchange = Exchange(scope, receive, send, verdict, plain_path(scope["path"]), dict(scope["headers"]))
+        if scope["method"] == "OPTIONS" and verdict.refusal is None:
+            await respond(send, 204, b"", *preflight_headers(exchange.headers, verdict))
+            return
+        try:
+            if verdict.refusal is not None:
+                raise verdict.refusal  # noqa: TRY301 - one place writes every refusal.
+            await self._answer(exchange)
+        except ClientGoneError:
+            return
+        except Exception as error:
+            if exchange.is_started:
+                raise  # The server logs it and cuts the connection, so that half an answer is not taken for a whole one.
+            self._tally.refused += 1
+            await exchange.answer_error(error)
+
+    def direct_answers(self, method: bytes, target: bytes, headers: Headers) -> DirectAnswers | None:  # noqa: ARG002 - all go the usual way.
+        """Declines; that it exists lets the server read whole bodies, within the memory that it counts, before anything runs."""
+        return None
+
+    async def _answer(self, exchange: Exchange) -> None:
+        method, path = exchange.scope["method"], exchange.path
+        if method == "POST" and path.startswith(PROXY):
+            paid = PAID_PATHS.get(path[len(PROXY) :])
+            if paid is not None:
+                await self._paid.answer(exchange, paid)
+                return
+        await self._find(method, path)(exchange)
+
+    def _find(self, method: str, path: str) -> Handler:
+        """What answers a path that is not charged at once. Raises `RefusalError`s."""
+        if path.startswith(ASYNC) and method == "POST":
+            paid = PAID_PATHS.get(path[len(ASYNC) :])
+            if paid is not None and paid.has_images:
+                return lambda exchange: self.jobs.create(exchange, paid)
+        if method in ("GET", "HEAD"):
+            found = self._find_get(path)
+            if found is not None:
+                return found
+        raise self._refusal(method, path)
+
+    def _find_get(self, path: str) -> Handler | None:
+        handler = self._gets.get(path)
+        if handler is not None:
+            return handler
+        for prefix, named in self._named_gets:
+            name = path.removeprefix(prefix)
+            if name != path and name and "/" not in name:
+                return lambda exchange: named(exchange, name)
+        parts = path.split("/")
+        if len(parts) == 5 and parts[1:3] == ["v1", "user"] and parts[4] == "unsettledfee":
+            return lambda exchange: self._free.unsettled_fee(exchange, parts[3])
+        return self._page if path in ("/healthz", "/readyz", "/metrics") else None
+
+    async def _page(self, exchange: Exchange) -> None:
+        page = await self._pages.page(exchange.path)
+        if page is None:
+            raise EndpointNotSupportedError(exchange.path)
+        await exchange.answer(page.status, page.body, (b"content-type", page.content_type))
+
+    def _refusal(self, method: str, path: str) -> RefusalError:
+        for prefix, what, advice in NOT_OFFERED:
+            if path == prefix or path.startswith(prefix + "/"):
+                return RouteNotOfferedError(what, advice)
+        parts = path.split("/")
+        if len(parts) >= 5 and parts[1:3] == ["v1", "user"] and parts[4] in FINE_TUNING:
+            return RouteNotOfferedError("fine-tuning", "choose a provider of the fine-tuning service")
+        if path.removeprefix(PROXY) in PAID_PATHS or (path.startswith(ASYNC) and path[len(ASYNC) :] in PAID_PATHS):
+            return MethodNotAllowedError(method, "POST, OPTIONS")
+        if self._find_get(path) is not None:
+            return MethodNotAllowedError(method, "GET, HEAD, OPTIONS")
+        return EndpointNotSupportedError(path)
+
+
+def plain_path(path: str) -> str:
+    """A path without slashes at its end, and without the second version that some clients put after the proxy's."""
+    if path.endswith("/"):
+        path = path.rstrip("/") or "/"
+    if path.startswith("/v1/proxy/v1/"):
+        path = PROXY + path[len("/v1/proxy/v1") :]
+    return path

@@ -1,0 +1,120 @@
+"""What may differ between two providers of one network."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from zerog.compute.provider.errors import ProviderSettingsError
+from zerog.compute.provider.limits import LimitRules
+
+__all__ = ["ComputeProviderSettings"]
+
+PORTS: Final = range(2**16)
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeProviderSettings:
+    """Raises `ProviderSettingsError` when a value is out of its range."""
+
+    data_dir: Path | None = None
+    """Folder of the provider's books and of its signing key; none keeps them in a temporary folder."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 3080
+    """Port of everything; 0 lets the system choose."""
+    public_url: str | None = None
+    """What stands on chain as the service's URL; by default the address that it listens on."""
+    chain_url: str = "http://127.0.0.1:8545"
+    """JSON-RPC of a node of the chain."""
+    private_key: str | None = field(default=None, repr=False)
+    """The provider's key in hex; by default the one that a network of our own funds for it."""
+    ledger: str | None = None
+    """Address of the ledger's contract; by default that of the network whose chain id the chain has."""
+    serving: str | None = None
+    """Address of the serving contract; by default that of the network whose chain id the chain has."""
+    database: str | None = None
+    """URL of the books where several brokers share them (`postgresql+psycopg://…`); by default a SQLite file in the data folder."""
+    engine: tuple[str, ...] = ()
+    """URLs of OpenAI-compatible servers (`http://host:port/v1`); without one the scripted engine answers, and says that it is one."""
+    engine_key: str | None = field(default=None, repr=False)
+    """What the engines get as `Authorization: Bearer …`."""
+    engine_timeout_s: float = 300.0
+    """Seconds that an engine may be silent."""
+    model: str = "scripted"
+    """The model's public name, as it stands on chain."""
+    upstream_model: str | None = None
+    """What the engine calls the model, where that is another name."""
+    models: Path | None = None
+    """A TOML file of models, where there are several or one whose price has tiers; see the documentation."""
+    service_type: Literal["chatbot", "text-to-image", "image-editing", "speech-to-text", "embedding", "text-to-speech"] = "chatbot"
+    """What stands on chain as the kind of the service."""
+    input_price: int = 10_000_000_000
+    """Wei for a token of a prompt, or a second of sound."""
+    output_price: int = 20_000_000_000
+    """Wei for a token of an answer, or an image."""
+    cache_divisor: int = 1
+    """A token of a prompt that the engine had in its cache costs so much less."""
+    context_tokens: int = 131_072
+    """Longest prompt and answer together; the price of so many tokens is the most that a request can reserve."""
+    requests_per_minute: int = 600
+    """Of one user; 0 for no bound."""
+    tokens_per_minute: int = 0
+    """Of one user; 0 for no bound."""
+    images_per_minute: int = 0
+    """Of one user; 0 for no bound."""
+    concurrent: int = 20
+    """Requests that are answered at once; 0 for no bound."""
+    concurrent_per_user: int = 5
+    """Requests of one user that are answered at once; 0 for no bound."""
+    settle_interval_s: float = 60.0
+    """Seconds between two settlements."""
+    jobs_waiting: int = 100
+    """Jobs of images that may wait."""
+    allowed_hosts: str | None = None
+    """Comma-separated host names and origins that may call, beside those of this machine; `*` lets every web page call."""
+
+    def __post_init__(self) -> None:
+        if self.port not in PORTS:
+            raise ProviderSettingsError(f"port: {self.port} is no port")
+        for url in (self.chain_url, *self.engine, *((self.public_url,) if self.public_url else ())):
+            _check_url(url)
+        if self.public_url is not None and self.public_url.endswith("/"):
+            raise ProviderSettingsError("public-url: the official client adds paths that begin with a slash, so it ends without one")
+        if min(self.input_price, self.output_price) < 0 or self.cache_divisor < 1 or self.context_tokens < 1:
+            raise ProviderSettingsError("prices are at least 0, and cache-divisor and context-tokens at least 1")
+        if min(self.requests_per_minute, self.tokens_per_minute, self.images_per_minute, self.concurrent, self.concurrent_per_user) < 0:
+            raise ProviderSettingsError("a limit is 0 for none, or more")
+        if min(self.settle_interval_s, self.engine_timeout_s) <= 0:
+            raise ProviderSettingsError("settle-interval and engine-timeout are more than 0 s")
+        if not 1 <= self.jobs_waiting <= 100_000:
+            raise ProviderSettingsError("jobs-waiting is from 1 to 100000")
+        if not self.model:
+            raise ProviderSettingsError("model: a name is needed")
+
+    @property
+    def allowed_host_names(self) -> tuple[str, ...]:
+        """`allowed_hosts`, one by one."""
+        return tuple(name.strip() for name in (self.allowed_hosts or "").split(",") if name.strip())
+
+    @property
+    def limit_rules(self) -> LimitRules:
+        """The bounds on users."""
+        return LimitRules(
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            images_per_minute=self.images_per_minute,
+            concurrent_max=self.concurrent,
+            concurrent_per_user_max=self.concurrent_per_user,
+        )
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_named = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_named = False
+    if not is_named or not url.isascii() or any(map(str.isspace, url)):
+        raise ProviderSettingsError(f"{url!r} is no URL: http://host[:port] or https://host[:port]")
