@@ -250,7 +250,8 @@ async def _refusal(answer: EngineAnswer, order: Order) -> ComputeError:
         if len(body) > REFUSAL_BYTES_MAX:
             break
     if answer.status in (401, 403, 407) or answer.status >= 500 or answer.status < 400:
-        log.warning("engine_refused", status=answer.status, body=body[:500].decode(errors="replace"))
+        said = body[:500].decode(errors="replace") if order.sealer is None else None  # It may quote a prompt that came sealed.
+        log.warning("engine_refused", status=answer.status, body=said)
         status = answer.status if answer.status in (503, 504) else 502
         return UpstreamRefusedError(status, f"the model's server failed with status {answer.status}", "")
     message, code = _words_of(body) if order.sealer is None else ("", "")  # Its words may be those of a prompt that came sealed.
