@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Final, TypeVar
 
 import msgspec
-import rfc8785
 
 from zerog._kernel import keccak256
 from zerog.compute.protocol.errors import ComputeError, SignedTextError
@@ -45,6 +44,9 @@ NODE_PREFIX: Final = b"\1"
 
 Decimal = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,77})\Z")]
 """Wei as decimal text: numbers of JSON are exact up to 2^53 only."""
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""What every reader of JSON takes as it is."""
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str, order="sorted")
 _Document = TypeVar("_Document", bound=msgspec.Struct)
 
 
@@ -70,7 +72,8 @@ class EngineIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     note: str | None = None
     """What a user must know, such as that answers are scripted."""
     model_sha256: Hash32 | None = None
-    parameters: dict[str, str] | None = None
+    parameters: dict[Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")], Annotated[str, msgspec.Meta(max_length=1024)]] | None = None
+    """Names are plain ASCII, whose order is the same in every encoding."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -79,7 +82,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     version: Annotated[int, msgspec.Meta(ge=RECEIPT_VERSION, le=RECEIPT_VERSION)]
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     """What the header `ZG-Res-Key` of the answer says."""
-    chain_id: int
+    chain_id: _Number
     provider: Address
     user: Address
     service_type: str
@@ -92,7 +95,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     input_fee: Decimal
     output_fee: Decimal
     fee: Decimal
-    created_at_ms: int
+    created_at_ms: _Number
     signer: Address
     """Whose key signed the answer, signs this receipt and signs settlements."""
     engine: EngineIdentity
@@ -121,7 +124,7 @@ class Remainder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Leaf of the receipt."""
     user: Address
     provider: Address
-    chain_id: int
+    chain_id: _Number
     fee: Decimal
     """Of the receipt."""
     paid: Decimal
@@ -139,8 +142,9 @@ class Remainder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def canonical_bytes(document: Receipt | Remainder) -> bytes:
-    """The one encoding that leaf and signature are made from (RFC 8785, JSON Canonicalization Scheme)."""
-    return rfc8785.dumps(msgspec.to_builtins(document, enc_hook=str))
+    """The one encoding that leaf and signature are made from: RFC 8785, which plain JSON by sorted names is where a document has whole
+    numbers below 2^53, and names of ASCII."""
+    return _ENCODER.encode(document)
 
 
 def read_receipt(data: bytes) -> Receipt:

@@ -5,6 +5,7 @@ from functools import reduce
 
 import msgspec
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,15 @@ def test_the_canonical_bytes_are_these() -> None:
         '"prompt_tokens":12,"seconds":0},"user":"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC","version":1}'
     )
     assert leaf_of(b"{}") == keccak256(b"\0{}")
+
+
+@given(st.text(), st.dictionaries(st.from_regex(r"[!-~]{1,8}", fullmatch=True), st.text(max_size=20)), st.integers(0, 2**53 - 1))
+def test_the_canonical_bytes_are_those_of_rfc_8785(text: str, parameters: dict[str, str], number: int) -> None:
+    engine = EngineIdentity(name=text, version="1", parameters=parameters)
+    receipt = msgspec.structs.replace(RECEIPT, model=text, engine=engine, created_at_ms=number)
+    data = canonical_bytes(receipt)
+    assert data == rfc8785.dumps(msgspec.to_builtins(receipt, enc_hook=str))
+    assert read_receipt(data) == receipt
 
 
 def test_a_receipt_is_read_back() -> None:
