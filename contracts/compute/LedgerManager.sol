@@ -59,6 +59,8 @@ contract LedgerManager is Owned {
     /// @notice Wei that a sub-account begins with.
     uint256 public constant MIN_TRANSFER_AMOUNT = 1 ether;
 
+    /// @dev What deleting one account may take: more than any honest one needs, and few enough that no provider can make it too dear to leave.
+    uint256 private constant DELETION_GAS = 2_000_000;
     bytes32 private constant LOCKS = keccak256("zerog.compute.ledger.locks");
     uint256 private constant PAGE = 50;
 
@@ -445,15 +447,18 @@ contract LedgerManager is Owned {
         }
     }
 
+    /// @dev An account that its service does not delete stays listed. It holds no money: the ledger's total was zero.
     function _deleteAccounts(address user, address service) private {
         address[] storage providers = _providers[user][service];
         for (uint256 left = providers.length; left > 0; --left) {
-            try IServing(service).deleteAccount(user, providers[left - 1]) {
+            uint256 gasBefore = gasleft();
+            try IServing(service).deleteAccount{gas: DELETION_GAS}(user, providers[left - 1]) {
                 providers[left - 1] = providers[providers.length - 1];
                 providers.pop();
-            } catch {
-                // An account that cannot be deleted holds no money: the ledger's total was zero.
-                continue;
+            } catch (bytes memory reason) {
+                // Without a word means without gas. If it had less than it may take, the transaction is to bring more: else estimates,
+                // which look for the least gas with which a call succeeds, would leave accounts behind.
+                if (reason.length == 0 && gasBefore < DELETION_GAS + DELETION_GAS / 32) _callFailed(reason);
             }
         }
     }

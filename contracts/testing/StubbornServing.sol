@@ -9,6 +9,9 @@ contract StubbornServing is IServing, IERC165 {
     bytes4 private immutable _claimed;
     mapping(address user => mapping(address provider => bool)) private _accounts;
 
+    /// @dev Whether a deletion takes all gas that it gets.
+    bool private _burns;
+
     error NeverDeleted(address user, address provider);
 
     /// @param claimed What it says that it is, beside what ERC-165 asks; 0xffffffff makes it say yes to everything.
@@ -32,8 +35,17 @@ contract StubbornServing is IServing, IERC165 {
         return (totalAmount, 0, 0);
     }
 
-    function deleteAccount(address user, address provider) external pure {
+    function deleteAccount(address user, address provider) external view {
+        if (_burns) {
+            assembly ("memory-safe") {
+                invalid()
+            }
+        }
         revert NeverDeleted(user, provider);
+    }
+
+    function burn() external {
+        _burns = true;
     }
 
     /// @notice Spend a user's locked money without having any.

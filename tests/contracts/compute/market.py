@@ -145,9 +145,9 @@ class Market:
         """Call a function in a block of its own. Raises `RevertedError`."""
         return self.transact(by, to.address, to.interface.function(name).encode(*arguments), value)
 
-    def transact(self, by: Account, to: Address | None, data: bytes, value: int = 0) -> Receipt:
+    def transact(self, by: Account, to: Address | None, data: bytes, value: int = 0, gas: int = GAS) -> Receipt:
         nonce = self._nonces[by.address]
-        unsigned = Transaction(kind=2, chain_id=CHAIN_ID, nonce=nonce, gas_limit=GAS, max_fee_per_gas=0, to=to, value=value, data=data)
+        unsigned = Transaction(kind=2, chain_id=CHAIN_ID, nonce=nonce, gas_limit=gas, max_fee_per_gas=0, to=to, value=value, data=data)
         self.now += 1
         env = BlockEnv(timestamp=self.now, gas_limit=2 * GAS, base_fee_per_gas=0, beneficiary=NOBODY, prev_randao=bytes(32))
         executed = self.chain.execute(env, [unsigned.sign(by.private_key)])

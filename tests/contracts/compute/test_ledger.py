@@ -16,6 +16,7 @@ from tests.contracts.compute.market import (
     Settlement,
     refusal_of,
 )
+from zerog._kernel import CallOutcome, CallRequest
 from zerog.primitives import Address
 
 LONG = "x" * 4097
@@ -252,6 +253,35 @@ def test_an_account_that_its_service_does_not_delete_stays_listed_and_usable(mar
     market.send(market.user, LEDGER, "transferFund", market.provider.address, "inference-v2.0", 1)
     assert market.ledger(market.user) == (3 * ETHER - 1, 3 * ETHER)
     assert market.read(LEDGER, "getLedgerProviders", market.user.address, "inference-v2.0") == [market.provider.address]
+
+
+def test_a_deletion_that_burns_gas_cannot_keep_the_last_money_back(market: Market) -> None:
+    service = market.deploy("StubbornServing", SERVING_ID.ljust(32, b"\0"))
+    market.send(market.owner, LEDGER, "registerService", "inference", "v2.0", service.address, "")
+    market.send(market.user, service, "burn")
+    market.send(market.user, LEDGER, "addLedger", "", value=3 * ETHER)
+    for provider in (market.provider, market.other):
+        market.send(market.user, LEDGER, "transferFund", provider.address, "inference-v2.0", ETHER)
+    market.send(market.user, LEDGER, "retrieveFund", [market.provider.address], "inference-v2.0")
+    receipt = market.send(market.user, LEDGER, "refund", 3 * ETHER)
+    assert 4_000_000 < receipt.gas_used < 4_200_000
+    assert len(market.read(LEDGER, "getLedgerProviders", market.user.address, "inference-v2.0")) == 2
+
+
+def test_the_gas_that_an_estimate_tells_is_enough_to_delete_all_accounts(market: Market) -> None:
+    everyone = (market.provider, market.other, market.stranger)
+    market.send(market.user, LEDGER, "addLedger", "a text of more than one word, so that there is more to delete", value=9 * ETHER)
+    for provider in everyone:
+        market.transfer(market.user, provider, ETHER)
+    for _ in range(2):
+        market.retrieve(market.user, *everyone)
+        market.pass_time(LOCK_S)
+    data = LEDGER.interface.function("refund").encode(9 * ETHER)
+    estimate = market.chain.estimate(CallRequest(sender=market.user.address, to=LEDGER.address, data=data))
+    assert isinstance(estimate, CallOutcome)
+    assert estimate.status == "success"
+    market.transact(market.user, LEDGER.address, data, gas=estimate.gas_used)
+    assert market.read(SERVING, "getAllAccounts", 0, 0) == ([], 0)
 
 
 def test_money_without_words_is_refused(market: Market) -> None:
