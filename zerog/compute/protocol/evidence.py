@@ -138,9 +138,9 @@ def _check_quote(quote: TdxQuote, parsed: _Parsed, compose_hash: bytes) -> None:
 
 
 def _compose_hash(parsed: _Parsed) -> bytes:
-    """What the deployment's text hashes to, if the log says the same."""
+    """What the deployment's text hashes to, if the log says the same in an event that no other can be made to look like."""
     digest = sha256(parsed.compose_text.encode()).digest()
-    logged = [event.payload for event in parsed.events if event.event == "compose-hash"]
+    logged = [event.payload for event in parsed.events if event.event == "compose-hash" and event.is_authentic]
     if logged != [digest.hex()]:
         raise EvidenceError("the log of events has another deployment, several or none")
     return digest

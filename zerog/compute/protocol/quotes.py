@@ -71,6 +71,11 @@ class LogEvent:
     event: str
     payload: str
 
+    @property
+    def is_authentic(self) -> bool:
+        """Whether name and payload go into the digest; of the events of a machine's start the digest alone counts, and all else is talk."""
+        return self.event_type == APPLICATION_EVENT and self.imr == APPLICATION_REGISTER
+
     def to_json(self) -> dict[str, object]:
         return {
             "imr": self.imr,

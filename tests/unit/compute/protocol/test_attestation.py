@@ -178,6 +178,21 @@ def test_evidence_that_does_not_hold_together_is_refused(changes: dict[str, obje
         verify_evidence(body_of(real_evidence(**changes)), signer=SIGNER.address, quote_verifier=lambda _: None)
 
 
+def test_an_event_of_another_kind_cannot_pass_for_the_deployments() -> None:
+    """The log is not signed: names of a machine's events can be anything, and the true event could be disguised as one of them."""
+    true = real_evidence()
+    boot, app_id, compose = true.events
+    fake = COMPOSE.replace("example", "evil")
+    disguised = replace(compose, event_type=1, event="separator", payload="")
+    named = replace(boot, event="compose-hash", payload=sha256(fake.encode()).hexdigest())
+    events = (named, app_id, disguised)
+    assert replay(events) == true.registers
+    quote = bytearray(true.quote)
+    quote[232:280] = bytes(48)  # As on machines that do not set the register of the configuration.
+    with pytest.raises(EvidenceError, match="another deployment"):
+        verify_evidence(body_of(replace(true, quote=bytes(quote), events=events, compose_text=fake)), signer=SIGNER.address)
+
+
 def test_members_may_also_be_json_that_is_not_in_strings() -> None:
     members = real_evidence().to_json()
     members["tcb_info"] = json.loads(str(members["tcb_info"]))
