@@ -14,7 +14,7 @@ from zerog.compute.provider.auth import Authenticator
 from zerog.compute.provider.billing import Billing
 from zerog.compute.provider.book import Book
 from zerog.compute.provider.catalogue import Catalogue
-from zerog.compute.provider.engines import EnginePool
+from zerog.compute.provider.engines import EngineChoice
 from zerog.compute.provider.limits import Limits
 from zerog.primitives import Address
 from zerog.runtime.clock import Clock
@@ -63,7 +63,7 @@ class Desk:
     limits: Limits
     authenticator: Authenticator
     book: Book
-    engines: EnginePool
+    engines: EngineChoice
     billing: Billing
     clock: Clock
     is_acknowledged: Callable[[], bool]

@@ -1,6 +1,6 @@
 """What a provider asks of an engine, and gets from it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,7 +8,7 @@ from typing import Protocol
 from zerog.compute.protocol.constants import ServiceType
 from zerog.primitives import Hash32
 
-__all__ = ["Engine", "EngineAnswer", "EngineIdentity", "EnginePool", "EngineRequest"]
+__all__ = ["Engine", "EngineAnswer", "EngineChoice", "EngineIdentity", "EngineRequest", "ModelInfo", "PooledEngine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,15 @@ class EngineRequest:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """A model that an engine says it has."""
+
+    id: str
+    owned_by: str = ""
+    context_tokens: int | None = None
+
+
 class EngineAnswer(Protocol):
     """An answer whose head has come."""
 
@@ -46,7 +55,10 @@ class EngineAnswer(Protocol):
     @property
     def content_type(self) -> str: ...
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes; pieces are merged only if they wait already."""
+        """The body as it comes; pieces are merged only if they wait already.
+
+        Raises `EngineTimeoutError` and `EngineBrokenAnswerError` where it breaks off: an iteration that ends has given all.
+        """
 
 
 class Engine(Protocol):
@@ -56,14 +68,24 @@ class Engine(Protocol):
     def identity(self) -> EngineIdentity: ...
 
     def answer(self, request: EngineRequest) -> AbstractAsyncContextManager[EngineAnswer]:
-        """Ask; leaving the context ends the request. Raises `ComputeError`s for a server that is away, late or broken."""
+        """Ask; leaving the context ends the request. Raises `EngineError`s for a server that is away, late or broken."""
 
     def count_tokens(self, text: str) -> int:
         """How many tokens a text has for the model, where nobody says so."""
 
 
-class EnginePool(Protocol):
-    """All engines of one provider."""
+class PooledEngine(Engine, Protocol):
+    """An engine that says what it has, and is closed in the end."""
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """What it says it has. Raises `EngineError`s."""
+
+    async def aclose(self) -> None:
+        """Close what is open to it."""
+
+
+class EngineChoice(Protocol):
+    """What a request needs of all engines of a provider."""
 
     def choose(self, service_type: ServiceType, model: str) -> tuple[Engine, str]:
         """The engine that answers for a public model, and its own name for it. Raises `ComputeError`s if there is none."""

@@ -1,0 +1,3 @@
+"""Doubles that we ship, for tests and benchmarks only."""
+
+__all__: list[str] = []
