@@ -1,4 +1,4 @@
-"""Sets up the contracts of storage for each network of our own in a ledger in memory, and keeps codes and storage for their genesis.
+"""Sets up the contracts of storage and compute for each network of our own in memory, and keeps codes and storage for their genesis.
 
 `python scripts/predeploy.py` writes zerog/networks/predeployed.json. Everything runs at block 0, so that the flow takes submissions
 from the first block on, and calls and estimates on a chain without blocks.
@@ -15,17 +15,30 @@ from zerog._kernel import BlockOverride, CallOutcome, CallRequest, Ledger, abi_e
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.protocol.genesis import genesis_document
 from zerog.contracts import load_artefact
+from zerog.contracts.compute import FINE_TUNING_SERVING, INFERENCE_SERVING, LEDGER_MANAGER
 from zerog.contracts.mine import MineParams
 from zerog.contracts.storage import FIXED_PRICE, FLOW, REWARD
-from zerog.networks import GenesisContract, NetworkParams, StorageParams, own_network
-from zerog.networks.predeployed import PREDEPLOYED_FILE
-from zerog.primitives import Address, Data, Hash32, decode_hook, encode_data
+from zerog.networks import ComputeParams, GenesisContract, NetworkParams, StorageParams, own_network, role_account
+from zerog.networks.predeployed import PREDEPLOYED_FILE, predeployed_name
+from zerog.primitives import Account, Address, Data, Hash32, decode_hook, encode_data
 
 ROOTS_KEPT: Final = 1000
 """Roots that the flow's history holds, as contracts/storage/Epochs.sol says it."""
 DEPLOY_DELAY: Final = 0
 MINE_SETTINGS: Final = 0
 """Sealing, the proof of data and changes of the difficulty are all on."""
+
+ANY_OTHER_ID: Final = 424_242
+STORAGE_CONTRACTS: Final = {"flow": "Flow", "market": "FixedPrice", "reward": "ChunkLinearReward", "mine": "PoraMine"}
+COMPUTE_CONTRACTS: Final = {
+    "ledger_manager": "LedgerManager",
+    "inference_serving": "InferenceServing",
+    "fine_tuning_serving": "FineTuningServing",
+}
+"""Names of addresses, and of what stands there."""
+INFERENCE: Final = ("inference", "v1.0")
+FINE_TUNING: Final = ("fine-tuning", "v1.1")
+"""Types and versions by which services are registered. The official compute SDK asks the ledger for the name made of both."""
 
 Contracts = dict[Address, GenesisContract]
 
@@ -44,11 +57,12 @@ class _Difference(msgspec.Struct):
 
 def predeployed_json() -> bytes:
     """The file as it has to be."""
-    networks = (own_network(), own_network("galileo"), own_network("mainnet"))
-    codes = {network.name: _codes(network) for network in networks}
+    own = (own_network(), own_network(chain_id=ANY_OTHER_ID), own_network("galileo"), own_network("mainnet"))
+    networks = {predeployed_name(network): network for network in own}
+    codes = {name: _codes(network) for name, network in networks.items()}
     document = {
-        "codes": {name: encode_data(code) for network in networks for name, code in codes[network.name].items()},
-        "networks": {network.name: _described(_set_up(network, codes[network.name]), codes[network.name]) for network in networks},
+        "codes": {contract: encode_data(code) for name in networks for contract, code in codes[name].items()},
+        "networks": {name: _described(_set_up(network, codes[name]), codes[name]) for name, network in networks.items()},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
@@ -56,7 +70,7 @@ def predeployed_json() -> bytes:
 def _codes(network: NetworkParams) -> dict[str, Data]:
     """What the constructors of a network's contracts return, by name and arguments."""
     params = _params(network)
-    return {
+    storage = {
         f"{name}({', '.join(map(str, arguments))})": _construct(name, arguments)
         for name, arguments in (
             ("Flow", (DEPLOY_DELAY, params.pricing_chunk_sectors)),
@@ -66,6 +80,7 @@ def _codes(network: NetworkParams) -> dict[str, Data]:
             ("DigestHistory", (ROOTS_KEPT,)),
         )
     }
+    return storage | {f"{name}()": Data(load_artefact("compute", name).runtime_code) for name in COMPUTE_CONTRACTS.values()}
 
 
 def _construct(name: str, arguments: tuple[int, ...]) -> Data:
@@ -78,25 +93,47 @@ def _construct(name: str, arguments: tuple[int, ...]) -> Data:
 
 
 def _set_up(network: NetworkParams, codes: Mapping[str, bytes]) -> Contracts:
-    """The contracts of one network after test account 0 has set them up."""
-    params, where = _params(network), network.addresses
-    admin = network_accounts(network)[0].address
-    flow, market, reward, mine = where["flow"], where["market"], where["reward"], where["mine"]
+    """The contracts of one network after those who own them have set them up."""
     by_name = {name.split("(")[0]: code for name, code in codes.items()}
-    contracts = {
-        flow: GenesisContract(by_name["Flow"]),
-        market: GenesisContract(by_name["FixedPrice"]),
-        reward: GenesisContract(by_name["ChunkLinearReward"]),
-        mine: GenesisContract(by_name["PoraMine"]),
-    }
-    for to, data in (
-        (reward, REWARD.function("initialize").encode(market, mine, admin)),
-        (market, FIXED_PRICE.function("initialize").encode(params.price_per_sector_wei, flow, reward)),
-        (flow, FLOW.function("initialize").encode(market, params.blocks_per_epoch)),
-        (mine, _mine_params(network).initialize_call(flow, reward)),
-    ):
-        contracts = _after_call(network, contracts, CallRequest(sender=admin, to=to, data=data, block_overrides=BlockOverride(number=0)))
+    contracts = {network.addresses[key]: GenesisContract(by_name[name]) for key, name in COMPUTE_CONTRACTS.items()}
+    for key, name in STORAGE_CONTRACTS.items():
+        contracts[network.addresses[key]] = GenesisContract(by_name[name])
+    for sender, to, data in (*_storage_calls(network), *_compute_calls(network)):
+        contracts = _after_call(network, contracts, sender, to, data)
     return contracts
+
+
+def _storage_calls(network: NetworkParams) -> list[tuple[Account, Address, bytes]]:
+    """Test account 0 is the administrator of storage."""
+    params, where = _params(network), network.addresses
+    admin = network_accounts(network)[0]
+    flow, market, reward, mine = where["flow"], where["market"], where["reward"], where["mine"]
+    return [
+        (admin, reward, REWARD.function("initialize").encode(market, mine, admin.address)),
+        (admin, market, FIXED_PRICE.function("initialize").encode(params.price_per_sector_wei, flow, reward)),
+        (admin, flow, FLOW.function("initialize").encode(market, params.blocks_per_epoch)),
+        (admin, mine, _mine_params(network).initialize_call(flow, reward)),
+    ]
+
+
+def _compute_calls(network: NetworkParams) -> list[tuple[Account, Address, bytes]]:
+    """A role account of compute's own is the owner, who accepts the signers of providers."""
+    if network.genesis is None:
+        raise ValueError(f"{network.name} was begun by others")
+    params, owner = _compute_params(network), role_account(network.genesis.mnemonic, "compute", 1)
+    ledger, inference, tuning = (network.addresses[key] for key in COMPUTE_CONTRACTS)
+    set_up_inference = INFERENCE_SERVING.function("initialize").encode(params.lock_time_s, ledger, owner.address)
+    set_up_tuning = FINE_TUNING_SERVING.function("initialize").encode(params.lock_time_s, ledger, owner.address, params.penalty_percentage)
+    register, recommend = LEDGER_MANAGER.function("registerService"), LEDGER_MANAGER.function("setRecommendedService")
+    return [
+        (owner, ledger, LEDGER_MANAGER.function("initialize").encode(owner.address)),
+        (owner, inference, set_up_inference),
+        (owner, tuning, set_up_tuning),
+        (owner, ledger, register.encode(*INFERENCE, inference, "Inference, paid by what is used")),
+        (owner, ledger, register.encode(*FINE_TUNING, tuning, "Fine-tuning of models, paid by the task")),
+        (owner, ledger, recommend.encode(*INFERENCE)),
+        (owner, ledger, recommend.encode(*FINE_TUNING)),
+    ]
 
 
 def _params(network: NetworkParams) -> StorageParams:
@@ -105,17 +142,28 @@ def _params(network: NetworkParams) -> StorageParams:
     return network.storage
 
 
+def _compute_params(network: NetworkParams) -> ComputeParams:
+    if network.compute is None:
+        raise ValueError(f"{network.name} has no compute")
+    return network.compute
+
+
 def _mine_params(network: NetworkParams) -> MineParams:
     if network.mining is None:
         raise ValueError(f"{network.name} has no mining")
     return MineParams(**{field.name: getattr(network.mining, field.name) for field in dataclasses.fields(network.mining)})
 
 
-def _after_call(network: NetworkParams, contracts: Contracts, request: CallRequest) -> Contracts:
+def _after_call(network: NetworkParams, contracts: Contracts, sender: Account, to: Address, data: bytes) -> Contracts:
+    """The contracts after a call in block 0, whose time is the genesis' own."""
+    if network.genesis is None:
+        raise ValueError(f"{network.name} was begun by others")
+    block = BlockOverride(number=0, timestamp=network.genesis.timestamp)
+    request = CallRequest(sender=sender.address, to=to, data=data, block_overrides=block)
     options = b'{"tracer":"prestateTracer","tracerConfig":{"diffMode":true}}'
     ledger = _ledger(network, contracts)
     trace = ledger.trace_call(request, options)
-    known = {account.address for account in network_accounts(network)}
+    known = {account.address for account in network_accounts(network)} | {sender.address}
     changed = dict(contracts)
     for address, touched in msgspec.json.decode(trace, type=_Difference, dec_hook=decode_hook).post.items():
         if address in known:

@@ -9,14 +9,15 @@ from typing import Final
 
 import msgspec
 
-from zerog.networks.parameters import NetworkParams
+from zerog.networks.parameters import NetworkParams, load
 from zerog.primitives import Address, Data, Hash32, decode_hook
 
-__all__ = ["PREDEPLOYED_FILE", "GenesisContract", "PredeployedContract", "PredeployedDocument", "predeployed"]
+__all__ = ["PREDEPLOYED_FILE", "GenesisContract", "PredeployedContract", "PredeployedDocument", "predeployed", "predeployed_name"]
 
 PREDEPLOYED_FILE: Final = "predeployed.json"
 """Beside this module; `make contracts` writes it."""
 
+OTHER_ID: Final = "local-under-another-id"
 NO_STORAGE: Final[Mapping[Hash32, Hash32]] = MappingProxyType({})
 
 
@@ -45,13 +46,20 @@ class PredeployedDocument(msgspec.Struct, frozen=True):
     codes: dict[str, Data]
     """Runtime codes with their immutable values filled in, by the artefact's name and the constructor's arguments."""
     networks: dict[str, dict[Address, PredeployedContract]]
+    """By `predeployed_name`."""
 
 
 def predeployed(network: NetworkParams) -> dict[Address, GenesisContract]:
-    """The contracts of storage on a network of our own, set up and wired to each other; none on others."""
+    """The contracts of storage and compute on a network of our own, set up and wired to each other; none on others."""
     document = _document()
-    accounts = document.networks.get(network.name, {})
+    accounts = document.networks.get(predeployed_name(network), {})
     return {address: GenesisContract(document.codes[found.contract], found.storage, found.nonce) for address, found in accounts.items()}
+
+
+def predeployed_name(network: NetworkParams) -> str:
+    """The network's name in the file. All ids that `local` may have beside its own share one: nothing there depends on the id."""
+    local = load("local")
+    return OTHER_ID if network.name == local.name and network.chain_id != local.chain_id else network.name
 
 
 @cache

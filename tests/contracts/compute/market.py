@@ -38,6 +38,8 @@ class Deployed:
 
 LEDGER: Final = Deployed(Address(decode_data("0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0")), load_interface("compute", "LedgerManager"))
 SERVING: Final = Deployed(Address(decode_data("0x0165878A594ca255338adfa4d48449f69242Eb8F")), load_interface("compute", "InferenceServing"))
+TUNING: Final = Deployed(Address(decode_data("0xA51c1fc2f0D1a1b8494Ed1FE312d7C3a78Ed91C0")), load_interface("compute", "FineTuningServing"))
+CONTRACTS: Final = {"LedgerManager": LEDGER, "InferenceServing": SERVING, "FineTuningServing": TUNING}
 """At the addresses of the golden vectors, where the official SDK looks for them on chain id 31337."""
 
 
@@ -47,7 +49,7 @@ class Receipt:
 
     gas_used: int
     events: list[tuple[Any, ...]]
-    """Name and arguments of each event of both contracts, in order."""
+    """Name and arguments of each event of these contracts, in order."""
 
     def named(self, name: str) -> list[tuple[Any, ...]]:
         """The arguments of the events of one name."""
@@ -120,20 +122,17 @@ class RevertedError(Exception):
 
 
 class Market:
-    """A chain in memory with ledger and serving contract, set up by account 1 and without any user."""
+    """A chain in memory with ledger and serving contracts, set up by account 1 and without any user."""
 
     def __init__(self) -> None:
-        contracts = {
-            contract.address: GenesisContract(load_artefact("compute", name).runtime_code)
-            for contract, name in ((LEDGER, "LedgerManager"), (SERVING, "InferenceServing"))
-        }
+        contracts = {contract.address: GenesisContract(load_artefact("compute", name).runtime_code) for name, contract in CONTRACTS.items()}
         self.chain = Ledger.open(None, genesis_document(own_network(), "prague", ACCOUNTS, contracts))
         self.now = self.chain.head().timestamp
         self.owner, self.provider, self.user, self.other, self.stranger = ACCOUNTS[1:6]
         self._nonces = {account.address: self.chain.nonce(account.address) for account in ACCOUNTS}
 
     def set_up(self) -> "Market":
-        """Initialise both contracts and register the service, by the owner."""
+        """Initialise the ledger and the contract of inference and register this, by the owner."""
         self.send(self.owner, LEDGER, "initialize", self.owner.address)
         self.send(self.owner, SERVING, "initialize", LOCK_S, LEDGER.address, self.owner.address)
         self.send(self.owner, LEDGER, "registerService", "inference", "v1.0", SERVING.address, "Inference")
@@ -264,7 +263,7 @@ def refusal_of(data: bytes) -> tuple[Any, ...]:
     """What revert data says."""
     if (text := revert_reason(data)) is not None:
         return (text,)
-    for contract in (LEDGER, SERVING):
+    for contract in CONTRACTS.values():
         for error in contract.interface.errors.values():
             if error.selector != data[:4]:
                 continue
@@ -279,7 +278,7 @@ def refusal_of(data: bytes) -> tuple[Any, ...]:
 
 def _event(log: dict[str, Any]) -> tuple[Any, ...] | None:
     topics = [Hash32(decode_data(topic)) for topic in log["topics"]]
-    for contract in (LEDGER, SERVING):
+    for contract in CONTRACTS.values():
         if decode_data(log["address"]) != contract.address:
             continue
         for event in contract.interface.events.values():

@@ -14,6 +14,7 @@ CONTRACTS: dict[str, dict[str, Any]] = VECTORS["contracts"]
 OWN: dict[str, set[str]] = {
     "LedgerManager": set(),
     "InferenceServing": {"ReentrancyGuardReentrantCall()", "InsufficientBalance(address,address)"},
+    "FineTuningServing": {"ReentrancyGuardReentrantCall()"},
 }
 """Errors beyond those of the official ABI: that of the lock against calls from within, and one that the official account library has."""
 
