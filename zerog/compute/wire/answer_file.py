@@ -68,7 +68,8 @@ class AnswerFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     request: SavedRequest
     response: SavedResponse
     signature: SignatureAnswer
-    receipt: SignedReceipt
+    receipt: SignedReceipt | None
+    """`None` from a provider that gives none, as official ones do."""
     settlement: SettlementPlace | None = None
     """`None` until the receipt is settled and the proof was fetched."""
 

@@ -1,0 +1,164 @@
+"""The same client for programs with an event loop: each call runs in a thread."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, Self
+
+from anyio import CancelScope, to_thread
+
+from zerog.chain.client import ChainClient
+from zerog.chain.wire.answers import ReceiptAnswer
+from zerog.compute.client.chatting import Answer, ChatOptions, ChatStream, Message
+from zerog.compute.client.client import DEFAULT_OPTIONS, ComputeClient
+from zerog.compute.client.funding import Retrieval
+from zerog.compute.client.keys import ApiKey
+from zerog.compute.client.market import Contracts
+from zerog.compute.client.money import Money
+from zerog.compute.client.verifying import Verdict
+from zerog.compute.client.wallet import Wallet
+from zerog.compute.wire.answer_file import AnswerFile
+from zerog.compute.wire.provider import ModelInfo
+from zerog.contracts.compute import InferenceService
+from zerog.primitives import Account, Address, Wei
+
+__all__ = ["AsyncChatStream", "AsyncComputeClient"]
+
+
+class AsyncChatStream:
+    """As `ChatStream`: iterate over the words with `async for`, then await `answer()`."""
+
+    def __init__(self, blocking: ChatStream) -> None:
+        self._blocking: Final = blocking
+
+    @property
+    def request_id(self) -> str:
+        """See `ChatStream.request_id`."""
+        return self._blocking.request_id
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        words = iter(self._blocking)
+        while (word := await to_thread.run_sync(next, words, None)) is not None:
+            yield word
+
+    async def answer(self) -> Answer:
+        """See `ChatStream.answer`."""
+        return await to_thread.run_sync(lambda: self._blocking.answer)
+
+
+class AsyncComputeClient:
+    """As `ComputeClient`, whose methods it has."""
+
+    def __init__(
+        self,
+        *,
+        chain: ChainClient,
+        account: Account | None = None,
+        wallet: Wallet | None = None,
+        contracts: Contracts | None = None,
+    ) -> None:
+        self.blocking: Final = ComputeClient(chain=chain, account=account, wallet=wallet, contracts=contracts)
+        """The client that does the work."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all connections to providers; chats that are under way fail."""
+        self.blocking.close()
+
+    @property
+    def account(self) -> Account:
+        """See `ComputeClient.account`."""
+        return self.blocking.account
+
+    async def services(self, *, unusable: bool = False) -> list[InferenceService]:
+        """See `ComputeClient.services`."""
+        return await to_thread.run_sync(partial(self.blocking.services, unusable=unusable))
+
+    async def service(self, provider: Address) -> InferenceService:
+        """See `ComputeClient.service`."""
+        return await to_thread.run_sync(self.blocking.service, provider)
+
+    async def models(self, provider: Address) -> list[ModelInfo]:
+        """See `ComputeClient.models`."""
+        return await to_thread.run_sync(self.blocking.models, provider)
+
+    async def money(self, address: Address | None = None, *, ask_providers: bool = True) -> Money:
+        """See `ComputeClient.money`."""
+        return await to_thread.run_sync(partial(self.blocking.money, address, ask_providers=ask_providers))
+
+    async def deposit(self, amount_wei: int) -> ReceiptAnswer:
+        """See `ComputeClient.deposit`."""
+        return await to_thread.run_sync(self.blocking.deposit, amount_wei)
+
+    async def transfer(self, provider: Address, amount_wei: int) -> ReceiptAnswer:
+        """See `ComputeClient.transfer`."""
+        return await to_thread.run_sync(self.blocking.transfer, provider, amount_wei)
+
+    async def retrieve(self, providers: Sequence[Address] | None = None) -> Retrieval:
+        """See `ComputeClient.retrieve`."""
+        return await to_thread.run_sync(self.blocking.retrieve, providers)
+
+    async def refund(self, amount_wei: int | None = None) -> Wei:
+        """See `ComputeClient.refund`."""
+        return await to_thread.run_sync(self.blocking.refund, amount_wei)
+
+    async def create_key(self, provider: Address, *, token_id: int | None = None, lifetime_s: float | None = None) -> ApiKey:
+        """See `ComputeClient.create_key`."""
+        return await to_thread.run_sync(partial(self.blocking.create_key, provider, token_id=token_id, lifetime_s=lifetime_s))
+
+    async def revoke_key(self, provider: Address, token_id: int) -> ReceiptAnswer:
+        """See `ComputeClient.revoke_key`."""
+        return await to_thread.run_sync(self.blocking.revoke_key, provider, token_id)
+
+    async def revoke_all_keys(self, provider: Address) -> ReceiptAnswer:
+        """See `ComputeClient.revoke_all_keys`."""
+        return await to_thread.run_sync(self.blocking.revoke_all_keys, provider)
+
+    async def ask(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        model: str | None = None,
+        provider: Address | None = None,
+        options: ChatOptions = DEFAULT_OPTIONS,
+        fund: bool = True,
+    ) -> Answer:
+        """See `ComputeClient.ask`."""
+        return await to_thread.run_sync(
+            partial(self.blocking.ask, prompt, model=model, provider=provider, options=options, fund=fund), abandon_on_cancel=True
+        )
+
+    @asynccontextmanager
+    async def chat(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        model: str | None = None,
+        provider: Address | None = None,
+        options: ChatOptions = DEFAULT_OPTIONS,
+        fund: bool = True,
+    ) -> AsyncIterator[AsyncChatStream]:
+        """See `ComputeClient.chat`."""
+        manager = self.blocking.chat(prompt, model=model, provider=provider, options=options, fund=fund)
+        stream = await to_thread.run_sync(manager.__enter__)
+        try:
+            yield AsyncChatStream(stream)
+        except BaseException as error:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(manager.__exit__, type(error), error, error.__traceback__)
+            raise
+        else:
+            await to_thread.run_sync(manager.__exit__, None, None, None)
+
+    async def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
+        """See `ComputeClient.settled`."""
+        return await to_thread.run_sync(partial(self.blocking.settled, file, wait_s=wait_s), abandon_on_cancel=True)
+
+    async def verify(self, answer: bytes | AnswerFile) -> Verdict:
+        """See `ComputeClient.verify`."""
+        return await to_thread.run_sync(self.blocking.verify, answer)

@@ -1,0 +1,364 @@
+"""A client of the marketplace: services, money, keys, chats and what proves them, for programs without an event loop."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Self
+
+import msgspec
+
+from zerog.chain.client import ChainClient
+from zerog.chain.wire.answers import ReceiptAnswer
+from zerog.compute.client.chatting import Answer, Asked, ChatOptions, ChatStream, Message, chat_body
+from zerog.compute.client.connection import ProviderConnection
+from zerog.compute.client.errors import (
+    AnswerRefutedError,
+    KeyMissingError,
+    NotSettledError,
+    ProviderError,
+    ServiceUnknownError,
+    ServiceUnusableError,
+)
+from zerog.compute.client.funding import LEDGER_MIN_WEI, TRANSFER_MIN_WEI, Funding, Retrieval
+from zerog.compute.client.keys import ApiKey, Keys
+from zerog.compute.client.market import Contracts, Market
+from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
+from zerog.compute.client.sending import Sender
+from zerog.compute.client.verifying import Verdict, verify_answer
+from zerog.compute.client.wallet import Spending, Wallet
+from zerog.compute.protocol.additional_info import AdditionalInfo
+from zerog.compute.protocol.constants import LOCKED_BALANCE_WEI_MIN, ServiceType
+from zerog.compute.protocol.errors import AdditionalInfoError, InsufficientBalanceError
+from zerog.compute.protocol.fees import Prices, Usage, highest_fee
+from zerog.compute.wire.answer_file import AnswerFile, read_answer_file
+from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, UnsettledFeeAnswer
+from zerog.compute.wire.provider import ReceiptAnswer as ReceiptReply
+from zerog.contracts.compute import InferenceAccount, InferenceService
+from zerog.primitives import Account, Address, Wei
+
+__all__ = ["ComputeClient"]
+
+COMPLETION_TOKENS_ASSUMED: Final = 131_072
+"""Of an answer that nobody bounded."""
+TOKENS_PER_MESSAGE: Final = 16
+"""What a model's template puts around each message, at most."""
+SETTLED_LOOK_S: Final = 0.5
+"""Between two looks for a settlement."""
+DEFAULT_OPTIONS: Final = ChatOptions()
+
+
+class ComputeClient:
+    """Talks to the market on one chain and to its providers, from any number of threads. Close it, or use it in a `with` block.
+
+    What it does not get it says with a `ComputeError`; what the chain refuses, with a `ChainClientError` or `ComputeCallRefusedError`.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: ChainClient,
+        account: Account | None = None,
+        wallet: Wallet | None = None,
+        contracts: Contracts | None = None,
+    ) -> None:
+        """`account` pays and signs; without it there is nothing but looking and verifying. `wallet` holds it to the limits that are set
+        there. `chain` stays the caller's to close. `contracts` if they stand elsewhere than the chain id says."""
+        self.market: Final = Market(chain, contracts)
+        self.wallet: Final = wallet
+        self._account: Final = account
+        self._lock: Final = threading.Lock()
+        self._connections: dict[str, ProviderConnection] = {}
+        self._keys: Keys | None = None
+        self._funding: Funding | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all connections to providers."""
+        with self._lock:
+            connections, self._connections = self._connections, {}
+        for connection in connections.values():
+            connection.close()
+
+    @property
+    def account(self) -> Account:
+        """Who pays and signs. Raises `KeyMissingError`."""
+        if self._account is None:
+            raise KeyMissingError
+        return self._account
+
+    # ---- what there is -------------------------------------------------------------------------------------------
+
+    def services(self, *, unusable: bool = False) -> list[InferenceService]:
+        """Services that can be paid; with `unusable` also those whose signer the contract's owner has not acknowledged."""
+        return [service for service in self.market.services() if unusable or service.is_signer_acknowledged]
+
+    def service(self, provider: Address) -> InferenceService:
+        """Raises `ServiceUnknownError`."""
+        return self.market.service(provider)
+
+    def models(self, provider: Address) -> list[ModelInfo]:
+        """What the provider itself says that it offers. Raises `ProviderError`."""
+        return self._connection(self.service(provider)).get("/v1/models", ModelsAnswer).data
+
+    # ---- money ---------------------------------------------------------------------------------------------------
+
+    def money(self, address: Address | None = None, *, ask_providers: bool = True) -> Money:
+        """Where the money of an address is. What is owed and not settled the providers say, to its owner alone."""
+        owner = self.account.address if address is None else address
+        chain = self.market.chain
+        head, ledger = chain.block("latest"), self.market.ledger(owner)
+        ask = ask_providers and self._account is not None and self._account.address == owner
+        return Money(
+            address=owner,
+            wallet_wei=Wei(chain.balance(owner)),
+            ledger=None
+            if ledger is None
+            else LedgerMoney(total_wei=ledger.total_wei, available_wei=ledger.available_wei, locked_wei=ledger.locked_wei),
+            providers=tuple(self._money_with(account, ask=ask) for account in self.market.accounts(owner)),
+            chain_time_s=0 if head is None else head.timestamp,
+        )
+
+    def _money_with(self, account: InferenceAccount, *, ask: bool) -> ProviderMoney:
+        service = self.market.find_service(account.provider)
+        unsettled = None
+        if ask and service is not None:
+            try:
+                unsettled = self._unsettled(service, account)
+            except ProviderError:
+                unsettled = None  # The chain's figures are the ones that count.
+        return ProviderMoney(
+            provider=account.provider,
+            model=None if service is None else service.params.model,
+            balance_wei=account.balance_wei,
+            locked_wei=Wei(account.balance_wei - account.pending_refund_wei),
+            pending_refund_wei=account.pending_refund_wei,
+            refunds=tuple(
+                WaitingRefund(amount_wei=refund.amount_wei, refundable_at_s=refund.created_at + self.market.lock_time_s)
+                for refund in account.refunds
+            ),
+            unsettled_wei=unsettled,
+            acknowledged=account.is_acknowledged,
+        )
+
+    def deposit(self, amount_wei: int) -> ReceiptAnswer:
+        """See `Funding.deposit`."""
+        return self._funds().deposit(amount_wei)
+
+    def transfer(self, provider: Address, amount_wei: int) -> ReceiptAnswer:
+        """See `Funding.transfer`."""
+        return self._funds().transfer(provider, amount_wei)
+
+    def retrieve(self, providers: Sequence[Address] | None = None) -> Retrieval:
+        """See `Funding.retrieve`."""
+        return self._funds().retrieve(providers)
+
+    def refund(self, amount_wei: int | None = None) -> Wei:
+        """See `Funding.refund`."""
+        return self._funds().refund(amount_wei)
+
+    # ---- keys ----------------------------------------------------------------------------------------------------
+
+    def create_key(self, provider: Address, *, token_id: int | None = None, lifetime_s: float | None = None) -> ApiKey:
+        """An API key for OpenAI's clients, whose base URL is the service's with `/v1/proxy`. It can be revoked by its number.
+
+        Raises `KeyNumberError`, `InsufficientBalanceError` without money with the provider, `ProviderNotAllowedError`.
+        """
+        if self.wallet is not None:
+            self.wallet.check_provider(provider)
+        account = self.market.account(self.account.address, provider)
+        if account is None:
+            raise InsufficientBalanceError(self.account.address, Wei(0), Wei(TRANSFER_MIN_WEI))
+        return self._signing_keys().create(account, token_id=token_id, lifetime_s=lifetime_s)
+
+    def revoke_key(self, provider: Address, token_id: int) -> ReceiptAnswer:
+        """See `Funding.revoke_key`."""
+        return self._funds().revoke_key(provider, token_id)
+
+    def revoke_all_keys(self, provider: Address) -> ReceiptAnswer:
+        """See `Funding.revoke_all_keys`."""
+        return self._funds().revoke_all_keys(provider)
+
+    # ---- chats ---------------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        model: str | None = None,
+        provider: Address | None = None,
+        options: ChatOptions = DEFAULT_OPTIONS,
+        fund: bool = True,
+    ) -> Answer:
+        """Chat and wait for the whole answer. See `chat`."""
+        with self.chat(prompt, model=model, provider=provider, options=options, fund=fund) as stream:
+            return stream.answer
+
+    @contextmanager
+    def chat(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        model: str | None = None,
+        provider: Address | None = None,
+        options: ChatOptions = DEFAULT_OPTIONS,
+        fund: bool = True,
+    ) -> Iterator[ChatStream]:
+        """Ask a provider, or the cheapest one that offers the model; words come as they are made, and then the answer with its proofs.
+
+        With `fund`, what the request needs is moved first: from the wallet into the ledger, and from there to the provider. Raises
+        `ServiceUnknownError`, `ServiceUnusableError`, `InsufficientBalanceError`, `SpendLimitError`, `ProviderError`.
+        """
+        service = self.choose(model=model, provider=provider)
+        messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
+        named = model or service.params.model
+        body = chat_body(messages, named, options)
+        highest_wei = _highest_fee_wei(service, body, len(messages), options.max_tokens)
+        with self._spending(service.provider, highest_wei) as spending:
+            try:
+                account = self._prepare(service, highest_wei, fund=fund)
+            except BaseException:
+                spending.wei = 0  # Nothing was asked yet.
+                raise
+            key = self._signing_keys().session(service.provider, account.generation)
+            asked = Asked(service, self.market.contracts, self.market.chain_id, named, body, key)
+            with ChatStream(self._connection(service), asked, spending) as stream:
+                yield stream
+
+    def choose(self, *, model: str | None = None, provider: Address | None = None) -> InferenceService:
+        """The service to chat with: the provider's, or the cheapest that offers the model, or the cheapest of all.
+
+        Raises `ServiceUnknownError`, `ServiceUnusableError`, `ProviderNotAllowedError`.
+        """
+        if provider is not None:
+            service = self.service(provider)
+            if not service.is_signer_acknowledged:
+                raise ServiceUnusableError(provider)
+            if self.wallet is not None:
+                self.wallet.check_provider(provider)
+            return service
+        allowed = self.wallet.limits().providers if self.wallet is not None else ()
+        found = [
+            service
+            for service in self.services()
+            if service.params.service_type == ServiceType.CHATBOT
+            and (not allowed or service.provider in allowed)
+            and (model is None or service.params.model == model)
+        ]
+        if not found:
+            what = "that chats" if model is None else f"with the model {model!r}"
+            raise ServiceUnknownError(f"{what} and can be paid")
+        return min(found, key=lambda service: (service.params.output_price_wei + service.params.input_price_wei, service.provider))
+
+    @contextmanager
+    def _spending(self, provider: Address, highest_wei: int) -> Iterator[Spending]:
+        if self.wallet is None:
+            yield Spending(highest_wei)
+            return
+        with self.wallet.spending("request", provider, highest_wei) as spending:
+            yield spending
+
+    def _prepare(self, service: InferenceService, highest_wei: int, *, fund: bool) -> InferenceAccount:
+        """The account with the provider, with what the request needs in it."""
+        user, provider = self.account.address, service.provider
+        account = self.market.account(user, provider)
+        unsettled_wei = 0 if account is None else self._unsettled(service, account)
+        locked_wei = 0 if account is None else account.balance_wei - account.pending_refund_wei
+        needed_wei = LOCKED_BALANCE_WEI_MIN + unsettled_wei + highest_wei
+        if account is not None and locked_wei >= needed_wei:
+            return account
+        if not fund:
+            raise InsufficientBalanceError(user, Wei(locked_wei), Wei(needed_wei))
+        self._top_up(provider, max(needed_wei + TRANSFER_MIN_WEI - locked_wei, TRANSFER_MIN_WEI))
+        account = self.market.account(user, provider)
+        if account is None:
+            raise InsufficientBalanceError(user, Wei(0), Wei(needed_wei))
+        return account
+
+    def _top_up(self, provider: Address, amount_wei: int) -> None:
+        """Move money to the provider, and into the ledger before where it lacks."""
+        if self.wallet is not None:
+            self.wallet.check_provider(provider)
+        ledger = self.market.ledger(self.account.address)
+        if ledger is None:
+            self.deposit(max(LEDGER_MIN_WEI, amount_wei))
+        elif ledger.available_wei < amount_wei:
+            self.deposit(amount_wei - ledger.available_wei)
+        self.transfer(provider, amount_wei)
+
+    def _unsettled(self, service: InferenceService, account: InferenceAccount) -> Wei:
+        key = self._signing_keys().session(account.provider, account.generation)
+        answer = self._connection(service).get(f"/v1/user/{account.user}/unsettledfee", UnsettledFeeAnswer, key=key)
+        return Wei(int(answer.unsettled_fee))
+
+    # ---- proofs --------------------------------------------------------------------------------------------------
+
+    def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
+        """The same answer with the settlement that its receipt is part of, and the way there; asks for it for up to `wait_s` seconds.
+
+        Raises `NotSettledError`, `AnswerRefutedError` when the provider shows another receipt, `ProviderError`.
+        """
+        if file.receipt is None:
+            raise AnswerRefutedError("receipt", "there is none, so no settlement can hold it")
+        request_id = file.receipt.receipt.id
+        connection = self._connection_to(file.url)
+        pause, ends_s = threading.Event(), time.monotonic() + wait_s  # Nobody sets it: a wait that ends by its time-out.
+        while True:
+            reply = connection.get(f"/v1/receipts/{request_id}", ReceiptReply)
+            if reply.signed != file.receipt:
+                raise AnswerRefutedError("receipt", "the provider shows another one than it gave")
+            if reply.settlement is not None:
+                return msgspec.structs.replace(file, settlement=reply.settlement)
+            if time.monotonic() >= ends_s:
+                raise NotSettledError(request_id)
+            pause.wait(SETTLED_LOOK_S)
+
+    def verify(self, answer: bytes | AnswerFile) -> Verdict:
+        """Check a saved answer by itself and against the chain; no provider is asked. Raises `AnswerFileError`, `AnswerRefutedError`."""
+        return verify_answer(read_answer_file(answer) if isinstance(answer, bytes) else answer, self.market)
+
+    # ---- what they share -----------------------------------------------------------------------------------------
+
+    def _connection(self, service: InferenceService) -> ProviderConnection:
+        return self._connection_to(service.params.url)
+
+    def _connection_to(self, url: str) -> ProviderConnection:
+        with self._lock:
+            connection = self._connections.get(url)
+            if connection is None:
+                connection = self._connections[url] = ProviderConnection(url, self.market.chain.url)
+            return connection
+
+    def _signing_keys(self) -> Keys:
+        account, chain_id = self.account, self.market.chain_id
+        with self._lock:
+            if self._keys is None:
+                self._keys = Keys(account, chain_id, self.wallet)
+            return self._keys
+
+    def _funds(self) -> Funding:
+        account = self.account
+        with self._lock:
+            if self._funding is None:
+                self._funding = Funding(self.market, Sender(self.market.chain, account), self.wallet)
+            return self._funding
+
+
+def _highest_fee_wei(service: InferenceService, body: bytes, messages: int, max_tokens: int | None) -> int:
+    """The most that a request can cost. A token of a prompt has a byte at least, so a prompt has no more tokens than bytes."""
+    params = service.params
+    try:
+        info = AdditionalInfo.from_json(params.additional_info)
+        prices = info.prices(input_wei=params.input_price_wei, output_wei=params.output_price_wei)
+    except AdditionalInfoError:
+        prices = Prices(input_wei=params.input_price_wei, output_wei=params.output_price_wei)
+    highest = Usage(
+        prompt_tokens=len(body) + TOKENS_PER_MESSAGE * messages,
+        completion_tokens=COMPLETION_TOKENS_ASSUMED if max_tokens is None else max_tokens,
+    )
+    return highest_fee(ServiceType.CHATBOT, prices, highest).total_wei

@@ -1,0 +1,243 @@
+"""What users of the marketplace meet beside the refusals of its rules.
+
+ComputeError
+├── ServiceUnknownError        nobody offers what was asked for
+├── ServiceUnusableError       a service whose signer the contract's owner has not acknowledged
+├── KeyMissingError            nobody is there to pay
+├── ProviderError              the provider's fault, or that of the way to it
+│   ├── ProviderUnreachableError   no connection, or no answer in time
+│   ├── ProviderAnswerError        an answer that is not what a provider answers
+│   ├── ProviderRefusedError       the provider refused, in its own words
+│   └── UnsafeUrlError             a service's URL that leads to a private address
+├── TransactionFailedError     a transaction that did nothing
+├── SpendLimitError            more than the limit that the user set
+├── ProviderNotAllowedError    a provider that is not on the user's list
+├── WalletError                a file of the wallet that cannot be used
+├── NotSettledError            a receipt that no settlement holds yet
+└── AnswerRefutedError         an answer that is not what it says
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zerog.compute.protocol.errors import ComputeError
+from zerog.primitives import Address, Hash32
+
+__all__ = [
+    "AnswerRefutedError",
+    "ComputeError",
+    "KeyMissingError",
+    "NotSettledError",
+    "ProviderAnswerError",
+    "ProviderError",
+    "ProviderNotAllowedError",
+    "ProviderRefusedError",
+    "ProviderUnreachableError",
+    "ServiceUnknownError",
+    "ServiceUnusableError",
+    "SpendLimitError",
+    "TransactionFailedError",
+    "UnsafeUrlError",
+    "WalletError",
+]
+
+
+@dataclass(eq=False)
+class ServiceUnknownError(ComputeError):
+    """No service is what was asked for."""
+
+    what: str
+
+    code = "service_unknown"
+    remedy = "see what there is with `zerog compute list --all`"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"there is no service {self.what}"
+
+
+@dataclass(eq=False)
+class ServiceUnusableError(ComputeError):
+    """A service that cannot be paid yet."""
+
+    provider: Address
+
+    code = "service_unusable"
+    remedy = "wait until the contract's owner acknowledges the provider's signer, or use another provider"
+    http_status = 409
+
+    def __str__(self) -> str:
+        return f"the contract's owner has not acknowledged the signer of provider {self.provider}"
+
+
+class KeyMissingError(ComputeError):
+    """Something is to be paid or signed, and nobody is there who does."""
+
+    code = "key_missing"
+    remedy = "give a key (`--key`, or `account` in a program)"
+    http_status = 401
+
+    def __str__(self) -> str:
+        return "this needs an account that pays and signs"
+
+
+class ProviderError(ComputeError):
+    """A provider that did not do what it should."""
+
+    http_status = 502
+
+
+@dataclass(eq=False)
+class ProviderUnreachableError(ProviderError):
+    """Nobody answers at a service's URL, or not in time."""
+
+    url: str
+    cause: str
+
+    code = "provider_unreachable"
+    remedy = "try again later, or use another provider: `zerog compute list`"
+
+    def __str__(self) -> str:
+        return f"no answer from {self.url}: {self.cause}"
+
+
+@dataclass(eq=False)
+class ProviderAnswerError(ProviderError):
+    """An answer that is not what a provider answers."""
+
+    url: str
+    cause: str
+
+    code = "provider_answer"
+    remedy = "use another provider: `zerog compute list`"
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.cause}"
+
+
+@dataclass(eq=False)
+class ProviderRefusedError(ProviderError):
+    """A provider that refused, in its own words."""
+
+    url: str
+    status: int
+    reason: str
+    reason_code: str | None = None
+    advice: str | None = None
+
+    code = "provider_refused"
+
+    @property
+    def remedy(self) -> str:  # type: ignore[override]  # The provider knows best.
+        return self.advice or "see what the provider says"
+
+    def __str__(self) -> str:
+        named = f"{self.status} {self.reason_code}" if self.reason_code else str(self.status)
+        return f"the provider refused ({named}): {self.reason}"
+
+
+@dataclass(eq=False)
+class UnsafeUrlError(ProviderError):
+    """A URL from chain that would lead into the network of the one who asks."""
+
+    url: str
+
+    code = "unsafe_url"
+    remedy = "use another provider: addresses of private networks are called on a local chain only"
+
+    def __str__(self) -> str:
+        return f"the service's URL {self.url!r} is no public one"
+
+
+@dataclass(eq=False)
+class TransactionFailedError(ComputeError):
+    """A transaction that is in a block and did nothing."""
+
+    transaction_hash: Hash32
+    cause: str
+
+    code = "transaction_failed"
+    remedy = "look at `zerog compute account` and try again"
+    http_status = 409
+
+    def __str__(self) -> str:
+        return f"transaction {self.transaction_hash} failed: {self.cause}"
+
+
+@dataclass(eq=False)
+class SpendLimitError(ComputeError):
+    """More than the user lets the wallet spend."""
+
+    what: str
+    """A transfer, or a request."""
+    amount_wei: int
+    limit_wei: int
+    spent_wei: int | None
+    """Of today; `None` where one call alone is too much."""
+
+    code = "spend_limit"
+    remedy = "raise it with `zerog compute limit`, or spend less (a request costs at most what `--max-tokens` allows)"
+    http_status = 403
+
+    def __str__(self) -> str:
+        what = f"{self.what} of up to {self.amount_wei} wei"
+        if self.spent_wei is None:
+            return f"{what} is above the limit of {self.limit_wei} wei a call"
+        return f"{what} and today's {self.spent_wei} wei are above the limit of {self.limit_wei} wei a day"
+
+
+@dataclass(eq=False)
+class ProviderNotAllowedError(ComputeError):
+    """A provider that the user did not put on the list."""
+
+    provider: Address
+
+    code = "provider_not_allowed"
+    remedy = "allow it with `zerog compute limit --allow`, or use one of the list"
+    http_status = 403
+
+    def __str__(self) -> str:
+        return f"provider {self.provider} is not on the wallet's list"
+
+
+@dataclass(eq=False)
+class WalletError(ComputeError):
+    """A file of the wallet that cannot be read or written."""
+
+    path: Path
+    cause: str
+
+    code = "wallet"
+    remedy = "repair the file, or name another folder with the variable ZEROG_WALLET"
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
+
+
+@dataclass(eq=False)
+class NotSettledError(ComputeError):
+    """A receipt that is part of no settlement yet."""
+
+    request_id: str
+
+    code = "not_settled"
+    remedy = "ask again later: providers settle by the clock, or when enough has come together"
+    http_status = 409
+
+    def __str__(self) -> str:
+        return f"answer {self.request_id} is not settled yet"
+
+
+@dataclass(eq=False)
+class AnswerRefutedError(ComputeError):
+    """An answer that is not what it says."""
+
+    check: str
+    """The part that does not hold: `request`, `response`, `signature`, `receipt`, `service` or `settlement`."""
+    cause: str
+
+    code = "answer_refuted"
+    remedy = "do not trust this answer; if the file was not altered, show it to whoever recommends the provider"
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.cause}"
