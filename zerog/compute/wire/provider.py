@@ -7,13 +7,14 @@ from typing import Annotated
 
 import msgspec
 
-from zerog.compute.protocol.receipts import Decimal, Receipt
+from zerog.compute.protocol.receipts import Decimal, Receipt, Remainder
 from zerog.primitives import Address, Data, Hash32
 
 __all__ = [
     "ModelInfo",
     "ModelsAnswer",
     "ReceiptAnswer",
+    "RemainderPlace",
     "SettlementEntry",
     "SettlementPlace",
     "SignatureAnswer",
@@ -76,7 +77,7 @@ class SettlementEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """EIP-712."""
 
 
-class SettlementPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SettlementPlace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The settlement that a receipt is part of, and the way from the receipt to its root."""
 
     transaction_hash: Hash32
@@ -88,6 +89,19 @@ class SettlementPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     count: Count
     """Of the receipts of the entry."""
     proof: list[Hash32]
+    paid: Decimal | None = None
+    """What was paid of the receipt here, where the user's money ran out within it; missing where all of it was."""
+    remainders: list["RemainderPlace"] = msgspec.field(default_factory=list)
+    """What became of the rest."""
+
+
+class RemainderPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was left of a receipt after a settlement that paid a part, and the settlement of that."""
+
+    remainder: Remainder
+    leaf: Hash32
+    settlement: SettlementPlace | None = None
+    """Missing until it is settled."""
 
 
 class SignedReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

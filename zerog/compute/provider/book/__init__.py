@@ -20,6 +20,7 @@ from zerog.compute.provider.book.records import (
     StoredReceipt,
     StoredSignature,
 )
+from zerog.compute.provider.book.settlement_tables import lease as settlement_lease
 
 __all__ = [
     "Account",
@@ -40,4 +41,5 @@ __all__ = [
     "StoredSignature",
     "lock_accounts",
     "save_accounts",
+    "settlement_lease",
 ]

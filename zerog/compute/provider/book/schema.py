@@ -71,7 +71,7 @@ charges = Table(
     Column("provider_identity", Text),
     Column("tls_cert_fingerprint", Text),
     Index("charges_of_user", "user_address", "sequence"),
-    Index("charges_to_settle", "user_address", "fee_wei", "sequence",
+    Index("charges_to_settle", "user_address", "sequence", "fee_wei",
           sqlite_where=text("settlement_entry_id IS NULL"), postgresql_where=text("settlement_entry_id IS NULL")),
     Index("charges_of_entry", "settlement_entry_id", "sequence",
           sqlite_where=text("settlement_entry_id IS NOT NULL"), postgresql_where=text("settlement_entry_id IS NOT NULL")),
