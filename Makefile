@@ -7,7 +7,7 @@ export CARGO_BUILD_JOBS ?= 2
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml Cargo.toml Cargo.lock
-NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage benchmarks
+NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage tests/interop/compute benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ready up test test-long lint format bench contracts proto docs wheel requirements clean
