@@ -59,6 +59,9 @@ MINER_COMMANDS: Final = (
 )
 """Likewise."""
 
+COMPUTE_COMMANDS: Final = (("run", "zerog.cli.compute_node:run", "Run a compute provider in the foreground."),)
+"""Likewise."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Perform a command line. Returns the exit code; nothing that is expected shows a traceback."""
@@ -100,6 +103,10 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     for name, function, text in KV_COMMANDS:
         kv.command(function, name=name, help=text)
     app.command(kv)
+    compute = cyclopts.App(name="compute", help="Inference on 0G Compute, and the provider that sells it.")
+    for name, function, text in COMPUTE_COMMANDS:
+        compute.command(function, name=name, help=text)
+    app.command(compute)
     miner = cyclopts.App(name="miner", help="The miner of a storage node, which is paid for what the node keeps.")
     for name, function, text in MINER_COMMANDS:
         miner.command(function, name=name, help=text)

@@ -10,14 +10,19 @@ from hashlib import blake2b
 from typing import Final, Protocol
 
 from zerog.compute.protocol import tokens
+from zerog.compute.protocol.errors import RevokedTokenError
 from zerog.compute.protocol.tokens import SessionToken
 from zerog.primitives import Address
 from zerog.runtime.clock import Clock
 
-__all__ = ["AccountSource", "AccountState", "Authenticator", "Caller"]
+__all__ = ["FRESH_S", "AccountSource", "AccountState", "Authenticator", "Caller"]
 
 SESSION_S: Final = 300.0
 """Source: 0gfoundation/0g-serving-broker, cache of sessions."""
+ACCOUNT_AGE_S: Final = 120.0
+"""Source: 0gfoundation/0g-serving-broker, cache of accounts."""
+FRESH_S: Final = 0.05
+"""How old an account may be for which a request is refused: its user may have funded it a moment ago."""
 SESSIONS_MAX: Final = 10_000
 SESSION_NAME_BYTES: Final = 16
 
@@ -45,8 +50,8 @@ class AccountState(Protocol):
 class AccountSource(Protocol):
     """Where accounts come from."""
 
-    async def account(self, user: Address) -> AccountState | None:
-        """The account as it was some seconds ago; `None` if the user has none."""
+    async def account(self, user: Address, *, max_age_s: float = ACCOUNT_AGE_S) -> AccountState | None:
+        """The account as it was at most `max_age_s` ago; `None` if the user has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +85,26 @@ class Authenticator:
         if session is None or self._clock.monotonic_s() > session.good_until_s or self._has_ended(session.token):
             self._sessions.pop(name, None)
             session = self._open(authorization)
-        account = await self.account(session.user)
-        if account is None:
-            tokens.check_generation(session.token, 0, 0)
-        else:
-            tokens.check_generation(session.token, account.generation, account.revoked_bitmap)
+        account = await self._checked_account(session.token)
+        if account is not None:
             self._remember(name, session)
         return Caller(session.user, account)
 
-    async def account(self, user: Address) -> AccountState | None:
-        """What the chain says of a user."""
-        return await self._accounts.account(user)
+    async def _checked_account(self, token: SessionToken) -> AccountState | None:
+        """The account of a token that is not revoked. Before a user is refused, the chain is asked once more."""
+        account = await self.account(token.address)
+        try:
+            _check_revocation(token, account)
+        except RevokedTokenError:
+            account = await self.account(token.address, max_age_s=FRESH_S)
+            _check_revocation(token, account)
+        if account is None or not account.acknowledged:
+            account = await self.account(token.address, max_age_s=FRESH_S)
+        return account
+
+    async def account(self, user: Address, *, max_age_s: float = ACCOUNT_AGE_S) -> AccountState | None:
+        """What the chain says of a user, or said at most `max_age_s` ago."""
+        return await self._accounts.account(user, max_age_s=max_age_s)
 
     def _has_ended(self, token: SessionToken) -> bool:
         return token.expires_at_ms != 0 and token.expires_at_ms <= self._clock.unix_s() * 1000
@@ -105,3 +119,10 @@ class Authenticator:
         self._sessions[name] = session
         if len(self._sessions) > SESSIONS_MAX:
             self._sessions.popitem(last=False)
+
+
+def _check_revocation(token: SessionToken, account: AccountState | None) -> None:
+    if account is None:
+        tokens.check_generation(token, 0, 0)
+    else:
+        tokens.check_generation(token, account.generation, account.revoked_bitmap)

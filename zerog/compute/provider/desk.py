@@ -18,6 +18,7 @@ from zerog.compute.provider.engines import EngineChoice
 from zerog.compute.provider.limits import Limits
 from zerog.primitives import Address
 from zerog.runtime.clock import Clock
+from zerog.runtime.gate import Gate
 
 __all__ = ["Desk", "KeySource", "Tally"]
 
@@ -66,7 +67,7 @@ class Desk:
     engines: EngineChoice
     billing: Billing
     clock: Clock
-    is_acknowledged: Callable[[], bool]
+    is_acknowledged: Callable[[], Awaitable[bool]]
     """Whether the owner of the contract vouches for the signer, so that what is charged can be settled."""
     settlement_of: Callable[[str], Awaitable[Mapping[str, object] | None]]
     """The settlement on chain that a receipt is part of, with the proof that it is."""
@@ -75,6 +76,8 @@ class Desk:
     """What `/v1/models` says of each model beside its price: who vouches for its answers."""
     jobs_waiting_max: int
     new_key: Callable[[], str] = field(default_factory=KeySource)
+    gate: Gate = field(default_factory=Gate)
+    """Closed while a copy of the provider's state is made: charged requests wait."""
     tally: Tally = field(default_factory=Tally)
     under_way: dict[str, anyio.Event | None] = field(default_factory=dict)
     """Answers that are not yet charged, with who waits for their signature."""

@@ -16,7 +16,9 @@ ComputeError
 ├── SignatureNotFoundError, ReceiptNotFoundError
 ├── BrokenAnswerError            what the model's server answered cannot be used (502)
 ├── UpstreamRefusedError         the model's server refused the request; its status and words are passed on
-└── NotRecordedError             an answer that could not be charged, and is therefore not given (503)
+├── NotRecordedError             an answer that could not be charged, and is therefore not given (503)
+├── ProviderStoppedError         asked while it does not run (503)
+└── NotKeptError                 nothing of which a copy could be made
 """
 
 from dataclasses import dataclass, field
@@ -33,9 +35,11 @@ __all__ = [
     "ModelMismatchError",
     "NoAccountError",
     "NotAcknowledgedError",
+    "NotKeptError",
     "NotRecordedError",
     "ProviderBusyError",
     "ProviderSettingsError",
+    "ProviderStoppedError",
     "RateLimitedError",
     "ReceiptNotFoundError",
     "RequestError",
@@ -357,3 +361,24 @@ class NotRecordedError(ComputeError):
 
     def __str__(self) -> str:
         return "the answer could not be recorded"
+
+
+class ProviderStoppedError(ComputeError):
+    """The provider does not run."""
+
+    code = "provider_stopped"
+    remedy = "start it with `zerog compute run`"
+    http_status = 503
+
+    def __str__(self) -> str:
+        return "the provider does not run"
+
+
+class NotKeptError(ComputeError):
+    """Nothing of which a copy could be made."""
+
+    code = "not_kept"
+    remedy = "give the provider a data folder; books in a shared database are copied with the database's own tools"
+
+    def __str__(self) -> str:
+        return "the provider's books are in a temporary folder, or in a shared database"

@@ -98,16 +98,20 @@ class JobRoutes:
         """Carry jobs out, one after the other, until cancelled."""
         while True:
             self._came = anyio.Event()
-            try:
-                job = await self._desk.book.claim_job()
-            except ComputeError as error:
-                log.warning("jobs_not_read", cause=str(error))
-                job = None
-            if job is not None:
-                await self._carry_out(job)
-                continue
+            async with self._desk.gate.passing():
+                job = await self._next()
+                if job is not None:
+                    await self._carry_out(job)
+                    continue
             with anyio.move_on_after(LOOK_S):
                 await self._came.wait()
+
+    async def _next(self) -> StoredJob | None:
+        try:
+            return await self._desk.book.claim_job()
+        except ComputeError as error:
+            log.warning("jobs_not_read", cause=str(error))
+            return None
 
     async def _carry_out(self, job: StoredJob) -> None:
         try:

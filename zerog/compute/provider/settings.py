@@ -36,12 +36,12 @@ class ComputeProviderSettings:
     """Address of the serving contract; by default that of the network whose chain id the chain has."""
     database: str | None = None
     """URL of the books where several brokers share them (`postgresql+psycopg://…`); by default a SQLite file in the data folder."""
+    broker: str | None = None
+    """Name of this broker among those that share the books; by default one for the data folder."""
     engine: tuple[str, ...] = ()
-    """URLs of OpenAI-compatible servers (`http://host:port/v1`); without one the scripted engine answers, and says that it is one."""
-    engine_key: str | None = field(default=None, repr=False)
-    """What the engines get as `Authorization: Bearer …`."""
-    engine_timeout_s: float = 300.0
-    """Seconds that an engine may be silent."""
+    """OpenAI-compatible servers, as `http://host:port/v1` or `NAME=URL`; without one the scripted engine answers, and says so."""
+    engine_key: tuple[str, ...] = field(default=(), repr=False)
+    """What engines get as `Authorization: Bearer …`: `KEY` for all, or `NAME=KEY`."""
     model: str = "scripted"
     """The model's public name, as it stands on chain."""
     upstream_model: str | None = None
@@ -68,8 +68,10 @@ class ComputeProviderSettings:
     """Requests that are answered at once; 0 for no bound."""
     concurrent_per_user: int = 5
     """Requests of one user that are answered at once; 0 for no bound."""
-    settle_interval_s: float = 60.0
-    """Seconds between two settlements."""
+    settle_interval_s: float = 600.0
+    """Seconds after which everything is settled that is owed."""
+    settle_check_s: float = 300.0
+    """Seconds after which those are settled whose money may be gone soon."""
     jobs_waiting: int = 100
     """Jobs of images that may wait."""
     allowed_hosts: str | None = None
@@ -78,7 +80,7 @@ class ComputeProviderSettings:
     def __post_init__(self) -> None:
         if self.port not in PORTS:
             raise ProviderSettingsError(f"port: {self.port} is no port")
-        for url in (self.chain_url, *self.engine, *((self.public_url,) if self.public_url else ())):
+        for url in (self.chain_url, *((self.public_url,) if self.public_url else ())):
             _check_url(url)
         if self.public_url is not None and self.public_url.endswith("/"):
             raise ProviderSettingsError("public-url: the official client adds paths that begin with a slash, so it ends without one")
@@ -86,8 +88,8 @@ class ComputeProviderSettings:
             raise ProviderSettingsError("prices are at least 0, and cache-divisor and context-tokens at least 1")
         if min(self.requests_per_minute, self.tokens_per_minute, self.images_per_minute, self.concurrent, self.concurrent_per_user) < 0:
             raise ProviderSettingsError("a limit is 0 for none, or more")
-        if min(self.settle_interval_s, self.engine_timeout_s) <= 0:
-            raise ProviderSettingsError("settle-interval and engine-timeout are more than 0 s")
+        if min(self.settle_interval_s, self.settle_check_s) <= 0:
+            raise ProviderSettingsError("settle-interval and settle-check are more than 0 s")
         if not 1 <= self.jobs_waiting <= 100_000:
             raise ProviderSettingsError("jobs-waiting is from 1 to 100000")
         if not self.model:

@@ -96,6 +96,6 @@ class ScriptedAccount:
 class ScriptedAccounts(dict[Address, ScriptedAccount]):
     """Accounts by user."""
 
-    async def account(self, user: Address) -> ScriptedAccount | None:
+    async def account(self, user: Address, *, max_age_s: float = 0) -> ScriptedAccount | None:
         await anyio.lowlevel.checkpoint()
         return self.get(user)

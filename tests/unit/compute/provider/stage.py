@@ -98,7 +98,7 @@ async def open_stage(folder: Path, pool: ScriptedPool | None = None, **settings:
             engines=pool,
             billing=Billing(PROVIDER.address, CHAIN_ID, enclave, clock),
             clock=clock,
-            is_acknowledged=lambda: True,
+            is_acknowledged=_always,
             settlement_of=_no_settlement,
             enclave=enclave,
             trust={"verifiability": "TeeML"},
@@ -110,6 +110,11 @@ async def open_stage(folder: Path, pool: ScriptedPool | None = None, **settings:
         async with httpx.AsyncClient(base_url=url, timeout=60) as http:
             yield Stage(url, http, desk, pool, accounts, enclave)
         tasks.cancel_scope.cancel()
+
+
+async def _always() -> bool:
+    await anyio.lowlevel.checkpoint()
+    return True
 
 
 async def _no_settlement(_key: str) -> None:

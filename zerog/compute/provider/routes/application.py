@@ -59,6 +59,7 @@ class ProviderApplication:
         self._free: Final = FreeRoutes(desk)
         self.jobs: Final = JobRoutes(desk, self._paid)
         self._tally: Final = desk.tally
+        self._gate: Final = desk.gate
         free = self._free
         self._gets: Final[dict[str, Handler]] = {
             "/v1/models": free.models,
@@ -103,7 +104,8 @@ class ProviderApplication:
         if method == "POST" and path.startswith(PROXY):
             paid = PAID_PATHS.get(path[len(PROXY) :])
             if paid is not None:
-                await self._paid.answer(exchange, paid)
+                async with self._gate.passing():
+                    await self._paid.answer(exchange, paid)
                 return
         await self._find(method, path)(exchange)
 

@@ -16,10 +16,10 @@ import structlog
 from anyio import to_thread
 
 from zerog.compute.protocol.e2ee import ResponseSealer, is_sealed, open_request
-from zerog.compute.protocol.errors import ComputeError, UnsealableAnswerError
+from zerog.compute.protocol.errors import ComputeError, InsufficientBalanceError, UnsealableAnswerError
 from zerog.compute.protocol.profiles import profile_of
 from zerog.compute.provider.asked import Asked, PaidPath, read_asked
-from zerog.compute.provider.auth import Caller
+from zerog.compute.provider.auth import FRESH_S, AccountState, Caller
 from zerog.compute.provider.book import Book, Charge
 from zerog.compute.provider.catalogue import today
 from zerog.compute.provider.desk import Desk
@@ -102,7 +102,7 @@ class PaidRoutes:
             raise NoAccountError(str(caller.user), str(desk.address))
         if not account.acknowledged:
             raise NotAcknowledgedError(by_user=True)
-        if not desk.is_acknowledged():
+        if not await desk.is_acknowledged():
             raise NotAcknowledgedError(by_user=False)
         order = Order(
             key=key or desk.new_key(),
@@ -118,10 +118,20 @@ class PaidRoutes:
             request_sha256=await sha256_of(body),
         )
         order.highest_wei = highest_wei(order)
-        await desk.book.reserve(
-            order.key, caller.user, expected_wei=_expected_wei(order), highest_wei=order.highest_wei, locked_wei=account.locked_wei
-        )
+        try:
+            await self._reserve(order, account)
+        except InsufficientBalanceError:
+            fresh = await desk.authenticator.account(caller.user, max_age_s=FRESH_S)
+            if fresh is None or fresh.locked_wei <= account.locked_wei:
+                raise
+            await self._reserve(order, fresh)
         return order
+
+    async def _reserve(self, order: Order, account: AccountState) -> None:
+        """Set the most aside that a request can cost. Raises `InsufficientBalanceError`."""
+        await self._desk.book.reserve(
+            order.key, order.user, expected_wei=_expected_wei(order), highest_wei=order.highest_wei, locked_wei=account.locked_wei
+        )
 
     async def deliver(self, sink: Sink, order: Order, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         """Ask the engine, pass its answer on, and charge it. If anything goes wrong before it is charged, it costs nothing."""
