@@ -17,7 +17,7 @@ from zerog.compute.protocol.receipts import InclusionProof, leaf_of, proven_root
 from zerog.compute.protocol.signing import recover_text_signer
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
-from zerog.contracts.inference import INFERENCE_SERVING, InferenceAccount, InferenceService
+from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, InferenceService
 from zerog.primitives import Account, Hash32
 
 pytestmark = pytest.mark.anyio
