@@ -37,7 +37,7 @@ class Place:
 
 async def find_place(client: AsyncChainClient, settings: ComputeProviderSettings, account: Account | None = None) -> Place:
     """Raises `ChainClientError`s, and `ProviderSettingsError` for a chain on which nobody knows the contract or the key."""
-    chain_id = await client.chain_id()
+    chain_id = int(await client.chain_id())
     network = network_of(chain_id)
     return Place(chain_id=chain_id, contract=_contract(settings, network), account=account or _account(settings, network))
 

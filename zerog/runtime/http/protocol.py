@@ -107,6 +107,8 @@ class HttpProtocol(MeteredProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.begun: Final = begun
         self.direct_answers: Final = getattr(config.app, "direct_answers", None)
+        self.write_refusal: Final = getattr(config.app, "refusal_body", None)
+        """How the application writes what is refused before it is asked."""
         self.phase = CONNECTED
         self.running: RequestResponseCycle | DirectCycle | None = None
         self.is_opened = False
@@ -159,7 +161,7 @@ class HttpProtocol(MeteredProtocol):
         """Answer an error and close at once."""
         self.phase = LINGERING
         if not self.transport.is_closing():
-            self.transport.write(raw_response(error))
+            self.transport.write(raw_response(error, self.write_refusal))
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -309,7 +311,7 @@ class HttpProtocol(MeteredProtocol):
             answer = await response
         except Exception:
             log.exception("direct_answer_failed")
-            answer, cycle.keep_alive = raw_response(BrokenServerError()), False
+            answer, cycle.keep_alive = raw_response(BrokenServerError(), self.write_refusal), False
         finally:
             self.piece_bytes = len(answer)
             self._give_back(share_bytes, len(answer))
@@ -426,7 +428,7 @@ class HttpProtocol(MeteredProtocol):
             self.transport.abort()
         else:
             running.disconnected = True
-            self.transport.write(raw_response(ServerStoppingError()))
+            self.transport.write(raw_response(ServerStoppingError(), self.write_refusal))
             self.transport.close()
 
     def on_response_complete(self) -> None:
@@ -454,7 +456,7 @@ class HttpProtocol(MeteredProtocol):
                 return
             running.disconnected = True
             running.message_event.set()
-        self.transport.write(raw_response(error))
+        self.transport.write(raw_response(error, self.write_refusal))
         end_sending(self.transport)
         self.flow.resume_reading()
 

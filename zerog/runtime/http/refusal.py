@@ -1,6 +1,7 @@
 """A refusal before any method is reached, as an HTTP answer: status, cause and remedy, in the form that JSON-RPC clients can read."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
@@ -16,9 +17,9 @@ def refusal_body(error: RefusalError) -> bytes:
     return msgspec.json.encode({"jsonrpc": "2.0", "id": None, "error": {"code": error.rpc_code, "message": message}})
 
 
-def raw_response(error: RefusalError) -> bytes:
-    """A complete HTTP/1.1 response that also ends the connection."""
-    body = refusal_body(error)
+def raw_response(error: RefusalError, write_body: Callable[[RefusalError], bytes] | None = None) -> bytes:
+    """A complete HTTP/1.1 response that also ends the connection; `write_body` gives its JSON in another form than JSON-RPC's."""
+    body = (write_body or refusal_body)(error)
     status = HTTPStatus(error.http_status)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"

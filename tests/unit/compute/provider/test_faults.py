@@ -171,7 +171,7 @@ async def test_a_body_of_33_mb_is_refused(tmp_path: Path) -> None:
         headers = token_of(stage.user())
         response = await stage.http.post("/v1/proxy/chat/completions", content=b" " * (33 << 20), headers=headers)
         assert response.status_code == 413
-        assert "larger than" in response.json()["error"]["message"]
+        assert (response.json()["error"]["code"], response.json()["error"]["type"]) == ("body_too_large", "request_too_large")
         assert stage.pool.requests == []
 
 

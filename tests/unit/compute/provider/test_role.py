@@ -141,6 +141,7 @@ async def test_a_copy_of_the_books_is_whole(tmp_path: Path) -> None:
         await place.acknowledge()
         await place.fund(USER, 2 * ONE)
         key = (await http.post("/v1/proxy/chat/completions", json=CHAT, headers=token())).headers["zg-res-key"]
+        assert msgspec.json.decode(msgspec.json.encode(provider.status()))["chain_id"] == 31337
         await provider.quiesce(0)
         await provider.checkpoint(tmp_path / "copy")
         await provider.resume()

@@ -11,7 +11,7 @@ from zerog.compute.provider.asked import PAID_PATHS
 from zerog.compute.provider.desk import Desk
 from zerog.compute.provider.errors import EndpointNotSupportedError, RouteNotOfferedError
 from zerog.compute.provider.jobs import JobRoutes
-from zerog.compute.provider.routes.exchange import Exchange, preflight_headers
+from zerog.compute.provider.routes.exchange import Exchange, error_body, preflight_headers
 from zerog.compute.provider.routes.free import FreeRoutes
 from zerog.compute.provider.routes.paid import PaidRoutes
 from zerog.primitives.errors import RefusalError
@@ -98,6 +98,10 @@ class ProviderApplication:
     def direct_answers(self, method: bytes, target: bytes, headers: Headers) -> DirectAnswers | None:  # noqa: ARG002 - all go the usual way.
         """Declines; that it exists lets the server read whole bodies, within the memory that it counts, before anything runs."""
         return None
+
+    def refusal_body(self, error: RefusalError) -> bytes:
+        """How the server writes what it refuses before a request gets here: a body that is too long, headers without end."""
+        return error_body(error, error.http_status)
 
     async def _answer(self, exchange: Exchange) -> None:
         method, path = exchange.scope["method"], exchange.path
