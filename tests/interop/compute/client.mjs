@@ -6,7 +6,7 @@
 // {id, openai, call, arguments}   call a function of the `openai` client, which takes {baseURL, defaultHeaders, apiKey}; streams come whole
 //
 // Each is answered by {id, result} or {id, failure} as soon as it is done, so that many users can be at work at once. A big integer is
-// {"$integer": "1"} on the way in and decimal text on the way out.
+// {"$integer": "1"} on the way in and decimal text on the way out; a file goes in as {"$file": {name, base64}}; bytes come out as base64.
 
 import { Console } from "node:console";
 import { createInterface } from "node:readline";
@@ -49,7 +49,10 @@ function plain(value) {
 
 /** An argument as the SDK takes it. */
 function revived(_key, value) {
-  return value !== null && typeof value === "object" && "$integer" in value ? BigInt(value.$integer) : value;
+  if (value === null || typeof value !== "object") return value;
+  if ("$integer" in value) return BigInt(value.$integer);
+  if ("$file" in value) return new File([Buffer.from(value.$file.base64, "base64")], value.$file.name);
+  return value;
 }
 
 /** Call `path` of `root`, each function as a member of what it stands in. */

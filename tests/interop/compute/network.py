@@ -1,17 +1,22 @@
 """A chain with the contracts of compute, users who have something to spend, and the official SDK that is told its URL alone."""
 
+import json
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from websockets.sync.client import connect
+
 from tests.interop.compute.sdk import Broker, Sdk, running_sdk
 from tests.interop.node import running_node
 from zerog.chain.client import ChainClient
-from zerog.contracts.interface import AbiValue, Interface, load_interface
+from zerog.contracts.compute import INFERENCE_SERVING, LEDGER_MANAGER, InferenceAccount, LedgerAccount
+from zerog.contracts.interface import AbiValue, Interface
 from zerog.networks import NetworkParams, role_account
 from zerog.primitives import Account, Address
 
@@ -21,8 +26,10 @@ OG: Final = 10**18
 """Wei of a token of 0G."""
 STAKE: Final = 100 * OG
 PURSE: Final = 10_000 * OG
-SERVING: Final = load_interface("compute", "InferenceServing")
-LEDGER: Final = load_interface("compute", "LedgerManager")
+WAIT_S_MAX: Final = 30
+"""More than anything takes that a test waits for."""
+SERVING: Final = INFERENCE_SERVING
+LEDGER: Final = LEDGER_MANAGER
 
 
 def new_account() -> Account:
@@ -84,6 +91,28 @@ class Market:
         function = interface.function(name)
         values = function.decode_result(self.chain.call(self.address(contract), function.encode(*arguments)))
         return values[0] if len(values) == 1 else values
+
+    def fund(self, user: Account, provider: Address, amount_wei: int = 3 * OG) -> None:
+        """Open a ledger and a sub-account by plain transactions, which is quicker than by the SDK."""
+        self.send(user, "ledger_manager", LEDGER, "depositFund", value_wei=max(3 * OG, amount_wei))
+        self.send(user, "ledger_manager", LEDGER, "transferFund", provider, "inference-v1.0", amount_wei)
+
+    def account(self, user: Account, provider: Address) -> InferenceAccount:
+        """A sub-account."""
+        asked = SERVING.function("getAccount").encode(user.address, provider)
+        return InferenceAccount.decode(self.chain.call(self.address("inference_serving"), asked))
+
+    def ledger(self, user: Account) -> LedgerAccount:
+        """What a user has deposited."""
+        return LedgerAccount.decode(self.chain.call(self.address("ledger_manager"), LEDGER.function("getLedger").encode(user.address)))
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Look again at each block until it is so."""
+        deadline_s = time.monotonic() + WAIT_S_MAX
+        with connect(self.chain_url.replace("http", "ws", 1)) as blocks:
+            blocks.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
+            while not condition():
+                blocks.recv(timeout=max(0.0, deadline_s - time.monotonic()))
 
     def pass_time(self, seconds: int) -> None:
         """The next block is so much later."""

@@ -1,6 +1,8 @@
 """The official TypeScript SDK for compute at work, unmodified: one process in which many users are at work at once."""
 
+import base64
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -13,15 +15,22 @@ from typing import Any, Final
 
 from zerog.primitives import Account
 
-__all__ = ["Broker", "Sdk", "SdkFailureError", "integer", "running_sdk"]
+__all__ = ["Broker", "Sdk", "SdkFailureError", "file", "integer", "running_sdk"]
 
 HERE: Final = Path(__file__).parent
+OFFLINE: Final = dict.fromkeys(("https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9") | {"no_proxy": "127.0.0.1,localhost"}
+"""Nothing leaves this machine: what the SDK asks of the Internet by https is refused at once, and it goes on without it."""
 ANSWER_S_MAX: Final = 60
 """Far more than any call takes, so that a client that waits for ever is a failure and not a hang."""
 
 
 class SdkFailureError(Exception):
     """What the SDK, or `openai`, raised, in its own words."""
+
+
+def file(name: str, content: bytes) -> Mapping[str, object]:
+    """An argument that `openai` takes as a file."""
+    return {"$file": {"name": name, "base64": base64.b64encode(content).decode()}}
 
 
 def integer(value: int) -> Mapping[str, str]:
@@ -100,6 +109,7 @@ def running_sdk(chain_url: str, folder: Path) -> Iterator[Sdk]:
         subprocess.Popen(
             ["node", str(HERE / "client.mjs"), chain_url],
             cwd=folder,
+            env=os.environ | OFFLINE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
