@@ -5,20 +5,21 @@ Source: 0gfoundation/0g-serving-contract, `contracts/inference` (EIP-712 domain 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from zerog._kernel import SignatureError, abi_encode, keccak256, secp256k1_recover, secp256k1_sign
 from zerog.compute.protocol.errors import ComputeError
-from zerog.primitives import Address, Hash32
+from zerog.contracts.compute import SettlementData, SettlementStatus
+from zerog.primitives import Address, Hash32, Wei
 
 __all__ = [
     "ENTRIES_MAX",
     "NONCES_A_SECOND",
+    "PAYING",
     "Settlement",
+    "SettlementData",
     "SettlementError",
     "SettlementStatus",
-    "SignedSettlement",
     "domain_separator",
     "largest_prefix",
     "next_nonce",
@@ -42,23 +43,8 @@ SETTLEMENT_TYPE: Final = Hash32(
 SIGNATURE_BYTES: Final = 65
 
 
-class SettlementStatus(IntEnum):
-    """What the contract says of an entry."""
-
-    SUCCESS = 0
-    PARTIAL = 1
-    """The balance did not cover it; what there was is paid, and the nonce is used up."""
-    PROVIDER_MISMATCH = 2
-    NO_TEE_SIGNER = 3
-    """The user or the owner of the contract has not acknowledged the signer."""
-    INVALID_NONCE = 4
-    INVALID_SIGNATURE = 5
-    """Also where the user has no account with the provider."""
-
-    @property
-    def pays(self) -> bool:
-        """Whether money moved and the nonce is used up."""
-        return self in {SettlementStatus.SUCCESS, SettlementStatus.PARTIAL}
+PAYING: Final = frozenset({SettlementStatus.SUCCESS, SettlementStatus.PARTIAL})
+"""After these money has moved, and the nonce is used up."""
 
 
 class SettlementError(ComputeError):
@@ -88,24 +74,13 @@ class Settlement:
     """Higher than that of any settlement between the two before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedSettlement(Settlement):
-    """A settlement with the word of the provider's signer."""
-
-    signature: bytes
-
-    def to_abi(self) -> tuple[bytes, bytes, int, bytes, int, bytes]:
-        """As the ABI's `TEESettlementData`."""
-        return self.user, self.provider, self.total_fee_wei, self.requests_hash, self.nonce, self.signature
-
-
 def domain_separator(chain_id: int, contract: Address) -> Hash32:
     """What binds a signature to one contract of one chain (EIP-712)."""
     kinds = ["bytes32", "bytes32", "bytes32", "uint256", "address"]
     return Hash32(keccak256(abi_encode(kinds, [DOMAIN_TYPE, DOMAIN_NAME, DOMAIN_VERSION, chain_id, contract])))
 
 
-def struct_hash(settlement: Settlement) -> Hash32:
+def struct_hash(settlement: Settlement | SettlementData) -> Hash32:
     """EIP-712's `hashStruct` of a settlement."""
     kinds = ["bytes32", "bytes32", "uint256", "address", "address", "uint256"]
     parties = (settlement.provider, settlement.user)
@@ -113,25 +88,25 @@ def struct_hash(settlement: Settlement) -> Hash32:
     return Hash32(keccak256(abi_encode(kinds, members)))
 
 
-def settlement_digest(settlement: Settlement, domain: Hash32) -> Hash32:
+def settlement_digest(settlement: Settlement | SettlementData, domain: Hash32) -> Hash32:
     """What is signed."""
     return Hash32(keccak256(b"\x19\x01" + domain + struct_hash(settlement)))
 
 
-def sign_settlement(settlement: Settlement, domain: Hash32, private_key: bytes) -> SignedSettlement:
+def sign_settlement(settlement: Settlement, domain: Hash32, private_key: bytes) -> SettlementData:
     """Sign (r, s low, v 27 or 28). Raises `SignatureError` for bytes that are no key."""
     compact = secp256k1_sign(settlement_digest(settlement, domain), private_key)
-    return SignedSettlement(
+    return SettlementData(
         user=settlement.user,
         provider=settlement.provider,
-        total_fee_wei=settlement.total_fee_wei,
+        total_fee_wei=Wei(settlement.total_fee_wei),
         requests_hash=settlement.requests_hash,
         nonce=settlement.nonce,
         signature=compact[:64] + bytes([compact[64] + 27]),
     )
 
 
-def recover_settlement_signer(settlement: SignedSettlement, domain: Hash32) -> Address:
+def recover_settlement_signer(settlement: SettlementData, domain: Hash32) -> Address:
     """Who signed a settlement. Raises `SettlementError` when the contract would take the signature of nobody."""
     signature = settlement.signature
     if len(signature) != SIGNATURE_BYTES or signature[64] not in (27, 28):

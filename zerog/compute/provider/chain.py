@@ -17,17 +17,8 @@ from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
 from zerog.compute.protocol.errors import ComputeError
 from zerog.compute.provider.chain_views import Views
-from zerog.contracts.inference import (
-    ACCOUNT_EVENTS,
-    INFERENCE_SERVING,
-    SERVICE_EVENTS,
-    InferenceAccount,
-    InferenceRefusedError,
-    InferenceService,
-    ServiceParams,
-    inference_refusal,
-    user_of_event,
-)
+from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, InferenceService, ServiceParams
+from zerog.contracts.compute_refusals import ComputeCallRefusedError, compute_refusal
 from zerog.primitives import Account, Address, Data, DecodeError, Hash32, encode_data, encode_quantity
 from zerog.runtime.clock import Clock
 
@@ -52,6 +43,15 @@ WAIT_MS: Final = 15_000
 METHOD_UNKNOWN: Final = -32601
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
 RECEIPT_S_MAX: Final = 60.0
+ACCOUNT_EVENTS: Final = tuple(
+    INFERENCE_SERVING.event(name).topic
+    for name in ("BalanceUpdated", "RefundRequested", "AccountDeleted", "TokenRevoked", "TokensRevoked", "AllTokensRevoked")
+)
+"""What tells of a change of one user's account with one provider, who are their first two topics."""
+SERVICE_EVENTS: Final = tuple(
+    INFERENCE_SERVING.event(name).topic for name in ("ServiceUpdated", "ServiceRemoved", "ProviderTEESignerAcknowledged", "ProviderStaked")
+)
+"""What tells of a change of one provider's service; the provider is their first topic."""
 CHAIN_FAILURES: Final = (NodeUnreachableError, AnswerError, RpcError, ReceiptTimeoutError, DecodeError, TimeoutError)
 
 
@@ -104,7 +104,7 @@ class AccountView:
             pending_refund_wei=account.pending_refund_wei,
             locked_wei=account.balance_wei - account.pending_refund_wei,
             nonce=account.nonce,
-            acknowledged=account.acknowledged,
+            acknowledged=account.is_acknowledged,
             generation=account.generation,
             revoked_bitmap=account.revoked_bitmap,
         )
@@ -129,7 +129,7 @@ class ProviderChain:
             self._read_account, clock, size=VIEWS_MAX, retry_on=CHAIN_FAILURES
         )
         self._service: Final[Views[Address, InferenceService | None]] = Views(self._read_service, clock, size=1, retry_on=CHAIN_FAILURES)
-        self._topics: Final = LogCriteria((contract,), (tuple(event.topic for event in (*ACCOUNT_EVENTS, *SERVICE_EVENTS)),))
+        self._topics: Final = LogCriteria((contract,), ((*ACCOUNT_EVENTS, *SERVICE_EVENTS),))
         self._can_wait = True
         self._head: BlockAnswer | None = None
         self._is_registered = False
@@ -188,7 +188,7 @@ class ProviderChain:
         for at in range(0, len(users), BATCH_USERS_MAX):
             some = users[at : at + BATCH_USERS_MAX]
             answer = await self.call(function.encode([bytes(user) for user in some]))
-            found |= {account.user: account for account in InferenceAccount.decode_batch(answer) if account.provider == self.provider}
+            found |= {account.user: account for account in InferenceAccount.decode_batch(answer) if account is not None}
         return found
 
     async def service(self, *, max_age_s: float = AGE_S_MAX) -> InferenceService | None:
@@ -246,7 +246,7 @@ class ProviderChain:
             "chain_trouble": self.trouble,
             "is_registered": self._is_registered,
             "registration_trouble": self.registration_trouble,
-            "is_acknowledged": service is not None and service.acknowledged,
+            "is_acknowledged": service is not None and service.is_signer_acknowledged,
             "url": None if service is None else service.params.url,
         }
 
@@ -345,11 +345,11 @@ class ProviderChain:
             self._take_event(entry)
 
     def _take_event(self, entry: LogAnswer) -> None:
-        if any(entry.topics[0] == event.topic for event in SERVICE_EVENTS):
+        if entry.topics[0] in SERVICE_EVENTS:
             if len(entry.topics) > 1 and entry.topics[1][12:] == self.provider:
                 self._service.forget(self.provider)
             return
-        user = user_of_event(entry.topics, self.provider)
+        user = Address(entry.topics[1][12:]) if len(entry.topics) > 2 and entry.topics[2][12:] == self.provider else None
         if user is not None:
             self._accounts.forget(user)
             for changed in self._watchers:
@@ -377,18 +377,18 @@ class ProviderChain:
         self._moved = anyio.Event()
 
 
-def refusal_of(error: Exception) -> InferenceRefusedError | None:
+def refusal_of(error: Exception) -> ComputeCallRefusedError | None:
     """What the contract meant, if the node's error carries it."""
     data = error.data if isinstance(error, RpcError) else None
     data = data.get("data") if isinstance(data, dict) else data
     if not isinstance(data, str):
         return None
     try:
-        return inference_refusal(Data.from_json(data))
+        return compute_refusal(Data.from_json(data))
     except (ValueError, DecodeError):
         return None  # The node's own words say more.
 
 
 def _is_refusal(error: RpcError, name: str) -> bool:
     refusal = refusal_of(error)
-    return refusal is not None and refusal.error == name
+    return refusal is not None and refusal.name == name

@@ -3,7 +3,7 @@
 from zerog.compute.protocol.additional_info import SIMULATED_IMAGE, AdditionalInfo
 from zerog.compute.protocol.attestation import Enclave
 from zerog.compute.provider.catalogue import Catalogue
-from zerog.contracts.inference import ServiceParams
+from zerog.contracts.compute import ServiceParams
 from zerog.primitives import Wei
 
 __all__ = ["VERIFIABILITY", "offer_of", "trust_of"]

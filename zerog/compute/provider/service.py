@@ -140,7 +140,7 @@ class ComputeProvider:
 
         async def is_acknowledged() -> bool:
             service = await chain.service()
-            return service is not None and service.acknowledged
+            return service is not None and service.is_signer_acknowledged
 
         desk = Desk(
             address=address,
@@ -173,7 +173,7 @@ class ComputeProvider:
         """See that the service stands on chain with an acknowledged signer, and that its engines answer. Raises a `ZerogError`."""
         running = self.running
         service = await running.chain.service()
-        if service is None or not service.acknowledged:
+        if service is None or not service.is_signer_acknowledged:
             raise NotAcknowledgedError(by_user=False)
         models: dict[str, int] = {}
         for name, engine in running.pool.engines.items():

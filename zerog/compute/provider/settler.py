@@ -32,7 +32,7 @@ from zerog.compute.provider.book.settlements import (
 )
 from zerog.compute.provider.chain import CHAIN_FAILURES, ChainUnavailableError, ProviderChain
 from zerog.compute.provider.settling import HOLDS_MS, Carrier
-from zerog.contracts.inference import INFERENCE_SERVING, InferenceAccount, InferenceService
+from zerog.contracts.compute import InferenceAccount, InferenceService, SettlementData, SettlementPreview
 from zerog.primitives import Account, Address, Hash32
 from zerog.runtime.clock import Clock
 
@@ -56,7 +56,6 @@ PAUSE_S: Final = 1.0
 """Between two rounds at least, however much happens on chain."""
 SHUTDOWN_S_MAX: Final = 15.0
 FAILURES: Final = (*CHAIN_FAILURES, ChainClientError, ComputeError, BookError)
-PREVIEW: Final = INFERENCE_SERVING.function("previewSettlementResults")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +226,7 @@ class Settler:
             raise NotSettledError("the service does not stand on chain yet")
         if service.params.signer != self._signer.address:
             raise NotSettledError(f"the service on chain names the signer {service.params.signer}, and this one is {self._signer.address}")
-        if not service.acknowledged:
+        if not service.is_signer_acknowledged:
             raise NotSettledError("the contract's owner has not acknowledged the signer yet")
         return service
 
@@ -257,10 +256,9 @@ class Settler:
         """Ask the contract what it would say. Entries that it would not pay in full stay out, and wait."""
         refused: dict[Address, SettlementStatus] = {}
         for at in range(0, len(planned), ENTRIES_MAX):
-            some = [entry.settlement.to_abi() for entry in planned[at : at + ENTRIES_MAX]]
-            failed, reasons, partly, _ = PREVIEW.decode_result(await self._chain.call(PREVIEW.encode(some)))
-            refused |= {Address(user): SettlementStatus(reason) for user, reason in zip(failed, reasons, strict=True)}
-            refused |= {Address(user): SettlementStatus.PARTIAL for user in partly}
+            some = [entry.settlement for entry in planned[at : at + ENTRIES_MAX]]
+            preview = SettlementPreview.decode(await self._chain.call(SettlementData.preview_call(some)))
+            refused |= {**dict(preview.failed), **dict.fromkeys((user for user, _ in preview.partial), SettlementStatus.PARTIAL)}
         for status in set(refused.values()):
             users = [user for user, reason in refused.items() if reason is status]
             log.warning("settlement_refused", reason=status.name.lower(), users=[str(user) for user in users])

@@ -16,7 +16,7 @@ from zerog._kernel import keccak256
 from zerog.chain.client import RpcError
 from zerog.chain.client.draft import sign_transaction
 from zerog.chain.wire.answers import ReceiptAnswer
-from zerog.compute.protocol.settlement import SettlementStatus, SignedSettlement
+from zerog.compute.protocol.settlement import PAYING, SettlementStatus
 from zerog.compute.provider.book.settlements import (
     BatchEnd,
     EntryResult,
@@ -26,7 +26,7 @@ from zerog.compute.provider.book.settlements import (
     Settlements,
 )
 from zerog.compute.provider.chain import CALL_S_MAX, ProviderChain
-from zerog.contracts.inference import INFERENCE_SERVING, TeeSettlementResult
+from zerog.contracts.compute import SettlementData, SettlementResult
 from zerog.primitives import Address, Hash32, Quantity
 from zerog.runtime.clock import Clock
 
@@ -51,7 +51,6 @@ HOLDS_MS: Final[Mapping[SettlementStatus | None, int]] = {
     SettlementStatus.INVALID_SIGNATURE: 3_600_000,
 }
 """For how long users are left alone whose entry was not paid. Source: 0gfoundation/0g-serving-broker (an hour)."""
-SETTLE: Final = INFERENCE_SERVING.function("settleFeesWithTEE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +91,9 @@ class Carrier:
             tip = Quantity.from_json(await self._chain.client.request("eth_maxPriorityFeePerGas"))
         return Fees(0 if head is None else int(head.base_fee_per_gas), int(tip))
 
-    async def sign(self, settlements: Sequence[SignedSettlement], number: int, fees: Fees) -> SentTransaction:
+    async def sign(self, settlements: Sequence[SettlementData], number: int, fees: Fees) -> SentTransaction:
         """A signed transaction that carries these settlements. Raises `RpcError` where it would fail."""
-        data = await to_thread.run_sync(SETTLE.encode, [entry.to_abi() for entry in settlements])
+        data = await to_thread.run_sync(SettlementData.settle_call, settlements)
         with anyio.fail_after(CALL_S_MAX):
             gas = await self._chain.client.estimate_gas(self._chain.provider, self._chain.contract, data=data)
         raw = sign_transaction(
@@ -214,10 +213,10 @@ def _results(receipts: Sequence[ReceiptAnswer], entries: Sequence[PendingEntry],
     totals = {entry.settlement.user: entry.settlement.total_fee_wei for entry in entries}
     for receipt in sorted(receipts, key=lambda receipt: receipt.block_number):
         for entry in receipt.logs:
-            if entry.address != contract or entry.topics[:1] != [TeeSettlementResult.TOPIC]:
+            if entry.address != contract or entry.topics[:1] != [SettlementResult.TOPIC]:
                 continue
-            told = TeeSettlementResult.decode(entry.topics, entry.data)
+            told = SettlementResult.decode(entry.topics, entry.data)
             if told.user in results and not results[told.user].pays:
-                status = SettlementStatus(told.status)
-                results[told.user] = EntryResult(status, totals[told.user] - told.unsettled_wei if status.pays else 0)
+                paid_wei = totals[told.user] - told.unsettled_wei if told.status in PAYING else 0
+                results[told.user] = EntryResult(told.status, paid_wei)
     return results

@@ -1,13 +1,18 @@
 """The book as its callers see it: reservations, charges, receipts, jobs."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import anyio
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from tests.unit.compute.book.making import ALICE, BOB, ONE, ShiftedClock, charge_of, new_id
 from zerog.compute.protocol.errors import InsufficientBalanceError
 from zerog.compute.provider.book import (
     Book,
+    BookUnavailableError,
     BookUnusableError,
     BrokerReplacedError,
     JobAnswer,
@@ -243,3 +248,73 @@ async def test_no_more_jobs_wait_than_may(url: str) -> None:
 async def test_a_url_that_names_no_book_is_refused(wrong: str, why: str) -> None:
     with pytest.raises(BookUnusableError, match=why):
         await Book.open(wrong, broker_id="a")
+
+
+async def test_a_charge_that_cannot_be_kept_fails_alone(url: str) -> None:
+    failures: list[IntegrityError] = []
+
+    async def fail(book: Book) -> None:
+        try:
+            await book.charge(replace(charge_of("bad"), receipt=None))  # type: ignore[arg-type]
+        except IntegrityError as error:
+            failures.append(error)
+
+    async with await Book.open(url, broker_id="a") as book:
+        async with anyio.create_task_group() as callers:
+            for index in range(5):
+                callers.start_soon(book.charge, charge_of(f"{index}"))
+            callers.start_soon(fail, book)
+            for index in range(5, 10):
+                callers.start_soon(book.charge, charge_of(f"{index}"))
+        assert len(failures) == 1
+        assert await book.unsettled_wei(ALICE) == 70
+        await book.charge(charge_of("bad"))
+
+
+async def test_a_full_disk_refuses_and_later_takes(tmp_path: Path) -> None:
+    async with await Book.open(f"sqlite:///{tmp_path}/book.db", broker_id="a") as book:
+        pages = await book.read(lambda connection: connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+        await book.write(lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar_one())
+        large = replace(charge_of("large"), receipt=b"x" * 50_000)
+        with pytest.raises(BookUnavailableError, match="full"):
+            await book.charge(large)
+        assert await book.unsettled_wei(ALICE) == 0
+        await book.charge(large)  # The writer has opened a new connection, which has no such limit.
+        assert await book.unsettled_wei(ALICE) == 7
+
+
+async def test_many_share_one_commit(url: str) -> None:
+    async with await Book.open(url, broker_id="a") as book:
+        before = book.groups_committed
+        async with anyio.create_task_group() as callers:
+            for index in range(200):
+                callers.start_soon(book.charge, charge_of(f"{index}"))
+        assert book.groups_committed - before < 20
+        assert await book.unsettled_wei(ALICE) == 1400
+
+
+@pytest.mark.parametrize("strange", ["", "\0", "\ud800", "ü", "x" * 300, "' OR 1=1 --"])
+async def test_an_id_that_cannot_be_names_nothing(url: str, strange: str) -> None:
+    async with await Book.open(url, broker_id="a") as book:
+        assert [await book.signature(strange), await book.receipt(strange), await book.job(strange)] == [None, None, None]
+
+
+@pytest.mark.parametrize("cursor", [-(2**70), -1, 0, 2**63, 2**70])
+async def test_a_cursor_beyond_all_rows_is_a_page(url: str, cursor: int) -> None:
+    async with await Book.open(url, broker_id="a") as book:
+        await book.charge(charge_of("x"))
+        await book.create_job(job_of("0"))
+        wanted = 1 if cursor > 0 else 0
+        assert (len((await book.receipts(None, cursor, 5)).rows), len((await book.jobs(None, cursor, 5)).rows)) == (wanted, wanted)
+
+
+async def test_a_release_is_carried_out_though_its_caller_was_cancelled(url: str) -> None:
+    async with await Book.open(url, broker_id="a") as book:
+        for _ in range(20):
+            request_id = new_id()
+            await book.reserve(request_id, ALICE, expected_wei=0, highest_wei=ONE, locked_wei=90 * ONE)
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(book.release, request_id)
+                await anyio.lowlevel.checkpoint()
+                callers.cancel_scope.cancel()
+        assert await reserved_wei(book) == 0

@@ -10,7 +10,6 @@ from tests.unit.compute.protocol.vectors import PROVIDER, SIGNER, USER
 from zerog.compute.protocol.settlement import (
     Settlement,
     SettlementError,
-    SettlementStatus,
     domain_separator,
     largest_prefix,
     next_nonce,
@@ -84,7 +83,3 @@ def test_nonces_follow_the_time_and_always_grow() -> None:
     assert next_nonce(1_700_000_000, last=0) == 17_000_000_000_000_000
     assert next_nonce(1_700_000_000, last=17_000_000_000_000_000) == 17_000_000_000_000_001
     assert next_nonce(5, last=2**80) == 2**80 + 1
-
-
-def test_only_two_statuses_move_money() -> None:
-    assert [status for status in SettlementStatus if status.pays] == [SettlementStatus.SUCCESS, SettlementStatus.PARTIAL]

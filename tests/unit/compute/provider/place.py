@@ -14,7 +14,7 @@ from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.contracts import Interface, load_artefact, load_interface
-from zerog.contracts.inference import INFERENCE_SERVING, ServiceParams
+from zerog.contracts.compute import INFERENCE_SERVING, ServiceParams
 from zerog.networks import own_network, role_account
 from zerog.primitives import Account, Address, Wei, encode_data
 

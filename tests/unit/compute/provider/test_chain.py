@@ -24,7 +24,7 @@ from tests.unit.compute.provider.place import (
 )
 from zerog.chain.client import AsyncChainClient
 from zerog.compute.provider.chain import ChainUnavailableError, ProviderChain
-from zerog.contracts.inference import ServiceParams
+from zerog.contracts.compute import ServiceParams
 from zerog.primitives import Wei
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +72,7 @@ async def test_a_service_is_offered_once_and_changed_only_where_it_differs() -> 
         async with following(provider_chain(place), offer()) as chain:
             service = await chain.service()
             assert service is not None
-            assert (service.params, service.acknowledged) == (offer(), False)
+            assert (service.params, service.is_signer_acknowledged) == (offer(), False)
             assert (await chain.status())["is_acknowledged"] is False
             assert before - await place.client.balance(PROVIDER.address) >= 100 * ONE
             await place.acknowledge()
@@ -84,7 +84,7 @@ async def test_a_service_is_offered_once_and_changed_only_where_it_differs() -> 
         async with following(provider_chain(place), offer(input_price_wei=Wei(11))) as chain:
             service = await chain.service()
             assert service is not None
-            assert (service.params.input_price_wei, service.acknowledged) == (11, True)
+            assert (service.params.input_price_wei, service.is_signer_acknowledged) == (11, True)
             assert await place.client.nonce(PROVIDER.address) == sent + 1
 
 

@@ -17,7 +17,7 @@ from zerog.compute.protocol.receipts import InclusionProof, leaf_of, proven_root
 from zerog.compute.protocol.signing import recover_text_signer
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
-from zerog.contracts.inference import INFERENCE_SERVING, InferenceAccount, InferenceService
+from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, InferenceService
 from zerog.primitives import Account, Hash32
 
 pytestmark = pytest.mark.anyio
@@ -129,7 +129,7 @@ async def test_a_provider_that_starts_again_keeps_its_key_its_books_and_its_regi
         async with running(place, tmp_path, public_url="http://127.0.0.1:9") as (provider, http):
             after = await registered(place, provider)
             assert after.params == before.params
-            assert after.acknowledged
+            assert after.is_signer_acknowledged
             assert (await http.get(f"/v1/receipts/{key}")).status_code == 200
             assert (await http.post("/v1/proxy/chat/completions", json=CHAT, headers=token())).status_code == 200
             assert await place.client.nonce(PROVIDER.address) <= nonce + 1  # What was owed may have been settled at the end.

@@ -22,14 +22,14 @@ from zerog.compute.protocol.receipts import (
     proven_root,
     sign_receipt,
 )
-from zerog.compute.protocol.settlement import SignedSettlement, domain_separator, recover_settlement_signer
+from zerog.compute.protocol.settlement import SettlementData, domain_separator, recover_settlement_signer
 from zerog.compute.protocol.signing import sign_text
 from zerog.compute.provider.book import Book, Charge
 from zerog.compute.provider.book.proofs import SettlementProofs
 from zerog.compute.provider.chain import ProviderChain
 from zerog.compute.provider.settler import Settler, SettlerOptions
 from zerog.compute.wire.provider import SettlementPlace
-from zerog.contracts.inference import INFERENCE_SERVING, InferenceAccount, TeeSettlementResult
+from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, SettlementResult
 from zerog.primitives import Account, Address, Hash32, Wei
 
 CHAIN_ID: Final = 31337
@@ -113,10 +113,10 @@ class Shop:
         assert stored is not None
         proof = InclusionProof(index=place.index, count=place.count, proof=place.proof)
         assert proven_root(leaf_of(stored.receipt), proof) == place.entry.requests_hash
-        entry = SignedSettlement(
+        entry = SettlementData(
             user=place.entry.user,
             provider=place.entry.provider,
-            total_fee_wei=int(place.entry.total_fee),
+            total_fee_wei=Wei(int(place.entry.total_fee)),
             requests_hash=place.entry.requests_hash,
             nonce=int(place.entry.nonce),
             signature=bytes(place.entry.signature),
@@ -138,12 +138,12 @@ async def called_with(place: Place, transaction_hash: Hash32) -> list[tuple[obje
     return [tuple(entry) for entry in entries]
 
 
-async def settled_events(place: Place) -> list[tuple[TeeSettlementResult, int]]:
+async def settled_events(place: Place) -> list[tuple[SettlementResult, int]]:
     """Each result that the contract ever told of, with the total of its entry."""
-    logs = await place.client.logs(LogCriteria((SERVING_ADDRESS,), ((TeeSettlementResult.TOPIC,),)))
+    logs = await place.client.logs(LogCriteria((SERVING_ADDRESS,), ((SettlementResult.TOPIC,),)))
     results = []
     for log in logs:
-        event = TeeSettlementResult.decode(log.topics, log.data)
+        event = SettlementResult.decode(log.topics, log.data)
         entries = await called_with(place, log.transaction_hash)
         results.append((event, next(int(str(entry[2])) for entry in entries if entry[0] == event.user)))
     return results

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.protocol.errors import AdditionalInfoError
 from zerog.compute.protocol.fees import fee_of
 from zerog.compute.protocol.receipts import InclusionProof, Receipt, ReceiptError, proven_root
-from zerog.compute.protocol.settlement import SettlementError, SignedSettlement, domain_separator, recover_settlement_signer
+from zerog.compute.protocol.settlement import SettlementError, domain_separator, recover_settlement_signer
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import SettlementPlace
 from zerog.contracts.compute import (
@@ -230,21 +230,21 @@ def _check_entry(file: AnswerFile, place: SettlementPlace, market: Market) -> Se
         raise AnswerRefutedError("settlement", str(error)) from None
     if root != told.requests_hash:
         raise AnswerRefutedError("settlement", "the receipt does not lead to its root")
-    facts: dict[str, Any] = {
-        "user": told.user,
-        "provider": told.provider,
-        "total_fee_wei": Wei(int(told.total_fee)),
-        "requests_hash": told.requests_hash,
-        "nonce": int(told.nonce),
-        "signature": bytes(told.signature),
-    }
+    entry = SettlementData(
+        user=told.user,
+        provider=told.provider,
+        total_fee_wei=Wei(int(told.total_fee)),
+        requests_hash=told.requests_hash,
+        nonce=int(told.nonce),
+        signature=bytes(told.signature),
+    )
     try:
-        signer = recover_settlement_signer(SignedSettlement(**facts), domain_separator(market.chain_id, place.contract))
+        signer = recover_settlement_signer(entry, domain_separator(market.chain_id, place.contract))
     except SettlementError as error:
         raise AnswerRefutedError("settlement", str(error)) from None
     if signer != receipt.signer:
         raise AnswerRefutedError("settlement", f"it is signed by {signer}, not by {receipt.signer}")
-    return SettlementData(**facts)
+    return entry
 
 
 def _transaction(place: SettlementPlace, market: Market) -> _Transaction:

@@ -1,14 +1,14 @@
 """The running sums of the users, locked for a transaction so that no other broker changes them meanwhile."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, TextClause, bindparam, select, text
 
 from zerog.compute.provider.book.schema import accounts
 from zerog.primitives import Address
 
-__all__ = ["Account", "lock_accounts", "save_accounts"]
+__all__ = ["Account", "execute_rows", "lock_accounts", "save_accounts"]
 
 LOCK = (
     select(accounts.c.user_address, accounts.c.unsettled_wei, accounts.c.reserved_wei)
@@ -37,7 +37,7 @@ def lock_accounts(connection: Connection, users: Iterable[Address]) -> dict[Addr
     found = _read(connection, wanted)
     missing = [user for user in wanted if user not in found]
     if missing:
-        connection.execute(CREATE, [{"user": bytes(user)} for user in missing])
+        execute_rows(connection, CREATE, [{"user": bytes(user)} for user in missing])
         found |= _read(connection, missing)
     return found
 
@@ -54,4 +54,9 @@ def save_accounts(connection: Connection, changed: Mapping[Address, Account]) ->
             {"user": bytes(user), "unsettled": str(account.unsettled_wei), "reserved": str(account.reserved_wei)}
             for user, account in changed.items()
         ]
-        connection.execute(SAVE, rows)
+        execute_rows(connection, SAVE, rows)
+
+
+def execute_rows(connection: Connection, statement: TextClause, rows: Sequence[Mapping[str, object]]) -> None:
+    """Run a statement for each row. For one row that is an exchange with a server less than the general way takes."""
+    connection.execute(statement, rows[0] if len(rows) == 1 else rows)

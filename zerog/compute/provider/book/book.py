@@ -23,7 +23,7 @@ from zerog.compute.provider.book.records import (
     StoredReceipt,
     StoredSignature,
 )
-from zerog.compute.provider.book.schema import accounts, charges
+from zerog.compute.provider.book.schema import SEQUENCE_MAX, accounts, charges
 from zerog.compute.provider.book.writer import Writer
 from zerog.primitives import Address, Hash32
 from zerog.runtime.clock import Clock, SystemClock
@@ -38,6 +38,7 @@ PAGE_ROWS_MAX: Final = 1000
 READ_ATTEMPTS_MAX: Final = 6
 READ_PAUSE_S: Final = 0.1
 JOBS_WAITING_MAX: Final = 1000
+ID_LENGTH_MAX: Final = 200
 
 UNSETTLED = select(accounts.c.unsettled_wei).where(accounts.c.user_address == bindparam("user"))
 SIGNATURE = select(
@@ -176,6 +177,9 @@ class Book:
         return int(found or 0)
 
     async def signature(self, request_id: str) -> StoredSignature | None:
+        """What was signed for a request; `None` if it was not charged."""
+        if not _may_be_id(request_id):
+            return None
         row = await self.read(lambda connection: connection.execute(SIGNATURE, {"request_id": request_id}).one_or_none())
         if row is None:
             return None
@@ -190,6 +194,9 @@ class Book:
         )
 
     async def receipt(self, request_id: str) -> StoredReceipt | None:
+        """The receipt of a request; `None` if it was not charged."""
+        if not _may_be_id(request_id):
+            return None
         row = await self.read(lambda connection: connection.execute(RECEIPT, {"request_id": request_id}).one_or_none())
         return None if row is None else _receipt(row)
 
@@ -200,7 +207,7 @@ class Book:
         if user is not None:
             query = query.where(charges.c.user_address == bytes(user))
         if cursor is not None:
-            query = query.where(charges.c.sequence < cursor)
+            query = query.where(charges.c.sequence < min(max(cursor, 0), SEQUENCE_MAX))
         found = await self.read(lambda connection: tuple(map(_receipt, connection.execute(query))))
         return Page(found[:limit], found[limit - 1].sequence if len(found) > limit else None)
 
@@ -210,6 +217,8 @@ class Book:
 
     async def claim_job(self) -> StoredJob | None:
         """Take up the oldest job that waits; `None` when there is none. When this broker dies the job waits again."""
+        if not await self.read(queue.has_waiting_job):
+            return None  # So that looking now and then costs no write.
         return await self.write(lambda connection: queue.claim_job(connection, self.broker_id))
 
     async def finish_job(self, job_id: str, answer: JobAnswer, charge: Charge | None = None) -> bool:
@@ -220,11 +229,19 @@ class Book:
         )
 
     async def job(self, job_id: str) -> StoredJob | None:
+        """A job; `None` if there is none of that id."""
+        if not _may_be_id(job_id):
+            return None
         return await self.read(lambda connection: queue.read_job(connection, job_id))
 
     async def jobs(self, user: Address | None = None, cursor: int | None = None, limit: int = 100) -> Page[StoredJob]:
         """A page of jobs, newest first: of one user or of all."""
         return await self.read(lambda connection: queue.read_jobs(connection, user, cursor, max(1, min(limit, PAGE_ROWS_MAX))))
+
+
+def _may_be_id(text: str) -> bool:
+    """Ids are ours, so that anything else names nothing; some texts no database even takes."""
+    return len(text) <= ID_LENGTH_MAX and text.isascii() and text.isprintable()
 
 
 def _receipt(row: Row[*tuple[Any, ...]]) -> StoredReceipt:

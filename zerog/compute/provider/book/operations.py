@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, select, text
 
 from zerog.compute.protocol.constants import LOCKED_BALANCE_WEI_MIN
 from zerog.compute.protocol.errors import ComputeError, InsufficientBalanceError
-from zerog.compute.provider.book.accounts import Account, lock_accounts, save_accounts
+from zerog.compute.provider.book.accounts import Account, execute_rows, lock_accounts, save_accounts
 from zerog.compute.provider.book.errors import RequestReusedError
 from zerog.compute.provider.book.records import Charge, Operation, Release, Reserve
 from zerog.compute.provider.book.schema import charges, reservations
@@ -133,9 +133,9 @@ class _Tally:
             self._connection.execute(CLOSE, {"ids": sorted(closed)})
         new = [_reservation_row(id_, self._open[id_], broker_id) for id_ in self._open if id_ not in self._found]
         if new:
-            self._connection.execute(RESERVE, new)
+            execute_rows(self._connection, RESERVE, new)
         if self._charges:
-            self._connection.execute(CHARGE, [_charge_row(charge) for charge in self._charges])
+            execute_rows(self._connection, CHARGE, [_charge_row(charge) for charge in self._charges])
         save_accounts(self._connection, self._changed)
 
 

@@ -5,10 +5,10 @@ from sqlalchemy import Connection, RowMapping, select, text
 from zerog.compute.provider.book.errors import JobQueueFullError, RequestReusedError
 from zerog.compute.provider.book.operations import apply_operations
 from zerog.compute.provider.book.records import Charge, JobAnswer, JobState, NewJob, Page, StoredJob
-from zerog.compute.provider.book.schema import jobs
+from zerog.compute.provider.book.schema import SEQUENCE_MAX, jobs
 from zerog.primitives import Address
 
-__all__ = ["claim_job", "create_job", "finish_job", "read_job", "read_jobs"]
+__all__ = ["claim_job", "create_job", "finish_job", "has_waiting_job", "read_job", "read_jobs"]
 
 WAITING = text("SELECT count(*) FROM jobs WHERE finished_at_ms IS NULL")
 KNOWN = text("SELECT user_address FROM jobs WHERE job_id = :job_id")
@@ -23,6 +23,7 @@ OLDEST = (
     .limit(1)
     .with_for_update(skip_locked=True)
 )
+FIRST = select(jobs.c.sequence).where(jobs.c.state == JobState.PENDING.value, jobs.c.finished_at_ms.is_(None)).limit(1)
 CLAIM = text("UPDATE jobs SET state = 'processing', broker_id = :broker_id, attempts = attempts + 1 WHERE job_id = :job_id")
 FINISH = text(
     "UPDATE jobs SET state = :state, broker_id = NULL, finished_at_ms = :now, answer_status = :status,"
@@ -51,6 +52,10 @@ def create_job(connection: Connection, job: NewJob, *, waiting_max: int) -> None
         "body": job.body,
     }
     connection.execute(CREATE, row)
+
+
+def has_waiting_job(connection: Connection) -> bool:
+    return connection.execute(FIRST).first() is not None
 
 
 def claim_job(connection: Connection, broker_id: str) -> StoredJob | None:
@@ -90,7 +95,7 @@ def read_jobs(connection: Connection, user: Address | None, cursor: int | None, 
     if user is not None:
         query = query.where(jobs.c.user_address == bytes(user))
     if cursor is not None:
-        query = query.where(jobs.c.sequence < cursor)
+        query = query.where(jobs.c.sequence < min(max(cursor, 0), SEQUENCE_MAX))
     rows = tuple(_job(row) for row in connection.execute(query).mappings())
     return Page(rows[:limit], rows[limit - 1].sequence if len(rows) > limit else None)
 

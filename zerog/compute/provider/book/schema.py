@@ -4,9 +4,10 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-__all__ = ["SCHEMA_VERSION", "accounts", "brokers", "charges", "facts", "jobs", "metadata", "reservations"]
+__all__ = ["SCHEMA_VERSION", "SEQUENCE_MAX", "accounts", "brokers", "charges", "facts", "jobs", "metadata", "reservations"]
 
 SCHEMA_VERSION: Final = 1
+SEQUENCE_MAX: Final = 2**63 - 1
 
 metadata = MetaData()
 

@@ -12,13 +12,13 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, select, text
 
 from zerog.compute.protocol.receipts import Remainder, canonical_bytes, leaf_of, read_remainder
-from zerog.compute.protocol.settlement import SettlementStatus, SignedSettlement, paid_parts
+from zerog.compute.protocol.settlement import PAYING, SettlementData, SettlementStatus, paid_parts
 from zerog.compute.provider.book.accounts import lock_accounts, save_accounts
 from zerog.compute.provider.book.book import Book
 from zerog.compute.provider.book.errors import BookError
 from zerog.compute.provider.book.schema import accounts, charges
 from zerog.compute.provider.book.settlement_tables import batches, entries, remainders, settled_users, transactions
-from zerog.primitives import Address, Hash32
+from zerog.primitives import Address, Hash32, Wei
 
 __all__ = [
     "BatchEnd",
@@ -154,7 +154,7 @@ class SettlementRow:
 class PlannedEntry:
     """What is about to be signed for a user."""
 
-    settlement: SignedSettlement
+    settlement: SettlementData
     rows: tuple[SettlementRow, ...]
 
 
@@ -205,7 +205,7 @@ class EntryResult:
 
     @property
     def pays(self) -> bool:
-        return self.status is not None and self.status.pays
+        return self.status in PAYING
 
     @property
     def reason(self) -> str:
@@ -381,10 +381,10 @@ class Settlements:
         )
 
     def _entry(self, row: Row[*tuple[Any, ...]]) -> PendingEntry:
-        settlement = SignedSettlement(
+        settlement = SettlementData(
             user=Address(row.user_address),
             provider=self._provider,
-            total_fee_wei=int(row.total_wei),
+            total_fee_wei=Wei(int(row.total_wei)),
             requests_hash=Hash32(row.requests_hash),
             nonce=int(row.nonce),
             signature=bytes(row.signature),

@@ -128,8 +128,13 @@ class Writer:
             self._changed.notify()
 
     def _withdraw(self, job: Job) -> None:
-        """Take back a write that nobody waits for: out of the queue, or, for a reservation that is on its way, by a release."""
+        """Take back a write that nobody waits for: out of the queue, or, for a reservation that is on its way, by a release.
+
+        A release is carried out all the same: whoever was cancelled in it holds nothing any more.
+        """
         with self._changed:
+            if isinstance(job.task, Release):
+                return
             if not job.begun:
                 self._queue.remove(job)
             elif isinstance(job.task, Reserve) and not self._stopping.is_set():
