@@ -33,7 +33,7 @@ from zerog.compute.provider.book.settlements import (
 from zerog.compute.provider.chain import CHAIN_FAILURES, ChainUnavailableError, ProviderChain
 from zerog.compute.provider.settling import HOLDS_MS, Carrier
 from zerog.contracts.compute import InferenceAccount, InferenceService, SettlementData, SettlementPreview
-from zerog.primitives import Account, Address, Hash32
+from zerog.primitives import Account, Address
 from zerog.runtime.clock import Clock
 
 __all__ = ["NotSettledError", "SettleReport", "Settler", "SettlerOptions"]
@@ -305,14 +305,12 @@ class Settler:
         head = await self._chain.client.block()
         if head is None:
             raise ChainUnavailableError("it has no newest block")
-        blocks: dict[int, Hash32 | None] = {}
         for batch in await self.settlements.finished_from(max(0, int(head.number) - FINAL_BLOCKS)):
-            if batch.block_number not in blocks:
-                block = await self._chain.client.block(batch.block_number)
-                blocks[batch.block_number] = None if block is None else block.hash
-            if blocks[batch.block_number] != batch.block_hash:
-                log.warning("settlement_taken_back", batch=batch.batch_id, block=batch.block_number)
-                await self.settlements.reopen(batch.batch_id, now_ms=self._carrier.now_ms())
+            block = await self._chain.client.block(batch.block_number)
+            if block is not None and block.hash == batch.block_hash:
+                return  # So are those of all blocks before it.
+            log.warning("settlement_taken_back", batch=batch.batch_id, block=batch.block_number)
+            await self.settlements.reopen(batch.batch_id, now_ms=self._carrier.now_ms())
 
 
 def _is_at_risk(due: DueUser, account: InferenceAccount, service: InferenceService) -> bool:

@@ -333,7 +333,7 @@ class Settlements:
             query = (
                 select(batches.c.batch_id, batches.c.block_number, batches.c.block_hash)
                 .where(batches.c.block_number >= block_number, ~batches.c.is_pending)
-                .order_by(batches.c.batch_id.desc())
+                .order_by(batches.c.block_number.desc(), batches.c.batch_id.desc())
             )
             return [FinishedBatch(row[0], row[1], Hash32(row[2])) for row in connection.execute(query)]
 
