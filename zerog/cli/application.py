@@ -59,7 +59,24 @@ MINER_COMMANDS: Final = (
 )
 """Likewise."""
 
-COMPUTE_COMMANDS: Final = (("run", "zerog.cli.compute_node:run", "Run a compute provider in the foreground."),)
+COMPUTE_COMMANDS: Final = (
+    ("list", "zerog.cli.compute:list_", "List the services of the market."),
+    ("account", "zerog.cli.compute:account", "Show where the money is."),
+    ("chat", "zerog.cli.compute:chat", "Ask a model, and pay for the answer."),
+    ("receipt", "zerog.cli.compute:receipt", "Add the settlement to a saved answer."),
+    ("verify", "zerog.cli.compute:verify", "Check a saved answer; the same as 'zerog verify'."),
+    ("key", "zerog.cli.compute:key", "Make or revoke API keys for OpenAI clients."),
+    ("limit", "zerog.cli.compute:limit", "Show or set what may be spent."),
+    ("run", "zerog.cli.compute_node:run", "Run a compute provider in the foreground."),
+)
+"""Likewise."""
+
+FUND_COMMANDS: Final = (
+    ("deposit", "zerog.cli.compute_fund:deposit", "From the wallet into the ledger."),
+    ("transfer", "zerog.cli.compute_fund:transfer", "From the ledger to the account with a provider."),
+    ("retrieve", "zerog.cli.compute_fund:retrieve", "Ask money back from providers."),
+    ("refund", "zerog.cli.compute_fund:refund", "From the ledger back to the wallet."),
+)
 """Likewise."""
 
 
@@ -103,15 +120,24 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     for name, function, text in KV_COMMANDS:
         kv.command(function, name=name, help=text)
     app.command(kv)
-    compute = cyclopts.App(name="compute", help="Inference on 0G Compute, and the provider that sells it.")
-    for name, function, text in COMPUTE_COMMANDS:
-        compute.command(function, name=name, help=text)
-    app.command(compute)
+    app.command(_compute())
+    app.command("zerog.cli.compute:verify", name="verify", help="Check a saved answer of a model, against one chain node alone.")
     miner = cyclopts.App(name="miner", help="The miner of a storage node, which is paid for what the node keeps.")
     for name, function, text in MINER_COMMANDS:
         miner.command(function, name=name, help=text)
     app.command(miner)
     return app
+
+
+def _compute() -> cyclopts.App:
+    compute = cyclopts.App(name="compute", help="Inference on 0G Compute, and the provider that sells it.")
+    for name, function, text in COMPUTE_COMMANDS:
+        compute.command(function, name=name, help=text)
+    fund = cyclopts.App(name="fund", help="Money between wallet, ledger and accounts with providers.")
+    for name, function, text in FUND_COMMANDS:
+        fund.command(function, name=name, help=text)
+    compute.command(fund)
+    return compute
 
 
 def version(*, json: AsJson = False) -> None:

@@ -14,6 +14,7 @@ from zerog.primitives import Account, Address, Data, decode_hook
 from zerog.primitives.errors import RefusalError
 
 if TYPE_CHECKING:
+    from zerog.compute.client import AsyncComputeClient, ComputeClient, Wallet
     from zerog.storage.client import AsyncStorageClient, StorageClient
     from zerog.storage.client.kv import AsyncKvClient, KvClient
 
@@ -22,6 +23,8 @@ __all__ = ["AsyncNetwork", "Network", "NoKeyValueError", "NoNetworkError", "NoSt
 ENDPOINTS: Final = Path(".zerog") / "endpoints.json"
 """Where a running local network says where it is, below its working folder."""
 LOCAL: Final = "local"
+WALLET: Final = "wallet"
+"""Of a local network, in its state folder: money that a reset takes away needs no better place."""
 
 
 @dataclass(eq=False)
@@ -106,6 +109,8 @@ class Place:
     """Of its key-value node, likewise."""
     flow: Address | None = None
     """The contract that files are submitted to, likewise."""
+    wallet_folder: Path | None = None
+    """Where the limits of what is paid for compute are kept; `None` for the folder of public networks."""
     admin_url: str | None = None
     """Of the first storage node's `admin_*` methods, and `miner_*` if it mines; likewise."""
 
@@ -143,6 +148,7 @@ def _local(folder: Path) -> Place:
             indexer_url=None if storage is None else storage.indexer,
             kv_url=None if storage is None else storage.kv,
             flow=endpoints.contracts.get("Flow"),
+            wallet_folder=(candidate / ENDPOINTS).parent / WALLET,
             admin_url=storage.nodes[0].admin if storage is not None and storage.nodes else None,
         )
     raise NoNetworkError(folder)
@@ -152,7 +158,7 @@ class Network:
     """A network for programs without an event loop. Close it, or use it in a `with` block."""
 
     def __init__(self, place: Place, account: Account | None = None) -> None:
-        """`account` pays for what is stored; by default the first test account, where there are some."""
+        """`account` pays for what is stored and asked; by default the first test account, where there are some."""
         self.chain = ChainClient(place.chain_url)
         self.accounts = place.accounts
         self._place = place
@@ -174,8 +180,17 @@ class Network:
         storage = None if self._place.indexer_url is None else self.storage
         return KvClient(url, storage=storage, chain=self.chain, flow=self._place.flow)
 
+    @cached_property
+    def compute(self) -> "ComputeClient":
+        """Inference on the network: services, money, chats and proofs. What is paid is held to the limits of the wallet."""
+        from zerog.compute.client import ComputeClient
+
+        return ComputeClient(chain=self.chain, account=self._payer, wallet=wallet_of(self._place))
+
     def close(self) -> None:
         """Let go of all connections."""
+        if "compute" in self.__dict__:
+            self.compute.close()
         if "kv" in self.__dict__:
             self.kv.close()
         if "storage" in self.__dict__:
@@ -193,7 +208,7 @@ class AsyncNetwork:
     """A network for programs with an event loop. Close it, or use it in an `async with` block."""
 
     def __init__(self, place: Place, account: Account | None = None) -> None:
-        """`account` pays for what is stored; by default the first test account, where there are some."""
+        """`account` pays for what is stored and asked; by default the first test account, where there are some."""
         self.chain = AsyncChainClient(place.chain_url)
         self.accounts = place.accounts
         self._place = place
@@ -216,12 +231,21 @@ class AsyncNetwork:
         return AsyncKvClient(url, storage=storage, chain=self._threads_chain, flow=self._place.flow)
 
     @cached_property
+    def compute(self) -> "AsyncComputeClient":
+        """Inference on the network: services, money, chats and proofs. What is paid is held to the limits of the wallet."""
+        from zerog.compute.client import AsyncComputeClient
+
+        return AsyncComputeClient(chain=self._threads_chain, account=self._payer, wallet=wallet_of(self._place))
+
+    @cached_property
     def _threads_chain(self) -> ChainClient:
         """For the threads in which files are submitted and proofs are checked."""
         return ChainClient(self._place.chain_url)
 
     async def close(self) -> None:
         """Let go of all connections."""
+        if "compute" in self.__dict__:
+            self.compute.close()
         if "kv" in self.__dict__:
             self.kv.close()
         if "storage" in self.__dict__:
@@ -249,10 +273,17 @@ def _kv_of(place: Place) -> str:
     return place.kv_url
 
 
+def wallet_of(place: Place) -> "Wallet":
+    """The limits of what is paid for compute, and the key that is made where none is given."""
+    from zerog.compute.client import Wallet, default_folder
+
+    return Wallet(place.wallet_folder or default_folder())
+
+
 def connect(network: str, *, folder: Path | None = None, account: Account | None = None, kv_url: str | None = None) -> Network:
     """Connect to `local`, to a public network by its name, or to the URL of a node.
 
-    `account` pays for what is stored. `kv_url` is another key-value node than the network's. Raises as `resolve`.
+    `account` pays for what is stored and asked. `kv_url` is another key-value node than the network's. Raises as `resolve`.
     """
     return Network(_place(network, folder, kv_url), account)
 

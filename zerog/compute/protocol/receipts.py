@@ -41,6 +41,8 @@ RECEIPT_BYTES_MAX: Final = 64 << 10
 RECEIPT_TEXT_PREFIX: Final = "zerog-receipt-v1:"
 LEAF_PREFIX: Final = b"\0"
 NODE_PREFIX: Final = b"\1"
+ROOT_PREFIX: Final = b"\2"
+COUNT_BYTES: Final = 8
 
 Decimal = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,77})\Z")]
 """Wei as decimal text: numbers of JSON are exact up to 2^53 only."""
@@ -202,7 +204,10 @@ class InclusionProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ReceiptTree:
-    """The tree over the leaves of one settlement, in the order in which they are paid. An odd last node of a level moves up as it is."""
+    """The tree over the leaves of one settlement, in the order in which they are paid. An odd last node of a level moves up as it is.
+
+    The root also names the number of leaves: the shape of a proof alone leaves open which of several numbers it was.
+    """
 
     def __init__(self, leaves: Sequence[Hash32]) -> None:
         """Raises `ReceiptError` when there is no leaf."""
@@ -216,7 +221,7 @@ class ReceiptTree:
     @property
     def root(self) -> Hash32:
         """What the settlement carries as its `requestsHash`."""
-        return Hash32(self._levels[-1][0])
+        return _root_of(len(self), self._levels[-1][0])
 
     def __len__(self) -> int:
         return len(self._levels[0])
@@ -232,7 +237,7 @@ class ReceiptTree:
 def proven_root(leaf: Hash32, proof: InclusionProof) -> Hash32:
     """The root of the tree that a proof speaks of: the leaf is in the settlement that carries it. Raises `ReceiptError`."""
     index, count = proof.index, proof.count
-    if not 0 <= index < count:
+    if not 0 <= index < count < 1 << (8 * COUNT_BYTES):
         raise ReceiptError(f"there is no leaf {index} among {count}")
     node, beside = bytes(leaf), iter(proof.proof)
     try:
@@ -245,4 +250,8 @@ def proven_root(leaf: Hash32, proof: InclusionProof) -> Hash32:
         raise ReceiptError("its proof is too short") from None
     if next(beside, None) is not None:
         raise ReceiptError("its proof is too long")
-    return Hash32(node)
+    return _root_of(proof.count, node)
+
+
+def _root_of(count: int, top: bytes) -> Hash32:
+    return Hash32(keccak256(ROOT_PREFIX + count.to_bytes(COUNT_BYTES, "big") + top))

@@ -16,7 +16,7 @@ from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.protocol.errors import AdditionalInfoError
 from zerog.compute.protocol.fees import fee_of
-from zerog.compute.protocol.receipts import InclusionProof, Receipt, ReceiptError, proven_root
+from zerog.compute.protocol.receipts import InclusionProof, Receipt, ReceiptError, canonical_bytes, leaf_of, proven_root
 from zerog.compute.protocol.settlement import SettlementError, domain_separator, recover_settlement_signer
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import SettlementPlace
@@ -192,40 +192,76 @@ def _fits(receipt: Receipt, kind: ServiceType, info: AdditionalInfo, pairs: Sequ
 
 
 def _check_settlement(file: AnswerFile, place: SettlementPlace, market: Market, findings: _Findings) -> SettledAt:
-    """The receipt leads to the root that was signed, sent and taken."""
-    entry = _check_entry(file, place, market)
+    """The receipt leads to a root that was signed, sent and taken; what one settlement left unpaid, to that of another."""
+    if file.receipt is None:
+        raise AnswerRefutedError("settlement", "there is one without a receipt")
+    receipt = file.receipt.receipt
+    status = _check_taken(file.receipt.leaf, receipt, place, market, file.contract)
+    findings.proven.append(f"the receipt is part of a settlement that the contract took in block {place.block_number}")
+    if status is SettlementStatus.SUCCESS and (place.paid is not None or place.remainders):
+        raise AnswerRefutedError("settlement", "it says that money ran out, which it did not")
+    is_whole = status is SettlementStatus.SUCCESS
+    if place.paid is not None:
+        is_whole = _check_remainders(file.receipt.leaf, receipt, place, market, file.contract)
+    elif place.remainders:
+        raise AnswerRefutedError("settlement", "something is left of a receipt that was paid")
+    if not is_whole:
+        findings.not_proven.append("that the receipt was paid in full: the user's money covered its settlement in part only")
+    return SettledAt(
+        transaction_hash=place.transaction_hash,
+        block_number=place.block_number,
+        is_whole=is_whole,
+        receipts=place.count,
+        total_fee_wei=Wei(int(place.entry.total_fee)),
+    )
+
+
+def _check_remainders(leaf: Hash32, receipt: Receipt, place: SettlementPlace, market: Market, contract: Address) -> bool:
+    """Each remainder goes on where the settlement before it ended. Returns whether the last one was paid in full."""
+    if not place.remainders:
+        raise AnswerRefutedError("settlement", "a part was paid, and nothing is said of the rest")
+    before: SettlementPlace | None = place
+    paid_wei, status = 0, SettlementStatus.PARTIAL
+    for step in place.remainders:
+        if before is None or before.paid is None or status is not SettlementStatus.PARTIAL:
+            raise AnswerRefutedError("settlement", "something is left after a settlement that paid all or nothing")
+        paid_wei += int(before.paid)
+        rest = step.remainder
+        expected = (leaf, receipt.user, receipt.provider, receipt.chain_id, int(receipt.fee), paid_wei, before.entry.nonce)
+        found = (rest.receipt, rest.user, rest.provider, rest.chain_id, int(rest.fee), int(rest.paid), rest.after_nonce)
+        if leaf_of(canonical_bytes(rest)) != step.leaf or found != expected:
+            raise AnswerRefutedError("settlement", "what is left does not follow from what was paid")
+        before = step.settlement
+        if before is not None:
+            status = _check_taken(step.leaf, receipt, before, market, contract)
+            if before.remainders or (status is SettlementStatus.SUCCESS and before.paid is not None):
+                raise AnswerRefutedError("settlement", "a remainder's settlement says more than it can")
+    return before is not None and status is SettlementStatus.SUCCESS
+
+
+def _check_taken(leaf: Hash32, receipt: Receipt, place: SettlementPlace, market: Market, contract: Address) -> SettlementStatus:
+    """The entry holds the leaf, was signed and sent, and the contract paid for it."""
+    entry = _check_entry(leaf, receipt, place, market, contract)
     transaction = _transaction(place, market)
-    if transaction.to != place.contract or transaction.sender != file.provider:
+    if transaction.to != contract or transaction.sender != receipt.provider:
         raise AnswerRefutedError("settlement", "its transaction is no call of the provider to the market's contract")
     try:
         position = SettlementData.decode_settle_call(transaction.input).index(entry)
     except (DecodeError, ValueError):
         raise AnswerRefutedError("settlement", "its transaction does not settle it") from None
     result = _result(place, position, market)
-    if result.user != entry.user or not result.status <= SettlementStatus.PARTIAL:
+    if result.user != entry.user or result.status > SettlementStatus.PARTIAL:
         raise AnswerRefutedError("settlement", f"the contract did not take it: {result.status.name}")
-    is_whole = result.status is SettlementStatus.SUCCESS
-    findings.proven.append(f"the receipt is part of a settlement that the contract took in block {place.block_number}")
-    if not is_whole:
-        findings.not_proven.append("that this receipt was paid in full: the user's money covered its settlement in part only")
-    return SettledAt(
-        transaction_hash=place.transaction_hash,
-        block_number=place.block_number,
-        is_whole=is_whole,
-        receipts=place.count,
-        total_fee_wei=entry.total_fee_wei,
-    )
+    return result.status
 
 
-def _check_entry(file: AnswerFile, place: SettlementPlace, market: Market) -> SettlementData:
-    """It is of this user and provider, holds the receipt, and is signed by the receipt's signer."""
-    if file.receipt is None:
-        raise AnswerRefutedError("settlement", "there is one without a receipt")
-    receipt, told = file.receipt.receipt, place.entry
-    if place.contract != file.contract or (told.user, told.provider) != (receipt.user, receipt.provider):
+def _check_entry(leaf: Hash32, receipt: Receipt, place: SettlementPlace, market: Market, contract: Address) -> SettlementData:
+    """It is of this user and provider, holds the leaf, and is signed by the receipt's signer."""
+    told = place.entry
+    if place.contract != contract or (told.user, told.provider) != (receipt.user, receipt.provider):
         raise AnswerRefutedError("settlement", "it is of another contract, user or provider than the receipt")
     try:
-        root = proven_root(file.receipt.leaf, InclusionProof(index=place.index, count=place.count, proof=place.proof))
+        root = proven_root(leaf, InclusionProof(index=place.index, count=place.count, proof=place.proof))
     except ReceiptError as error:
         raise AnswerRefutedError("settlement", str(error)) from None
     if root != told.requests_hash:
@@ -239,8 +275,8 @@ def _check_entry(file: AnswerFile, place: SettlementPlace, market: Market) -> Se
         signature=bytes(told.signature),
     )
     try:
-        signer = recover_settlement_signer(entry, domain_separator(market.chain_id, place.contract))
-    except SettlementError as error:
+        signer = recover_settlement_signer(entry, domain_separator(market.chain_id, contract))
+    except (SettlementError, DecodeError) as error:
         raise AnswerRefutedError("settlement", str(error)) from None
     if signer != receipt.signer:
         raise AnswerRefutedError("settlement", f"it is signed by {signer}, not by {receipt.signer}")
