@@ -108,11 +108,21 @@ class PostgresServer:
             process.wait(10)
 
     def url(self) -> str:
-        """The URL of a new, empty database."""
+        """The URL of a new, empty database. That is some 300 files; who needs one at a time takes `clean_url`."""
         name = f"book_{uuid4().hex}"
         with psycopg.connect(host=str(self.folder), user=self.owner, dbname="postgres", autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"postgresql://{self.owner}@/{name}?host={self.folder}"
+
+    def clean_url(self) -> str:
+        """The URL of the one database that each caller finds empty; who still uses it is cut off."""
+        with psycopg.connect(host=str(self.folder), user=self.owner, dbname="postgres", autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'postgres'"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return f"postgresql://{self.owner}@/postgres?host={self.folder}"
 
 
 def _listen(process: subprocess.Popen[str], ready: threading.Event, words: list[str]) -> None:

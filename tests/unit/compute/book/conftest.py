@@ -21,4 +21,4 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/book.db"
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.url()
+    return server.clean_url()

@@ -1,5 +1,6 @@
 """Random histories of two brokers on one book, held against a model in plain Python."""
 
+import os
 from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
@@ -16,6 +17,7 @@ from zerog.compute.provider.book.schema import accounts, charges, metadata
 from zerog.primitives import Address
 
 USERS = [Address(bytes([number]) * 20) for number in (1, 2, 3)]
+IS_LONG = os.environ.get("ZEROG_TEST_LONG") == "1"
 NAMES = ("a", "b")
 AMOUNTS = st.sampled_from([0, 1, ONE // 2, ONE, ONE + 1, 2 * ONE, 2**70])
 IDS = st.integers(0, 11)
@@ -161,5 +163,7 @@ def test_every_history_leaves_what_the_model_says(url: str) -> None:
     machine = type("HistoriesOfOneDatabase", (Histories,), {"url": url})
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(
+            max_examples=300 if IS_LONG else 10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
     )

@@ -39,7 +39,7 @@ def counted(connection: Connection) -> int:
 @pytest.mark.parametrize("how", ["stopped in order", "killed"])
 async def test_nothing_is_lost_or_done_twice_over_a_restart(server: PostgresServer, how: str) -> None:
     requests_wanted, halfway = 240, anyio.Event()
-    async with await Book.open(server.url(), broker_id="a") as book:
+    async with await Book.open(server.clean_url(), broker_id="a") as book:
         numbers = iter(range(requests_wanted))
 
         async def call() -> None:
@@ -78,7 +78,7 @@ class ImpatientClock(ShiftedClock):
 
 async def test_a_database_that_stays_away_is_reported_and_found_again(server: PostgresServer) -> None:
     clock = ImpatientClock()
-    async with await Book.open(server.url(), broker_id="a", clock=clock) as book:
+    async with await Book.open(server.clean_url(), broker_id="a", clock=clock) as book:
         charge = charge_of(new_id())
         await book.charge(charge_of(new_id()))
         await to_thread.run_sync(server.stop)
@@ -131,7 +131,7 @@ async def cutting(server: PostgresServer) -> AsyncIterator[tuple[str, CuttingPro
     with tempfile.TemporaryDirectory(prefix="zerog-cut-") as folder:
         async with await anyio.create_unix_listener(f"{folder}/.s.PGSQL.5432") as listener, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, proxy.pass_on)
-            yield server.url().replace(str(server.folder), folder), proxy
+            yield server.clean_url().replace(str(server.folder), folder), proxy
             tasks.cancel_scope.cancel()
 
 
