@@ -3,34 +3,43 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 import anyio
 
 from tests.unit.compute.book.making import ONE, charge_of
-from zerog.compute.provider.book import Book
+from zerog.compute.provider.book import Book, Charge
 from zerog.primitives import Address
 
+__all__ = ["FEE_WEI", "serve"]
+
 FEE_WEI = 7
+ChargeOf = Callable[[str, Address, int], Charge]
 
 
-async def answer(book: Book, request_id: str, user: Address, die_when: str) -> None:
-    """Reserve and charge, and say so; or die in silence `after_reserve` or `after_charge`."""
-    await book.reserve(request_id, user, expected_wei=0, highest_wei=10, locked_wei=1000 * ONE)
+async def serve(book: Book, charge_of: ChargeOf) -> None:
+    """Answer lines of input until it ends: request id, user in hex, when to die (`never`, `after_reserve`, `after_charge`)."""
+    print("ready", flush=True)
+    async with anyio.create_task_group() as requests:
+        async for line in anyio.wrap_file(sys.stdin):
+            request_id, user, die_when = line.split()
+            requests.start_soon(answer, book, charge_of(request_id, Address(bytes.fromhex(user)), FEE_WEI), die_when)
+
+
+async def answer(book: Book, charge: Charge, die_when: str) -> None:
+    """Reserve and charge, and say so; or die in silence."""
+    await book.reserve(charge.request_id, charge.user, expected_wei=0, highest_wei=10, locked_wei=1000 * ONE)
     if die_when == "after_reserve":
         os.kill(os.getpid(), signal.SIGKILL)
-    await book.charge(charge_of(request_id, user, FEE_WEI))
+    await book.charge(charge)
     if die_when == "after_charge":
         os.kill(os.getpid(), signal.SIGKILL)
-    print("charged", request_id, flush=True)
+    print("charged", charge.request_id, flush=True)
 
 
 async def main(url: str, broker_id: str) -> None:
-    """Lines of input: request id, user in hex, when to die (`never`)."""
-    async with await Book.open(url, broker_id=broker_id) as book, anyio.create_task_group() as requests:
-        print("ready", flush=True)
-        async for line in anyio.wrap_file(sys.stdin):
-            request_id, user, die_when = line.split()
-            requests.start_soon(answer, book, request_id, Address(bytes.fromhex(user)), die_when)
+    async with await Book.open(url, broker_id=broker_id) as book:
+        await serve(book, charge_of)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,15 @@
 
 import os
 import random
-import sys
 from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 import pytest
-from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 from sqlalchemy import Connection, select
 
 from tests.unit.compute.book.broker import FEE_WEI
+from tests.unit.compute.book.brokers import Clients, ask, broker
 from tests.unit.compute.book.making import ALICE, ShiftedClock, charge_of, new_id
 from zerog.compute.provider.book import Book, lock_accounts
 from zerog.compute.provider.book.schema import accounts, charges
@@ -23,36 +19,6 @@ from zerog.primitives import Address
 pytestmark = pytest.mark.anyio
 
 IS_LONG = os.environ.get("ZEROG_TEST_LONG") == "1"
-IN_FLIGHT_MAX = 24
-
-
-@asynccontextmanager
-async def broker(url: str, broker_id: str) -> AsyncIterator[tuple[Process, BufferedByteReceiveStream]]:
-    """A broker that is ready. It is killed at the end, if it lives."""
-    command = [sys.executable, "-m", "tests.unit.compute.book.broker", url, broker_id]
-    process = await anyio.open_process(command, stderr=sys.stderr)
-    assert process.stdout is not None
-    output = BufferedByteReceiveStream(process.stdout)
-    try:
-        with anyio.fail_after(60):
-            while await line_of(output) != ["ready"]:
-                pass  # The log of a start.
-        yield process, output
-    finally:
-        with anyio.CancelScope(shield=True):
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            await process.aclose()
-
-
-async def line_of(output: BufferedByteReceiveStream) -> list[str]:
-    return (await output.receive_until(b"\n", 1 << 16)).decode().split()
-
-
-async def ask(process: Process, request_id: str, user: Address, die_when: str = "never") -> None:
-    assert process.stdin is not None
-    await process.stdin.send(f"{request_id} {user.hex()} {die_when}\n".encode())
 
 
 async def sums_of(book: Book, user: Address) -> tuple[int, int]:
@@ -91,62 +57,13 @@ async def test_killed_between_charge_and_answer_bills_once(url: str) -> None:
         assert await book.signature(request_id) is not None
 
 
-@dataclass
-class Clients:
-    """Requests that are asked again, under the same id, until a broker says that it charged for them."""
-
-    waiting: deque[tuple[str, Address]]
-    charged: set[str] = field(default_factory=set)
-    wanted: int = 0
-
-    def __post_init__(self) -> None:
-        self.wanted = len(self.waiting)
-
-    @property
-    def are_done(self) -> bool:
-        return len(self.charged) == self.wanted
-
-    async def use(self, url: str, broker_id: str, kill_after: int | None) -> None:
-        """Give requests to one broker until all are answered, or until it has answered `kill_after` and is killed."""
-        in_flight: dict[str, Address] = {}
-        answered = 0
-        async with broker(url, broker_id) as (process, output):
-            while not self.are_done and answered != kill_after:
-                while self.waiting and len(in_flight) < IN_FLIGHT_MAX:
-                    request_id, user = self.waiting.popleft()
-                    in_flight[request_id] = user
-                    await ask(process, request_id, user)
-                if not in_flight:
-                    break
-                match await line_of(output):
-                    case ["charged", request_id]:
-                        del in_flight[request_id]
-                        self.charged.add(request_id)
-                        answered += 1
-                    case _:
-                        pass  # The log.
-        self.waiting.extend(in_flight.items())
-
-
 async def test_two_brokers_charge_each_request_once_while_they_are_killed(url: str) -> None:
-    is_small = url.startswith("sqlite") and not IS_LONG
     dice = random.Random(7)
     users = [Address(bytes([index]) * 20) for index in range(1, 51)]
-    requests = [(f"request-{index}", dice.choice(users)) for index in range(300 if is_small else 2000)]
-    kills = 20 if IS_LONG else 2
-    clients = Clients(deque(requests))
-
-    async def run_one(name: str) -> None:
-        for round_ in range(kills // 2):
-            # Every second time another broker comes instead of the dead one, whose lease is still running.
-            await clients.use(url, f"{name}{round_ // 2}", dice.randrange(20, 100))
-        while not clients.are_done:
-            await clients.use(url, name, None)
-
+    requests = [(f"request-{index}", dice.choice(users)) for index in range(2000 if IS_LONG else 300)]
+    clients = Clients(deque(requests), partial(broker, url))
     with anyio.fail_after(100):
-        async with anyio.create_task_group() as brokers:
-            brokers.start_soon(run_one, "a")
-            brokers.start_soon(run_one, "b")
+        await clients.use_two(20 if IS_LONG else 2, dice)
 
     def read(connection: Connection) -> tuple[Counter[str], dict[bytes, tuple[int, int]]]:
         ids = Counter(connection.execute(select(charges.c.request_id)).scalars())

@@ -37,9 +37,9 @@ TENTH: Final = ONE // 10
 DOMAIN: Final = domain_separator(CHAIN_ID, SERVING_ADDRESS)
 
 
-def charge_for(user: Address, fee_wei: int) -> Charge:
+def charge_for(user: Address, fee_wei: int, request_id: str | None = None) -> Charge:
     """A charge with its true papers."""
-    request_id = str(uuid4())
+    request_id = request_id or str(uuid4())
     text = f"{'11' * 32}:{'22' * 32}"
     receipt = Receipt(
         version=1,

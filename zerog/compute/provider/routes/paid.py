@@ -82,10 +82,11 @@ class PaidRoutes:
         asked = read_asked(path, body, content_type)
         desk.limits.admit(caller.user, asked.images)
         with desk.limits.slot(caller.user):
+            sealed_sha256 = await sha256_of(received) if sealer is not None else None
             order = await self.order(caller, path, asked, body, content_type, exchange.query)
-            if sealer is not None:
-                order.sealer = sealer
-                order.request_sha256 = await sha256_of(received)
+            # From here on money is set aside: nothing may be waited for, or fail, before `deliver`, which gives it back.
+            if sealed_sha256 is not None:
+                order.sealer, order.request_sha256 = sealer, sealed_sha256
             headers = tuple((name, value) for name, value in exchange.headers.items() if name in FORWARDED)
             with desk.keeping(order.key):
                 await self.deliver(exchange, order, headers)
@@ -136,18 +137,8 @@ class PaidRoutes:
     async def deliver(self, sink: Sink, order: Order, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         """Ask the engine, pass its answer on, and charge it. If anything goes wrong before it is charged, it costs nothing."""
         desk = self._desk
-        request = EngineRequest(
-            service_type=order.model.service_type,
-            path=order.path.path,
-            body=order.asked.upstream_body(order.body, order.path, order.upstream_model),
-            content_type=order.content_type,
-            model=order.upstream_model,
-            stream=order.asked.stream,
-            query=order.query,
-            headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers),
-        )
         try:
-            async with order.engine.answer(request) as answer:
+            async with order.engine.answer(_engine_request(order, headers)) as answer:
                 if not 200 <= answer.status < 300:
                     raise await _refusal(answer, order)  # noqa: TRY301 - what follows is done for every failure.
                 await self._relay(sink, order, answer)
@@ -235,6 +226,19 @@ class PaidRoutes:
         body = error_body(error, status, is_anthropic=order.path.is_anthropic)
         kind = b"event: error\n" if order.path.is_anthropic else b""
         await sink.piece(kind + b"data: " + body + b"\n\n", is_last=True)
+
+
+def _engine_request(order: Order, headers: tuple[tuple[bytes, bytes], ...]) -> EngineRequest:
+    return EngineRequest(
+        service_type=order.model.service_type,
+        path=order.path.path,
+        body=order.asked.upstream_body(order.body, order.path, order.upstream_model),
+        content_type=order.content_type,
+        model=order.upstream_model,
+        stream=order.asked.stream,
+        query=order.query,
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers),
+    )
 
 
 def _expected_wei(order: Order) -> int:
