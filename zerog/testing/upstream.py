@@ -8,6 +8,7 @@ Chats are answered here. Every other route is answered by the scripted engine, w
 
 import argparse
 import asyncio
+import ssl
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -55,6 +56,8 @@ class Behaviour:
     content_type: str | None = None
     events: int = 16
     """Of a stream, with a word each."""
+    event_padding: int = 0
+    """Letters more in each word."""
     event_interval_s: float = 0.0
     """From event to event, each sent on its own; 0 sends the next as soon as the loop comes round."""
     has_usage: bool = True
@@ -102,12 +105,13 @@ class Upstream:
         self.connections: Final[set[_Connection]] = set()
         self.connections_made = 0
         self.is_recording = True
+        self.scheme = "http"
         self.port = 0
 
     @property
     def url(self) -> str:
         """What an engine is given."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.scheme}://127.0.0.1:{self.port}/v1"
 
     def take_behaviour(self) -> Behaviour:
         """How the request is answered that has just come."""
@@ -300,7 +304,7 @@ def chat_answer(model: str, behaviour: Behaviour) -> bytes:
 
 def stream_events(model: str, behaviour: Behaviour, *, wants_usage: bool) -> list[bytes]:
     """The events of a stream, each as a chunk of the transfer coding."""
-    key = model, behaviour.events, behaviour.is_garbage, behaviour.has_done, wants_usage
+    key = model, behaviour.events, behaviour.event_padding, behaviour.is_garbage, behaviour.has_done, wants_usage
     if key not in _streams:
         if len(_streams) >= CACHED_MAX:
             _streams.clear()
@@ -310,7 +314,8 @@ def stream_events(model: str, behaviour: Behaviour, *, wants_usage: bool) -> lis
 
 def _events(model: str, behaviour: Behaviour, *, wants_usage: bool) -> list[bytes]:
     head = {"id": "chatcmpl-upstream", "object": "chat.completion.chunk", "created": 1, "model": model}
-    deltas: list[dict[str, object]] = [{"role": "assistant", "content": f"word{number} "} for number in range(behaviour.events)]
+    padding = "x" * behaviour.event_padding
+    deltas: list[dict[str, object]] = [{"role": "assistant", "content": f"word{number}{padding} "} for number in range(behaviour.events)]
     rows = [{**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     rows.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     if wants_usage:
@@ -335,11 +340,14 @@ def _head(behaviour: Behaviour, content_type: str, framing: str) -> bytes:
 
 
 @asynccontextmanager
-async def serve_upstream(behaviour: Behaviour | None = None, *, port: int = 0) -> AsyncIterator[Upstream]:
+async def serve_upstream(
+    behaviour: Behaviour | None = None, *, port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Upstream]:
     """Serve on a port that the system chooses, or on this one, until the context is left."""
     upstream = Upstream(behaviour or Behaviour())
     listener = listen("127.0.0.1", port)
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(upstream), sock=listener, backlog=1_024)
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(upstream), sock=listener, backlog=1_024, ssl=tls)
+    upstream.scheme = "https" if tls else "http"
     upstream.port = int(server.sockets[0].getsockname()[1])
     try:
         yield upstream

@@ -9,6 +9,7 @@ from zerog.compute.provider.engines.errors import (
     NoEngineError,
     UnknownModelError,
 )
+from zerog.compute.provider.engines.http import HttpRules
 from zerog.compute.provider.engines.interface import (
     Engine,
     EngineAnswer,
@@ -18,28 +19,36 @@ from zerog.compute.provider.engines.interface import (
     ModelInfo,
     PooledEngine,
 )
+from zerog.compute.provider.engines.openai import EngineOptions, OpenAIEngine
+from zerog.compute.provider.engines.opening import SCRIPTED, open_engines, read_engines
 from zerog.compute.provider.engines.pool import EnginePool, EngineRoute
 from zerog.compute.provider.engines.scripted import ScriptedEngine
 from zerog.compute.provider.engines.tokens import count_tokens, split_tokens
 
 __all__ = [
+    "SCRIPTED",
     "Engine",
     "EngineAnswer",
     "EngineBrokenAnswerError",
     "EngineChoice",
     "EngineError",
     "EngineIdentity",
+    "EngineOptions",
     "EnginePool",
     "EngineRequest",
     "EngineRoute",
     "EngineSettingsError",
     "EngineTimeoutError",
     "EngineUnavailableError",
+    "HttpRules",
     "ModelInfo",
     "NoEngineError",
+    "OpenAIEngine",
     "PooledEngine",
     "ScriptedEngine",
     "UnknownModelError",
     "count_tokens",
+    "open_engines",
+    "read_engines",
     "split_tokens",
 ]
