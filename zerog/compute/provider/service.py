@@ -22,8 +22,8 @@ from zerog.compute.provider.catalogue import Catalogue, read_catalogue
 from zerog.compute.provider.chain import ProviderChain
 from zerog.compute.provider.desk import Desk
 from zerog.compute.provider.enclave import load_simulated_enclave
-from zerog.compute.provider.engines import EnginePool, EngineRoute, PooledEngine, ScriptedEngine
-from zerog.compute.provider.errors import NotAcknowledgedError, NotKeptError, ProviderSettingsError, ProviderStoppedError
+from zerog.compute.provider.engines import EnginePool, EngineRoute, HttpRules, PooledEngine, open_engines
+from zerog.compute.provider.errors import NotAcknowledgedError, NotKeptError, ProviderStoppedError
 from zerog.compute.provider.limits import Limits
 from zerog.compute.provider.metrics import render_metrics
 from zerog.compute.provider.offer import offer_of, trust_of
@@ -120,9 +120,9 @@ class ComputeProvider:
 
     @asynccontextmanager
     async def _pool(self, catalogue: Catalogue) -> AsyncIterator[EnginePool]:
-        if self.settings.engine and self._engines is None:
-            raise ProviderSettingsError("engine: this version has the scripted engine alone")
-        engines = self._engines if self._engines is not None else {"scripted": ScriptedEngine()}
+        settings = self.settings
+        rules = HttpRules(head_s=settings.engine_timeout_s, piece_s=settings.engine_timeout_s)
+        engines = self._engines if self._engines is not None else open_engines(settings.engine, settings.engine_key, rules=rules)
         routes = [
             EngineRoute(service_type=model.service_type, model=model.id, engine=model.engine, upstream_model=model.upstream_model)
             for model in catalogue.models

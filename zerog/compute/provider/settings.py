@@ -42,6 +42,8 @@ class ComputeProviderSettings:
     """OpenAI-compatible servers, as `http://host:port/v1` or `NAME=URL`; without one the scripted engine answers, and says so."""
     engine_key: tuple[str, ...] = field(default=(), repr=False)
     """What engines get as `Authorization: Bearer …`: `KEY` for all, or `NAME=KEY`."""
+    engine_timeout_s: float = 300.0
+    """Seconds that an engine may be silent."""
     model: str = "scripted"
     """The model's public name, as it stands on chain."""
     upstream_model: str | None = None
@@ -88,8 +90,8 @@ class ComputeProviderSettings:
             raise ProviderSettingsError("prices are at least 0, and cache-divisor and context-tokens at least 1")
         if min(self.requests_per_minute, self.tokens_per_minute, self.images_per_minute, self.concurrent, self.concurrent_per_user) < 0:
             raise ProviderSettingsError("a limit is 0 for none, or more")
-        if min(self.settle_interval_s, self.settle_check_s) <= 0:
-            raise ProviderSettingsError("settle-interval and settle-check are more than 0 s")
+        if min(self.settle_interval_s, self.settle_check_s, self.engine_timeout_s) <= 0:
+            raise ProviderSettingsError("settle-interval, settle-check and engine-timeout are more than 0 s")
         if not 1 <= self.jobs_waiting <= 100_000:
             raise ProviderSettingsError("jobs-waiting is from 1 to 100000")
         if not self.model:
