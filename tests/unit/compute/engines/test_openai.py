@@ -295,10 +295,11 @@ async def test_the_key_is_in_no_log_and_no_representation(
 
 
 def test_settings_become_engines() -> None:
-    fast, other = read_engines(["fast=http://127.0.0.1:1/v1", "http://10.0.0.1:8000/v1"], ["fast=k1", "http://10.0.0.1:8000/v1=k2"][:1])
+    read = read_engines(["fast=http://127.0.0.1:1/v1", "http://10.0.0.1:8000/v1"], ["fast=k1"])
+    fast, other = read["fast"], read["http://10.0.0.1:8000/v1"]
     assert (fast.name, fast.url, fast.key) == ("fast", "http://127.0.0.1:1/v1", "k1")
-    assert (other.name, other.key) == ("http://10.0.0.1:8000/v1", None)
-    assert [each.key for each in read_engines(["a=http://h/v1", "b=http://h/v1"], ["one=key=for=all"])] == ["one=key=for=all"] * 2
+    assert (other.name, other.key) == ("number 2", None)
+    assert [each.key for each in read_engines(["a=http://h/v1", "b=http://h/v1"], ["one=key=for=all"]).values()] == ["one=key=for=all"] * 2
     assert list(open_engines([])) == ["scripted"]
 
 

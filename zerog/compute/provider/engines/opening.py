@@ -24,11 +24,11 @@ def open_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: Htt
     """
     if not engines:
         return {SCRIPTED: ScriptedEngine()}
-    return {options.name: OpenAIEngine(options) for options in read_engines(engines, keys, rules=rules)}
+    return {name: OpenAIEngine(options) for name, options in read_engines(engines, keys, rules=rules).items()}
 
 
-def read_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: HttpRules | None = None) -> list[EngineOptions]:
-    """What `open_engines` opens. An engine without a name is named by its URL. Raises `EngineSettingsError`."""
+def read_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: HttpRules | None = None) -> dict[str, EngineOptions]:
+    """What `open_engines` opens. An engine without a name is found by its URL, but no message tells that. Raises `EngineSettingsError`."""
     urls: dict[str, str] = {}
     for text in engines:
         match = NAMED.fullmatch(text)
@@ -45,4 +45,12 @@ def read_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: Htt
             by_name = dict.fromkeys(urls, text)
         else:
             raise EngineSettingsError("engine-key: of several keys each is NAME=KEY, with the name of an engine")
-    return [EngineOptions(name=name, url=url, key=by_name.get(name), rules=rules or HttpRules()) for name, url in urls.items()]
+    return {
+        name: EngineOptions(name=_told(name, url, number), url=url, key=by_name.get(name), rules=rules or HttpRules())
+        for number, (name, url) in enumerate(urls.items(), 1)
+    }
+
+
+def _told(name: str, url: str, number: int) -> str:
+    """What an engine is called in messages."""
+    return f"number {number}" if name == url else name
