@@ -106,6 +106,8 @@ def read_asked(path: PaidPath, body: bytes, content_type: str) -> Asked:
         fields = decode_object(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"the body is not the JSON that this route takes: {error}") from error
+    if head.stream and path.has_images:
+        raise RequestError("pictures come as a whole: leave `stream` out")
     bounds = [bound for bound in (head.max_completion_tokens, head.max_tokens) if bound is not None]
     if bounds and min(bounds) < 0:
         raise RequestError(f"max_tokens is {min(bounds)}")

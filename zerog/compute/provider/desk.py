@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
+import structlog
 
 from zerog.compute.protocol.attestation import Enclave
+from zerog.compute.protocol.errors import ComputeError
 from zerog.compute.provider.auth import Authenticator
 from zerog.compute.provider.billing import Billing
 from zerog.compute.provider.book import Book
@@ -24,6 +26,9 @@ __all__ = ["Desk", "KeySource", "Tally"]
 
 KEY_BYTES: Final = 16
 KEYS_AT_ONCE: Final = 64
+GIVE_BACK_S: Final = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 class KeySource:
@@ -79,8 +84,27 @@ class Desk:
     gate: Gate = field(default_factory=Gate)
     """Closed while a copy of the provider's state is made: charged requests wait."""
     tally: Tally = field(default_factory=Tally)
+    set_aside: set[str] = field(default_factory=set)
+    """What could not be given back yet, because the books were away."""
     under_way: dict[str, anyio.Event | None] = field(default_factory=dict)
     """Answers that are not yet charged, with who waits for their signature."""
+
+    async def give_back(self, key: str, seconds: float) -> None:
+        """Give back what was set aside for an answer that costs nothing. If the books do not take it now, it is tried again later."""
+        try:
+            with anyio.fail_after(seconds):
+                await self.book.release(key)
+        except (ComputeError, TimeoutError) as error:
+            log.warning("money_not_given_back", key=key, cause=str(error))
+            self.set_aside.add(key)
+
+    async def run_giving_back(self) -> None:
+        """Try again and again what could not be given back, until cancelled."""
+        while True:
+            await anyio.sleep(GIVE_BACK_S)
+            for key in tuple(self.set_aside):
+                self.set_aside.discard(key)
+                await self.give_back(key, GIVE_BACK_S)
 
     @contextmanager
     def keeping(self, key: str) -> Iterator[None]:

@@ -9,11 +9,12 @@ import structlog
 
 from zerog.compute.protocol.e2ee import is_sealed
 from zerog.compute.protocol.errors import ComputeError, EncryptionError
-from zerog.compute.provider.asked import PAID_PATHS, PaidPath, read_asked
+from zerog.compute.provider.asked import PAID_PATHS, PaidPath
 from zerog.compute.provider.auth import Caller
 from zerog.compute.provider.book import Book, Charge, JobAnswer, JobState, NewJob, StoredJob
 from zerog.compute.provider.desk import Desk
 from zerog.compute.provider.errors import RequestError
+from zerog.compute.provider.orders import read_asked_anywhere
 from zerog.compute.provider.routes.exchange import Exchange, Header, error_body
 from zerog.compute.provider.routes.paid import PaidRoutes
 from zerog.primitives.errors import RefusalError, ZerogError
@@ -74,9 +75,7 @@ class JobRoutes:
         content_type = exchange.headers.get(b"content-type", b"application/json").decode("latin-1")
         if is_sealed(body):
             raise EncryptionError("a job's result is kept, so that its request cannot be sealed; ask for the pictures at once")
-        asked = read_asked(path, body, content_type)
-        if asked.stream:
-            raise RequestError("a job has no stream: leave `stream` out")
+        asked = await read_asked_anywhere(path, body, content_type)
         desk.limits.admit(caller.user, asked.images)
         job_id = desk.new_key()
         order = await self._paid.order(caller, path, asked, body, content_type, exchange.query, key=job_id)
@@ -124,7 +123,7 @@ class JobRoutes:
     async def _answer(self, job: StoredJob) -> None:
         desk = self._desk
         path = PAID_PATHS[job.path]
-        asked = read_asked(path, job.body, job.content_type)
+        asked = await read_asked_anywhere(path, job.body, job.content_type)
         caller = Caller(job.user, await desk.authenticator.account(job.user))
         with desk.limits.slot(job.user):
             order = await self._paid.order(caller, path, asked, job.body, job.content_type, job.details, key=job.job_id)

@@ -9,7 +9,7 @@ from anyio import to_thread
 from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.protocol.e2ee import ResponseSealer
 from zerog.compute.protocol.fees import Fee, Usage, fee_of, highest_fee
-from zerog.compute.provider.asked import Asked, PaidPath
+from zerog.compute.provider.asked import Asked, PaidPath, read_asked
 from zerog.compute.provider.catalogue import OfferedModel
 from zerog.compute.provider.engines import Engine
 from zerog.compute.provider.errors import BrokenAnswerError
@@ -17,12 +17,14 @@ from zerog.compute.provider.metering import AnswerReader
 from zerog.compute.provider.texts import request_words
 from zerog.primitives import Address, Wei
 
-__all__ = ["THREAD_BYTES_MIN", "Order", "capped", "highest_wei", "sha256_of", "usage_of_answer"]
+__all__ = ["THREAD_BYTES_MIN", "Order", "capped", "highest_wei", "read_asked_anywhere", "sha256_of", "sound_seconds", "usage_of_answer"]
 
 PROMPT_OVERHEAD_TOKENS: Final = 1_024
 """What a model's template may add to the words of a request."""
 SECOND_BYTES_MIN: Final = 500
 """A second of sound takes at least so many bytes (Opus at 4 kbit/s)."""
+USUAL_SECOND_BYTES: Final = 16_000
+WAV_HEADER_BYTES: Final = 44
 UNBOUNDED_MARKS: Final = (b'"image_url"', b'"input_audio"', b'"input_image"', b'"file"', b'"image"', b'"document"')
 """Where one of them stands in a prompt, its bytes do not tell how many tokens it has."""
 THREAD_BYTES_MIN: Final = 512 << 10
@@ -87,7 +89,7 @@ def _count(order: Order, reader: AnswerReader) -> Usage:
     count = order.engine.count_tokens
     words = reader.words()
     if order.path.is_form:
-        return Usage(seconds=1, completion_tokens=count(words))
+        return Usage(seconds=sound_seconds(order.body))
     is_chat = order.path.is_chat or order.path.is_anthropic
     return Usage(prompt_tokens=count(request_words(order.body)), completion_tokens=count(words) if is_chat else 0)
 
@@ -99,6 +101,27 @@ def capped(order: Order, usage: Usage) -> Fee:
         return fee
     input_wei = min(fee.input_wei, order.highest_wei)
     return Fee(Wei(input_wei), Wei(min(fee.output_wei, order.highest_wei - input_wei)))
+
+
+def sound_seconds(form: bytes) -> int:
+    """How long a recording in a form is: a WAV file says it; others are taken for sound at 128 kbit/s. At least a second.
+
+    Source of the header: Microsoft and IBM, "Multimedia Programming Interface and Data Specifications 1.0", WAVE.
+    """
+    at = form.find(b"RIFF")
+    header = form[at : at + WAV_HEADER_BYTES] if at >= 0 else b""
+    if header[8:16] == b"WAVEfmt " and len(header) == WAV_HEADER_BYTES:
+        byte_rate = int.from_bytes(header[28:32], "little")
+        if byte_rate:
+            return max(1, round((len(form) - at) / byte_rate))
+    return max(1, round(len(form) / USUAL_SECOND_BYTES))
+
+
+async def read_asked_anywhere(path: PaidPath, body: bytes, content_type: str) -> Asked:
+    """`read_asked`, in a thread if that takes a while."""
+    if len(body) > THREAD_BYTES_MIN:
+        return await to_thread.run_sync(read_asked, path, body, content_type)
+    return read_asked(path, body, content_type)
 
 
 async def sha256_of(data: bytes) -> bytes:

@@ -113,6 +113,7 @@ class ComputeProvider:
                 await parts.start(running.settler.run, name=f"{self.name}.settler")
                 parts.start_soon(running.pool.run, name=f"{self.name}.engines")
                 parts.start_soon(running.app.jobs.work, name=f"{self.name}.jobs")
+                parts.start_soon(running.desk.run_giving_back, name=f"{self.name}.giving_back")
                 log.info("provider_ready", url=self.url, provider=str(running.place.account.address), model=offer.model)
                 task_status.started(self.url)
         finally:

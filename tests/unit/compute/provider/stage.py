@@ -19,6 +19,7 @@ from zerog.compute.provider.billing import Billing
 from zerog.compute.provider.book import Book
 from zerog.compute.provider.catalogue import read_catalogue
 from zerog.compute.provider.desk import Desk
+from zerog.compute.provider.engines import EngineChoice
 from zerog.compute.provider.limits import Limits
 from zerog.compute.provider.routes.application import HTTP_LIMITS, ProviderApplication
 from zerog.compute.provider.settings import ComputeProviderSettings
@@ -63,6 +64,7 @@ class Stage:
     http: httpx.AsyncClient
     desk: Desk
     pool: ScriptedPool
+    """What answers, unless the test brought something else."""
     accounts: ScriptedAccounts
     enclave: SimulatedEnclave
 
@@ -78,13 +80,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage(folder: Path, pool: ScriptedPool | None = None, **settings: Any) -> AsyncIterator[Stage]:
+async def open_stage(folder: Path, pool: EngineChoice | None = None, **settings: Any) -> AsyncIterator[Stage]:
     """A provider that answers until the block ends."""
     values = {"model": "llama", "port": 0, "input_price": 10**10, "output_price": 2 * 10**10, **settings}
     made = ComputeProviderSettings(**values)
     clock = SystemClock()
     accounts = ScriptedAccounts()
-    pool = pool or ScriptedPool()
+    scripted = pool if isinstance(pool, ScriptedPool) else ScriptedPool()
     signer = Account.from_private_key(keccak256(b"enclave"))
     enclave = SimulatedEnclave.from_keys(signer, keccak256(b"encryption"), version="test")
     async with open_book(folder) as book, anyio.create_task_group() as tasks:
@@ -95,7 +97,7 @@ async def open_stage(folder: Path, pool: ScriptedPool | None = None, **settings:
             limits=Limits(made.limit_rules, clock),
             authenticator=Authenticator(PROVIDER.address, accounts, clock),
             book=book,
-            engines=pool,
+            engines=pool or scripted,
             billing=Billing(PROVIDER.address, CHAIN_ID, enclave, clock),
             clock=clock,
             is_acknowledged=_always,
@@ -108,7 +110,7 @@ async def open_stage(folder: Path, pool: ScriptedPool | None = None, **settings:
         tasks.start_soon(app.jobs.work)
         url = await tasks.start(lambda *, task_status: serve(app, "127.0.0.1", 0, limits=HTTP_LIMITS, task_status=task_status))
         async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-            yield Stage(url, http, desk, pool, accounts, enclave)
+            yield Stage(url, http, desk, scripted, accounts, enclave)
         tasks.cancel_scope.cancel()
 
 

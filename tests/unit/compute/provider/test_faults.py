@@ -1,6 +1,7 @@
 """What goes wrong between client, provider and engine: each request is charged once, or not at all, and both sides can tell which."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from anyio.abc import SocketStream
 from tests.unit.compute.provider.doubles import ANSWER, ScriptedAnswer, ScriptedPool, chat_events, json_answer
 from tests.unit.compute.provider.stage import CHAT, Stage, open_stage, token_of
 from zerog.compute.protocol.receipts import read_receipt
+from zerog.compute.provider.book import Book, BookUnavailableError, Charge
 
 pytestmark = pytest.mark.anyio
 
@@ -231,3 +233,47 @@ async def test_charges_outlive_the_provider(tmp_path: Path) -> None:
         assert (await stage.http.get(f"/v1/proxy/signature/{key}")).status_code == 200
         fee = await stage.http.get(f"/v1/user/{user.address}/unsettledfee", headers=token_of(user))
         assert fee.json() == {"userAddress": str(user.address), "unsettledFee": before["receipt"]["fee"]}
+
+
+@dataclass
+class AwayBook:
+    """A book that takes nothing for a while; everything else is the real one's."""
+
+    book: Book
+    is_away: bool = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.book, name)
+
+    async def charge(self, charge: Charge) -> None:
+        self._check()
+        await self.book.charge(charge)
+
+    async def release(self, request_id: str) -> None:
+        self._check()
+        await self.book.release(request_id)
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise BookUnavailableError("it is away")
+
+
+async def test_an_answer_that_cannot_be_written_down_is_not_given(tmp_path: Path) -> None:
+    pool = ScriptedPool(lambda request: ScriptedAnswer(chat_events(["one "]), content_type=EVENTS) if request.stream else json_answer())
+    price = 2 * 10**16
+    async with open_stage(tmp_path, pool, input_price=0, output_price=price) as stage:
+        away = AwayBook(stage.desk.book)
+        object.__setattr__(stage.desk, "book", away)
+        user = stage.user(locked_wei=10**18 + 2 * 16 * price)
+        whole = await stage.chat(user)
+        assert (whole.status_code, whole.json()["error"]["code"]) == (503, "book_unavailable")
+        assert "Hello" not in whole.text
+        streamed = await stage.chat(user, stream=True)
+        assert b"[DONE]" not in streamed.content
+        assert b"book_unavailable" in streamed.content
+        assert len(stage.desk.set_aside) == 2
+        away.is_away = False
+        for key in tuple(stage.desk.set_aside):
+            await stage.desk.give_back(key, 5)
+        assert await receipts_of(stage) == []
+        assert [(await stage.chat(user)).status_code for _ in range(2)] == [200, 200]

@@ -116,6 +116,21 @@ async def test_sound_is_paid_by_the_second_and_speech_by_its_words(tmp_path: Pat
         assert signed.endswith(hashlib.sha256(b"RIFFwavedata").hexdigest())
 
 
+async def test_sound_is_measured_where_the_server_does_not_say_how_long_it_is(tmp_path: Path) -> None:
+    head = b"RIFF" + bytes(4) + b"WAVEfmt " + (16).to_bytes(4, "little") + bytes(8) + (8_000).to_bytes(4, "little") + bytes(12)
+    pool = ScriptedPool(lambda _: ScriptedAnswer([b"hello there"], content_type="text/plain"))
+    async with open_stage(tmp_path, pool, models=models_file(tmp_path)) as stage:
+        for sound, seconds in ((head + bytes(24_000), 3), (b"ID3" + bytes(80_000), 5)):
+            heard = await stage.http.post(
+                "/v1/proxy/audio/transcriptions",
+                data={"model": "ear", "response_format": "text"},
+                files={"file": ("a", sound)},
+                headers=token_of(stage.user()),
+            )
+            assert heard.text == "hello there"
+            assert await fee_of(stage, heard.headers["zg-res-key"]) == seconds * 7
+
+
 async def test_embeddings_and_messages_are_charged(tmp_path: Path) -> None:
     def answers(request: object) -> ScriptedAnswer:
         if getattr(request, "path", "") == "/embeddings":

@@ -72,7 +72,7 @@ class Exchange:
 
     async def body(self) -> bytes:
         """All of it. Raises `BodyTooLargeError` and `ClientGoneError`."""
-        return await read_body(self.receive, BODY_BYTES_MAX)
+        return bytes(await read_body(self.receive, BODY_BYTES_MAX))  # The server reads a large one in place, into bytes that can change.
 
     async def start(self, status: int, headers: Iterable[Header]) -> None:
         """Send the head of an answer whose body follows in pieces."""

@@ -18,15 +18,15 @@ from anyio import to_thread
 from zerog.compute.protocol.e2ee import ResponseSealer, is_sealed, open_request
 from zerog.compute.protocol.errors import ComputeError, InsufficientBalanceError, UnsealableAnswerError
 from zerog.compute.protocol.profiles import profile_of
-from zerog.compute.provider.asked import Asked, PaidPath, read_asked
+from zerog.compute.provider.asked import Asked, PaidPath
 from zerog.compute.provider.auth import FRESH_S, AccountState, Caller
 from zerog.compute.provider.book import Book, Charge
 from zerog.compute.provider.catalogue import today
 from zerog.compute.provider.desk import Desk
 from zerog.compute.provider.engines import EngineAnswer, EngineRequest
-from zerog.compute.provider.errors import NoAccountError, NotAcknowledgedError, UpstreamRefusedError
+from zerog.compute.provider.errors import NoAccountError, NotAcknowledgedError, NotRecordedError, UpstreamRefusedError
 from zerog.compute.provider.metering import AnswerReader, EventReader, JsonReader, RawReader
-from zerog.compute.provider.orders import Order, capped, highest_wei, sha256_of, usage_of_answer
+from zerog.compute.provider.orders import Order, capped, highest_wei, read_asked_anywhere, sha256_of, usage_of_answer
 from zerog.compute.provider.routes.exchange import Exchange, Header, error_body
 from zerog.compute.provider.sanitising import AnswerNames
 from zerog.primitives.errors import RefusalError, ZerogError
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 GONE_BYTES_MAX: Final = 10 << 20
 """So much of a stream is read on for a client that has gone, to charge what it asked for. Source: 0gfoundation/0g-serving-broker."""
 SEED_BYTES: Final = 32
-RECORD_S: Final = 20.0
+RECORD_S: Final = 40.0
 """How long it may take to write a charge down, or to give money back that was set aside."""
 REFUSAL_BYTES_MAX: Final = 64 << 10
 FORWARDED: Final = frozenset({b"accept-language", b"anthropic-version", b"anthropic-beta", b"openai-beta"})
@@ -79,7 +79,7 @@ class PaidRoutes:
         if is_sealed(body):
             opened = await to_thread.run_sync(open_request, body, profile_of(path.path), desk.enclave)
             body, sealer = opened.body, ResponseSealer(profile_of(path.path), opened, secrets.token_bytes(SEED_BYTES))
-        asked = read_asked(path, body, content_type)
+        asked = await read_asked_anywhere(path, body, content_type)
         desk.limits.admit(caller.user, asked.images)
         with desk.limits.slot(caller.user):
             sealed_sha256 = await sha256_of(received) if sealer is not None else None
@@ -144,8 +144,8 @@ class PaidRoutes:
                 await self._relay(sink, order, answer)
         except BaseException as error:
             desk.tally.broken_off += 1
-            with anyio.CancelScope(shield=True), anyio.fail_after(RECORD_S):
-                await desk.book.release(order.key)
+            with anyio.CancelScope(shield=True):
+                await desk.give_back(order.key, RECORD_S)
             if not isinstance(error, Exception) or not sink.is_started:
                 raise
             await self._break_off(sink, order, error)
@@ -180,8 +180,10 @@ class PaidRoutes:
         usage = await usage_of_answer(order, reader)
         fee = capped(order, usage)
         charge = desk.billing.charge(order, usage, fee, response_sha256, reader.image_hashes)
-        with anyio.CancelScope(shield=True), anyio.fail_after(RECORD_S):
+        with anyio.CancelScope(shield=True), anyio.move_on_after(RECORD_S) as waiting:
             await sink.record(desk.book, charge, tail)
+        if waiting.cancelled_caught:
+            raise NotRecordedError
         tally = desk.tally
         tally.charged += 1
         tally.fees_wei += fee.total_wei
