@@ -24,6 +24,8 @@ __all__ = ["JobRoutes"]
 
 log = structlog.get_logger(__name__)
 
+WORKERS: Final = 3
+"""Jobs that are carried out at once; they count among the requests that are answered at once."""
 LOOK_S: Final = 1.0
 """Seconds between two looks for jobs that another broker left."""
 ATTEMPTS_MAX: Final = 3
@@ -90,20 +92,26 @@ class JobRoutes:
             details=exchange.query,
         )
         await desk.book.create_job(job, waiting_max=desk.jobs_waiting_max)
-        self._came.set()
+        came, self._came = self._came, anyio.Event()
+        came.set()
         await exchange.answer_json({"jobId": job_id, "status": JobState.PENDING.value}, 202, *desk.limits.headers(caller.user))
 
     async def work(self) -> None:
-        """Carry jobs out, one after the other, until cancelled."""
+        """Carry jobs out, a few at once, until cancelled."""
+        async with anyio.create_task_group() as workers:
+            for number in range(WORKERS):
+                workers.start_soon(self._work, name=f"compute.jobs.{number}")
+
+    async def _work(self) -> None:
         while True:
-            self._came = anyio.Event()
+            came = self._came
             async with self._desk.gate.passing():
                 job = await self._next()
                 if job is not None:
                     await self._carry_out(job)
                     continue
             with anyio.move_on_after(LOOK_S):
-                await self._came.wait()
+                await came.wait()
 
     async def _next(self) -> StoredJob | None:
         try:

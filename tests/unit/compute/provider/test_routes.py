@@ -222,7 +222,38 @@ async def test_what_is_not_offered_says_what_to_do(tmp_path: Path) -> None:
         unknown = await stage.http.post("/v1/proxy/nothing", json={}, headers=headers)
         assert (unknown.status_code, unknown.json()["error"]["message"][:22]) == (404, "endpoint not supported")
         wrong = await stage.http.get("/v1/proxy/chat/completions", headers=headers)
-        assert wrong.status_code == 405
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST, OPTIONS")
+
+
+async def test_a_websocket_is_refused_in_words(tmp_path: Path) -> None:
+    async with open_stage(tmp_path) as stage:
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+        }
+        refused = await stage.http.get("/v1/proxy/chat/completions", headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "endpoint_not_supported")
+
+
+async def test_jobs_are_carried_out_beside_each_other(tmp_path: Path) -> None:
+    gate = anyio.Event()
+    body = msgspec.json.encode({"created": 1, "data": [{"b64_json": base64.b64encode(PICTURE).decode()}]})
+    pool = ScriptedPool(lambda _: ScriptedAnswer([body], gate=lambda _: gate))
+    async with open_stage(tmp_path, pool, models=models_file(tmp_path)) as stage:
+        headers = token_of(stage.user())
+        asked = {"model": "painter", "prompt": "a cat"}
+        made = [await stage.http.post("/v1/async/images/generations", json=asked, headers=headers) for _ in range(5)]
+        with anyio.fail_after(10):
+            while True:
+                if len(pool.requests) == 3:
+                    break
+                await anyio.sleep(0.01)
+        gate.set()
+        for each in made:
+            assert (await ended(stage, each.json()["jobId"], headers))["status"] == "completed"
+        assert len((await stage.desk.book.receipts()).rows) == 5
 
 
 async def test_what_is_free_needs_no_token(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from zerog.compute.provider.routes.exchange import Exchange, error_body, preflig
 from zerog.compute.provider.routes.free import FreeRoutes
 from zerog.compute.provider.routes.paid import PaidRoutes
 from zerog.primitives.errors import RefusalError
-from zerog.runtime.http.asgi import Receive, Scope, Send, respond
+from zerog.runtime.http.asgi import Receive, Scope, Send, refuse, respond
 from zerog.runtime.http.config import DirectAnswers
 from zerog.runtime.http.errors import ClientGoneError, MethodNotAllowedError
 from zerog.runtime.http.guard import Guard, Headers
@@ -77,7 +77,9 @@ class ProviderApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise NotImplementedError(f"ASGI scope {scope['type']!r}")
+            error = EndpointNotSupportedError(scope["path"])
+            await refuse(send, error, body=self.refusal_body(error), kind="websocket.http.response")
+            return
         verdict = self._guard.verdict(scope["headers"])
         exchange = Exchange(scope, receive, send, verdict, plain_path(scope["path"]), dict(scope["headers"]))
         if scope["method"] == "OPTIONS" and verdict.refusal is None:

@@ -11,7 +11,7 @@ from zerog.compute.protocol.constants import BODY_BYTES_MAX
 from zerog.compute.provider.book import Book, Charge
 from zerog.primitives.errors import RefusalError, ZerogError
 from zerog.runtime.http.asgi import JSON, Receive, Scope, Send, is_client_gone, read_body, respond
-from zerog.runtime.http.errors import BrokenServerError
+from zerog.runtime.http.errors import BrokenServerError, MethodNotAllowedError
 from zerog.runtime.http.guard import Verdict
 from zerog.runtime.report import report_of
 
@@ -127,6 +127,8 @@ def error_headers(error: ZerogError) -> tuple[Header, ...]:
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(retry_after_s))))
+    if isinstance(error, MethodNotAllowedError):
+        headers.append((b"allow", error.allowed.encode()))
     if isinstance(error, RefusalError) and error.http_status == 410:
         headers.append((b"cache-control", b"no-store"))
     return tuple(headers)
