@@ -68,6 +68,7 @@ COMPUTE_COMMANDS: Final = (
     ("key", "zerog.cli.compute:key", "Make or revoke API keys for OpenAI clients."),
     ("limit", "zerog.cli.compute:limit", "Show or set what may be spent."),
     ("run", "zerog.cli.compute_node:run", "Run a compute provider in the foreground."),
+    ("serve", "zerog.cli.compute_service:run", "Run the provider of this folder's network, as 'zerog up' does."),
 )
 """Likewise."""
 

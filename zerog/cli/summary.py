@@ -25,6 +25,9 @@ def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> No
     if endpoints.storage is not None:
         storage = f"  storage  {endpoints.storage.indexer}  (indexer for clients; {_counted(len(endpoints.storage.nodes), 'node')})"
         lines.append(storage if endpoints.storage.kv is None else f"{storage}, key-value {endpoints.storage.kv}")
+    for provider in endpoints.compute.providers if endpoints.compute is not None else []:
+        enclave = ", simulated enclave" if provider.simulated else ""
+        lines.append(f"  compute  {provider.url}  (model {provider.model}{enclave})")
     if endpoints.accounts:
         lines += [f"  account  {endpoints.accounts[0].address}", f"  key      {endpoints.accounts[0].private_key}"]
     lines += [f"  state    {endpoints.data_dir}", "", *_commands(endpoints, where), ""]

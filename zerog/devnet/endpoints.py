@@ -6,10 +6,26 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Account", "ChainEndpoints", "Endpoints", "StorageEndpoints", "StorageNodeEndpoints", "as_environment"]
+__all__ = [
+    "CONTRACTS",
+    "Account",
+    "ChainEndpoints",
+    "ComputeEndpoints",
+    "Endpoints",
+    "ProviderEndpoints",
+    "StorageEndpoints",
+    "StorageNodeEndpoints",
+    "as_environment",
+]
 
-CONTRACTS: Final = ("Flow", "LedgerManager", "InferenceServing", "FineTuningServing", "DAEntrance")
-"""Contracts whose names always stand there, with `null` until they are deployed."""
+CONTRACTS: Final = {
+    "Flow": "flow",
+    "LedgerManager": "ledger_manager",
+    "InferenceServing": "inference_serving",
+    "FineTuningServing": "fine_tuning_serving",
+    "DAEntrance": "da_entrance",
+}
+"""Contracts whose names always stand there, with `null` where there is none; and what they are called among a network's addresses."""
 
 
 class ChainEndpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +48,26 @@ class StorageEndpoints(msgspec.Struct, frozen=True, kw_only=True):
     indexer: str
     kv: str | None = None
     nodes: list[StorageNodeEndpoints] = []
+
+
+class ProviderEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider of the marketplace."""
+
+    address: str
+    url: str
+    """As it stands on chain; OpenAI clients add `/v1/proxy`."""
+    model: str
+    service_type: str
+    signer: str
+    """Who signs its answers and settlements."""
+    simulated: bool
+    """Whether its enclave is none."""
+
+
+class ComputeEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """The marketplace."""
+
+    providers: list[ProviderEndpoints]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +96,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     chain: ChainEndpoints | None = None
     storage: StorageEndpoints | None = None
     da: dict[str, object] | None = None
-    compute: dict[str, object] | None = None
+    compute: ComputeEndpoints | None = None
     explorer: str | None = None
     contracts: dict[str, str | None] = msgspec.field(default_factory=_no_contracts)
     accounts: list[Account] = msgspec.field(default_factory=list)

@@ -56,6 +56,8 @@ class DevnetSettings:
     """Nodes that hold each shard."""
     mine: bool = False
     """Let the first storage node mine what it holds; its account is funded on a network of our own."""
+    engine: tuple[str, ...] = ()
+    """OpenAI-compatible server that answers for the provider of compute, as http://host:port/v1; without one the scripted engine does."""
     one_process: bool = False
     """Run all roles in one process, for tests and small machines."""
     ephemeral: bool = False

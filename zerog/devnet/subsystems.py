@@ -100,10 +100,33 @@ def _make_storage(flags: Sequence[str], state_folder: Path, _ephemeral: bool) ->
     return StorageService(settings, state_folder)
 
 
+def _compute_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
+    flags = ["--host", settings.host, "--port", str(ports["http"])]
+    for engine in settings.engine:
+        flags += ["--engine", engine]
+    return flags
+
+
+def _make_compute(flags: Sequence[str], state_folder: Path, _ephemeral: bool) -> Role:
+    from zerog.devnet.compute import ComputeService
+    from zerog.devnet.compute_settings import ComputeServiceSettings
+    from zerog.runtime.settings import fill
+
+    settings = fill(ComputeServiceSettings, flags, command=("compute", "serve"), state_folder=state_folder)
+    return ComputeService(settings, state_folder)
+
+
 SUBSYSTEMS: Final[tuple[Subsystem, ...]] = (
     Subsystem(name="chain", default_ports=lambda _: {"rpc": 8545}, command=("zerog", "chain", "run"), flags=_chain_flags, make=_make_chain),
     Subsystem(
         name="storage", default_ports=_storage_ports, command=("zerog", "storage", "serve"), flags=_storage_flags, make=_make_storage
+    ),
+    Subsystem(
+        name="compute",
+        default_ports=lambda _: {"http": 3080},
+        command=("zerog", "compute", "serve"),
+        flags=_compute_flags,
+        make=_make_compute,
     ),
 )
 """In the order in which they are proven ready; they stop in the opposite one."""

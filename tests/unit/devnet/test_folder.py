@@ -15,7 +15,7 @@ from zerog.networks import load, role_account
 from zerog.primitives.keys import derive_accounts
 from zerog.runtime.files import FileLock
 
-CHAIN, STORAGE = SUBSYSTEMS
+CHAIN, STORAGE, COMPUTE = SUBSYSTEMS
 
 
 def test_reset_keeps_the_settings_alone(tmp_path: Path) -> None:
