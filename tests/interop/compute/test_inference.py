@@ -51,6 +51,8 @@ def a_first_chat_from_an_empty_wallet(served: Served) -> None:
     assert broker.call("inference.processResponse", str(provider.address)) is None
     with pytest.raises(SdkFailureError, match="getting signature error"):
         user.verifies("00000000-0000-0000-0000-000000000000")
+    owed = httpx.get(f"{provider.url}/v1/user/{account.address}/unsettledfee", headers=options["defaultHeaders"]).json()
+    assert (owed["userAddress"].lower(), int(owed["unsettledFee"]) >= 0) == (str(account.address).lower(), True)
     streamed = market.sdk.openai(options, "chat.completions.create", STREAM)
     assert streamed["data"][-1]["usage"] == usage
     words = "".join(event["choices"][0]["delta"].get("content") or "" for event in streamed["data"] if event["choices"])

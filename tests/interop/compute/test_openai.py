@@ -2,7 +2,9 @@
 
 import base64
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import openai
@@ -11,8 +13,10 @@ import pytest
 from tests.interop.compute.network import running_market
 from tests.interop.compute.sdk import Sdk, file
 from tests.interop.compute.serving import CHAT, Served, one_second, serving
+from tests.interop.storage.browser import visit
 from zerog.networks import own_network
 
+HERE: Final = Path(__file__).parent
 QUESTION: Final = CHAT["messages"]
 TOOLS: Final = [
     {
@@ -134,6 +138,21 @@ def test_pictures(client: Client) -> None:
 def test_sound_to_text(client: Client) -> None:
     found = client.call("audio.transcriptions.create", model="ears", file=client.file("a.wav", one_second()))
     assert found["text"]
+
+
+def test_a_page_of_another_origin_asks_and_fetches_the_signature(served: Served, key: str, tmp_path: Path) -> None:
+    work = {"provider": served.chat.url, "authorization": f"Bearer {key}", "chat": CHAT}
+    found = visit("localhost", "chat", work, tmp_path, pages=HERE / "pages")
+    assert found["origin"] != served.chat.url
+    assert (found["status"], len(found["key"])) == (200, 36)
+    assert found["text"].endswith(f":{found['answered']}")
+
+
+def test_the_quick_start_of_the_documentation_asks_and_checks(served: Served) -> None:
+    user = served.market.user()
+    command = ["node", str(HERE / "quickstart.mjs"), served.market.chain_url, f"0x{user.private_key.hex()}", "Tell me of a tree."]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "is signed by the provider's signer" in done.stdout
 
 
 def test_a_refusal_is_an_error_of_the_client(served: Served, key: str) -> None:

@@ -97,9 +97,9 @@ def running_chromium(url: str, folder: Path) -> Iterator[Path]:
             process.terminate()
 
 
-def visit(host: str, script: str, work: Mapping[str, object], folder: Path) -> Any:
-    """What the page of `pages/SCRIPT.mjs` finds when it is visited under the name `host`; it must not fail."""
-    with running_site(HERE / f"pages/{script}.mjs", work) as site, running_chromium(f"http://{host}:{site.server_port}/", folder) as log:
+def visit(host: str, script: str, work: Mapping[str, object], folder: Path, *, pages: Path = HERE / "pages") -> Any:
+    """What the page of `SCRIPT.mjs` in `pages` finds when it is visited under the name `host`; it must not fail."""
+    with running_site(pages / f"{script}.mjs", work) as site, running_chromium(f"http://{host}:{site.server_port}/", folder) as log:
         try:
             report = site.reports.get(timeout=VISIT_S_MAX)
         except Empty:
