@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from openai import OpenAI
 
 from tests.devnet.command import Zerog, ask
@@ -15,6 +16,7 @@ from zerog.compute.protocol.tokens import SessionToken, make_api_key
 from zerog.contracts.compute import INFERENCE_SERVING, LEDGER_MANAGER, InferenceService, ServiceParams
 from zerog.devnet.endpoints import Endpoints, ProviderEndpoints
 from zerog.primitives import Account, Address, Wei
+from zerog.testing.upstream import serve_upstream
 
 ONE = 10**18
 ROLES = ("--only", "chain", "--only", "compute")
@@ -116,6 +118,26 @@ def test_whoever_offers_a_service_here_is_acknowledged(zerog: Zerog) -> None:
         deadline = time.monotonic() + WAIT_S
         while not service_of(chain, endpoints, other.address).is_signer_acknowledged:
             assert time.monotonic() < deadline
+
+
+def test_an_openai_server_answers_in_place_of_the_scripted_engine(zerog: Zerog) -> None:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve_upstream()) as upstream:
+        endpoints = zerog.up(*ROLES, "--engine", upstream.url)
+        provider = provider_of(endpoints)
+        assert provider.model == httpx.get(f"{upstream.url}/models").json()["data"][0]["id"]
+        assert endpoints.chain is not None
+        with ChainClient(endpoints.chain.http) as chain:
+            client = OpenAI(
+                base_url=f"{provider.url}/v1/proxy", api_key=funded_key(chain, endpoints, account_of(endpoints, 1)), max_retries=0
+            )
+            answer = client.chat.completions.create(model=provider.model, messages=[{"role": "user", "content": "Hello?"}], max_tokens=16)
+        assert answer.choices[0].message.content
+        zerog.down()
+
+
+def test_an_engine_that_is_not_there_is_told(zerog: Zerog) -> None:
+    errors = zerog.run("up", "--wait", "--port-base", "0", *ROLES, "--engine", "http://127.0.0.1:1/v1", expect=1).stderr
+    assert "engine" in errors
 
 
 def test_a_network_without_compute_says_so(zerog: Zerog) -> None:

@@ -11,6 +11,7 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.compute.provider.engines import open_engines
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.devnet.acknowledgement import SignerAcknowledger
@@ -67,7 +68,7 @@ class ComputeService:
         chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
         of_provider = replace(of_provider, chain_url=chain.url)
         account = chain.role_account("compute", PROVIDER_ACCOUNT) if of_provider.private_key is None else None
-        provider = self._provider = ComputeProvider(of_provider, account=account)
+        provider = self._provider = ComputeProvider(await _with_model(of_provider), account=account)
         try:
             async with AsyncChainClient(chain.url) as client, anyio.create_task_group() as parts:
                 self._url = await parts.start(provider.run, name="compute.provider")
@@ -152,3 +153,19 @@ class ComputeService:
 def _acknowledger(client: AsyncChainClient, network: NetworkParams, owner: Account) -> SignerAcknowledger:
     addresses = network.addresses
     return SignerAcknowledger(client, owner, addresses["inference_serving"], addresses["fine_tuning_serving"])
+
+
+async def _with_model(settings: ComputeProviderSettings) -> ComputeProviderSettings:
+    """The settings with the first model that the first engine has, if an engine was named and no model.
+
+    Raises `EngineSettingsError`, and `EngineError`s where that engine does not say what it has.
+    """
+    is_named = settings.model != ComputeProviderSettings().model or settings.upstream_model is not None or settings.models is not None
+    if not settings.engine or is_named:
+        return settings
+    engine = next(iter(open_engines(settings.engine, settings.engine_key).values()))
+    try:
+        models = await engine.models()
+    finally:
+        await engine.aclose()
+    return replace(settings, model=models[0].id) if models else settings
