@@ -3,7 +3,7 @@
 The chain may be away, go back or begin anew: whatever is remembered follows it, and what must be said to it is said again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -180,6 +180,11 @@ class ProviderChain:
         except CHAIN_FAILURES as error:
             raise ChainUnavailableError(str(error) or type(error).__name__) from error
         return view
+
+    def drop(self, users: Iterable[Address]) -> None:
+        """What is known of these users must not be used any more: they have paid, and will owe less."""
+        for user in users:
+            self._accounts.drop(user)
 
     async def accounts(self, users: Sequence[Address]) -> dict[Address, InferenceAccount]:
         """Accounts as they stand now, without those that do not exist. Raises the client's errors."""

@@ -72,6 +72,11 @@ class Views(Generic[Key, Value]):
         if (view := self._views.get(key)) is not None:
             self._views[key] = _View(view.value, view.read_s, is_old=True)
 
+    def drop(self, key: Key) -> None:
+        """What is known of `key` must not be used any more, not even while the chain does not answer."""
+        self.forget(key)
+        self._views.pop(key, None)
+
     def forget_all(self) -> None:
         """Nothing that is known need be so any more."""
         for key in [*self._reads, *self._views]:

@@ -56,7 +56,11 @@ async def test_what_is_owed_is_paid_and_every_receipt_is_proven(url: str) -> Non
         for user in (USER, OTHER):
             await place.fund(user, 3 * ONE)
         ids = await broker.charge(USER, [7, 0, 11, 10**17]) + await broker.charge(OTHER, [5])
+        assert await broker.chain.account(USER.address) is not None
         report = await broker.settler.settle()
+        view = await broker.chain.account(USER.address)
+        assert view is not None
+        assert view.balance_wei == await broker.balance(USER), "what was paid is not counted as locked any more"
         assert (report.transactions, report.entries, report.requests, report.unfinished) == (1, 2, 5, 0)
         assert (await broker.balance(USER), await broker.balance(OTHER)) == (3 * ONE - 10**17 - 18, 3 * ONE - 5)
         assert await broker.book.unsettled_wei(USER.address) == await broker.book.unsettled_wei(OTHER.address) == 0
