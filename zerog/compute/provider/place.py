@@ -20,6 +20,8 @@ __all__ = ["BOOK_FILE", "Place", "book_url", "broker_name", "find_place", "folde
 SERVING: Final = "inference_serving"
 LOCAL: Final = "local"
 BOOK_FILE: Final = "book.db"
+OTHERS: Final = 0o077
+"""Rights of everybody but the owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +64,24 @@ def _contract(settings: ComputeProviderSettings, network: NetworkParams) -> Addr
 
 def _account(settings: ComputeProviderSettings, network: NetworkParams) -> Account:
     """The key of the settings; on a network of our own else the one that is funded for its provider."""
-    if settings.private_key is not None:
+    key = settings.private_key if settings.key_file is None else _read_key(settings.key_file)
+    if key is not None:
         try:
-            return Account.from_private_key(bytes.fromhex(settings.private_key.removeprefix("0x")))
+            return Account.from_private_key(bytes.fromhex(key.strip().removeprefix("0x")))
         except (ValueError, SignatureError):
-            raise ProviderSettingsError("private-key: it is no key: 32 bytes in hex") from None
+            raise ProviderSettingsError("private-key or key-file: it is no key: 32 bytes in hex") from None
     if network.genesis is None:
-        raise ProviderSettingsError("private-key: the provider of a public network needs a key of its own, with 100 0G for the stake")
+        raise ProviderSettingsError("key-file: the provider of a public network needs a key of its own, with 100 0G for the stake")
     return role_account(network.genesis.mnemonic, "compute")
+
+
+def _read_key(path: Path) -> str:
+    try:
+        if path.stat().st_mode & OTHERS:
+            raise ProviderSettingsError(f"key-file: {path} can be read by others: chmod 600 {path}")
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProviderSettingsError(f"key-file: {path}: {error}") from None
 
 
 @contextmanager

@@ -29,9 +29,10 @@ class ComputeProviderSettings:
     chain_url: str = "http://127.0.0.1:8545"
     """JSON-RPC of a node of the chain."""
     private_key: str | None = field(default=None, repr=False)
-    """The provider's key in hex; by default the one that a network of our own funds for it."""
-    ledger: str | None = None
-    """Address of the ledger's contract; by default that of the network whose chain id the chain has."""
+    """The provider's key in hex, better in the environment or a file than on a command line; by default the one that a network of our own
+    funds for it."""
+    key_file: Path | None = None
+    """A file with that key in hex, which only its owner can read."""
     serving: str | None = None
     """Address of the serving contract; by default that of the network whose chain id the chain has."""
     database: str | None = None
@@ -94,6 +95,8 @@ class ComputeProviderSettings:
             raise ProviderSettingsError("settle-interval, settle-check and engine-timeout are more than 0 s")
         if not 1 <= self.jobs_waiting <= 100_000:
             raise ProviderSettingsError("jobs-waiting is from 1 to 100000")
+        if self.private_key is not None and self.key_file is not None:
+            raise ProviderSettingsError("private-key and key-file: give one of them")
         if not self.model:
             raise ProviderSettingsError("model: a name is needed")
 
