@@ -164,6 +164,6 @@ def test_every_history_leaves_what_the_model_says(url: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=300 if IS_LONG else 10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=100 if IS_LONG else 8, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
