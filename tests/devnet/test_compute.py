@@ -76,10 +76,11 @@ def test_a_network_sells_answers_to_any_openai_client(zerog: Zerog) -> None:
     assert provider.simulated
     assert endpoints.chain is not None
     with ChainClient(endpoints.chain.http) as chain:
-        client = OpenAI(base_url=f"{provider.url}/v1/proxy", api_key=funded_key(chain, endpoints, account_of(endpoints, 1)), max_retries=0)
-        answer = client.chat.completions.with_raw_response.create(
-            model=provider.model, messages=[{"role": "user", "content": "Hello?"}], max_tokens=16
-        )
+        key = funded_key(chain, endpoints, account_of(endpoints, 1))
+        with OpenAI(base_url=f"{provider.url}/v1/proxy", api_key=key, max_retries=0) as client:
+            answer = client.chat.completions.with_raw_response.create(
+                model=provider.model, messages=[{"role": "user", "content": "Hello?"}], max_tokens=16
+            )
         assert answer.parse().choices[0].message.content
         signature = httpx.get(f"{provider.url}/v1/proxy/signature/{answer.headers['zg-res-key']}").json()
         signer = recover_text_signer(signature["text"], bytes.fromhex(signature["signature"][2:]))
@@ -97,6 +98,15 @@ def test_a_later_start_changes_nothing_on_chain_and_keeps_the_signer(zerog: Zero
     second = zerog.up(*ROLES)
     assert (second.compute, second.contracts) == (first.compute, first.contracts)
     assert ask(second, "eth_blockNumber") == height
+
+
+def test_a_chain_that_makes_blocks_only_when_told_is_told_so_once(zerog: Zerog) -> None:
+    settings = zerog.folder / ".zerog" / "zerog.toml"
+    settings.parent.mkdir()
+    settings.write_text("[chain.run]\nautomine = false\n")
+    height = ask(zerog.up(*ROLES), "eth_blockNumber")
+    zerog.down()
+    assert ask(zerog.up(*ROLES), "eth_blockNumber") == height
 
 
 def test_whoever_offers_a_service_here_is_acknowledged(zerog: Zerog) -> None:
@@ -127,10 +137,11 @@ def test_an_openai_server_answers_in_place_of_the_scripted_engine(zerog: Zerog) 
         assert provider.model == httpx.get(f"{upstream.url}/models").json()["data"][0]["id"]
         assert endpoints.chain is not None
         with ChainClient(endpoints.chain.http) as chain:
-            client = OpenAI(
-                base_url=f"{provider.url}/v1/proxy", api_key=funded_key(chain, endpoints, account_of(endpoints, 1)), max_retries=0
-            )
-            answer = client.chat.completions.create(model=provider.model, messages=[{"role": "user", "content": "Hello?"}], max_tokens=16)
+            key = funded_key(chain, endpoints, account_of(endpoints, 1))
+            with OpenAI(base_url=f"{provider.url}/v1/proxy", api_key=key, max_retries=0) as client:
+                answer = client.chat.completions.create(
+                    model=provider.model, messages=[{"role": "user", "content": "Hello?"}], max_tokens=16
+                )
         assert answer.choices[0].message.content
         zerog.down()
 

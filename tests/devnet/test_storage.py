@@ -28,6 +28,7 @@ from zerog.storage.protocol.merkle import file_root
 from zerog.storage.protocol.shards import Shard
 
 WAIT_S_MAX = 30
+ROLES = ("--only", "chain", "--only", "storage")
 PROOF_ROOT = file_root(PROOF_FILE)
 Clients = Callable[[Endpoints], list[NodeClient]]
 
@@ -82,7 +83,7 @@ def written(kv: KvClient, stream: str, key: bytes) -> bytes | None:
 def test_the_first_start_leaves_a_file_and_a_key_and_later_starts_add_nothing(zerog: Zerog) -> None:
     seen = []
     for _ in range(2):
-        endpoints = zerog.up()
+        endpoints = zerog.up(*ROLES)
         with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
             files = [file.tx.data_merkle_root for file in router.list_files().files]
         kv_url = storage_of(endpoints).kv
@@ -101,7 +102,7 @@ def test_files_come_back_by_python_by_curl_and_after_a_restart(zerog: Zerog) -> 
     """The same in a copy of a public network."""
     content = some_bytes(1, 1_000_001)
     for like in ((), ("--like", "galileo")):
-        endpoints = zerog.up(*like)
+        endpoints = zerog.up(*ROLES, *like)
         with library.connect("local", folder=zerog.folder) as network:
             upload = network.storage.upload(content)
             assert upload.root == file_root(content)
@@ -109,7 +110,7 @@ def test_files_come_back_by_python_by_curl_and_after_a_restart(zerog: Zerog) -> 
             network.kv.put("notes", b"greeting", b"hello")
             assert written(network.kv, "notes", b"greeting") == b"hello"
         zerog.down()
-        endpoints = zerog.up(*like)
+        endpoints = zerog.up(*ROLES, *like)
         with library.connect("local", folder=zerog.folder) as network:
             assert network.storage.read(upload.root) == content
             assert written(network.kv, "notes", b"greeting") == b"hello"
@@ -120,7 +121,7 @@ def test_files_come_back_by_python_by_curl_and_after_a_restart(zerog: Zerog) -> 
 
 
 def test_files_go_in_and_come_back_by_the_command_line(zerog: Zerog) -> None:
-    zerog.up()
+    zerog.up(*ROLES)
     given, got = zerog.folder / "given", zerog.folder / "got"
     given.write_bytes(some_bytes(8, 600_000))
     root = zerog.run("storage", "put", str(given)).stdout.strip()
@@ -136,7 +137,7 @@ def test_files_go_in_and_come_back_by_the_command_line(zerog: Zerog) -> None:
 @pytest.mark.parametrize("extra", [(), ("--ephemeral",)], ids=["kept", "ephemeral"])
 def test_after_kill_9_of_storage_it_comes_back_by_itself_with_its_files(zerog: Zerog, extra: tuple[str, ...]) -> None:
     content = some_bytes(2, 300_000)
-    endpoints = zerog.up(*extra)
+    endpoints = zerog.up(*ROLES, *extra)
     command = Zerog(Path(endpoints.data_dir).parent)
     with library.connect("local", folder=command.folder) as network:
         root = network.storage.upload(content).root
@@ -159,7 +160,7 @@ def test_after_kill_9_of_storage_it_comes_back_by_itself_with_its_files(zerog: Z
 
 def test_several_nodes_share_the_segments_and_the_router_stands_for_all(zerog: Zerog, clients: Clients) -> None:
     content = some_bytes(3, 9 * 262_144 + 5)
-    endpoints = zerog.up("--nodes", "2", "--replicas", "2")
+    endpoints = zerog.up(*ROLES, "--nodes", "2", "--replicas", "2")
     nodes = clients(endpoints)
     assert [node.shard() for node in nodes] == [Shard(2, 0), Shard(2, 1), Shard(2, 0), Shard(2, 1)]
     with library.connect("local", folder=zerog.folder) as network:
@@ -171,19 +172,19 @@ def test_several_nodes_share_the_segments_and_the_router_stands_for_all(zerog: Z
     held = [node.availability(root) for node in nodes]
     assert [found.held_count for found in held if found] == [5, 5, 5, 5]
     zerog.down()
-    again = zerog.up()
+    again = zerog.up(*ROLES)
     assert again.storage == endpoints.storage
     zerog.down()
-    assert "error [fewer_nodes]" in zerog.run("up", "--wait", "--nodes", "2", "--replicas", "1", expect=1).stderr
+    assert "error [fewer_nodes]" in zerog.run("up", "--wait", "--nodes", "2", "--replicas", "1", *ROLES, expect=1).stderr
 
 
 def test_a_network_grows_and_its_new_nodes_fetch_what_they_must_hold(zerog: Zerog, clients: Clients) -> None:
     content = some_bytes(4, 6 * 262_144)
-    zerog.up()
+    zerog.up(*ROLES)
     with library.connect("local", folder=zerog.folder) as network:
         root = network.storage.upload(content).root
     zerog.down()
-    endpoints = zerog.up("--nodes", "2")
+    endpoints = zerog.up(*ROLES, "--nodes", "2")
     nodes = clients(endpoints)
     until(lambda: all(node.is_finalized(root) for node in nodes))
     with library.connect("local", folder=zerog.folder) as network:
@@ -192,7 +193,7 @@ def test_a_network_grows_and_its_new_nodes_fetch_what_they_must_hold(zerog: Zero
 
 def test_a_chain_that_goes_back_takes_its_files_along(zerog: Zerog) -> None:
     content = some_bytes(5, 5_000)
-    endpoints = zerog.up()
+    endpoints = zerog.up(*ROLES)
     with library.connect("local", folder=zerog.folder) as network:
         snapshot = ask(endpoints, "evm_snapshot")
         root = network.storage.upload(content).root
@@ -212,7 +213,7 @@ def test_a_chain_that_goes_back_takes_its_files_along(zerog: Zerog) -> None:
 
 def test_a_chain_that_is_reset_under_the_node_is_followed_from_its_beginning(zerog: Zerog) -> None:
     """Also over a restart of the network: the proof is then stored once more."""
-    endpoints = zerog.up()
+    endpoints = zerog.up(*ROLES)
     with library.connect("local", folder=zerog.folder) as network:
         root = network.storage.upload(some_bytes(6, 5_000)).root
         network.kv.put("notes", b"greeting", b"lost")
@@ -220,7 +221,7 @@ def test_a_chain_that_is_reset_under_the_node_is_followed_from_its_beginning(zer
         with NodeClient(f"{storage_of(endpoints).indexer}/node") as router:
             until(lambda: router.file_info(PROOF_ROOT) is None and router.file_info(root) is None)
         zerog.down()
-        zerog.up()
+        zerog.up(*ROLES)
         assert network.storage.read(PROOF_ROOT) == PROOF_FILE
         with pytest.raises(StorageClientError):
             network.storage.read(root)
@@ -232,7 +233,7 @@ def test_a_network_whose_files_have_expired_goes_on_and_starts_again(zerog: Zero
     settings = zerog.folder / ".zerog" / "zerog.toml"
     settings.parent.mkdir()
     settings.write_text("[storage.run]\nupkeep-interval = 0.1\nprune-grace = 0\n")
-    endpoints = zerog.up()
+    endpoints = zerog.up(*ROLES)
     content = some_bytes(12, 2_000_000)  # More than a pricing chunk of the local network, so that its time begins.
     with library.connect("local", folder=zerog.folder) as network:
         upload = network.storage.upload(content)
@@ -246,19 +247,19 @@ def test_a_network_whose_files_have_expired_goes_on_and_starts_again(zerog: Zero
         with pytest.raises(FilePrunedError, match="submission 2"):
             network.storage.read(2)
         zerog.down()
-        zerog.up()
+        zerog.up(*ROLES)
         assert network.storage.read(PROOF_ROOT) == PROOF_FILE
         again = network.storage.upload(content)
         assert (again.root, again.tx_seqs, network.storage.read(again.root)) == (upload.root, (5,), content)
 
 
 def test_after_zerog_reset_everything_begins_anew(zerog: Zerog) -> None:
-    zerog.up()
+    zerog.up(*ROLES)
     with library.connect("local", folder=zerog.folder) as network:
         root = network.storage.upload(some_bytes(7, 5_000)).root
     zerog.down()
     zerog.run("reset")
-    zerog.up()
+    zerog.up(*ROLES)
     with library.connect("local", folder=zerog.folder) as network:
         with pytest.raises(FileUnknownError):
             network.storage.read(root)
@@ -267,7 +268,7 @@ def test_after_zerog_reset_everything_begins_anew(zerog: Zerog) -> None:
 
 def test_a_checkpoint_of_the_whole_network_is_a_network_of_its_own(zerog: Zerog, tmp_path: Path) -> None:
     """Chain and files at one block: what was stored before is in it, and nothing that came later."""
-    endpoints = zerog.up()
+    endpoints = zerog.up(*ROLES)
     state = tmp_path / "copy" / ".zerog"
     with library.connect("local", folder=zerog.folder) as network:
         before = network.storage.upload(some_bytes(9, 400_000)).root
@@ -286,7 +287,7 @@ def test_a_checkpoint_of_the_whole_network_is_a_network_of_its_own(zerog: Zerog,
     zerog.down()
     copied = Zerog(state.parent)
     try:
-        again = copied.up()
+        again = copied.up(*ROLES)
         assert ask(again, "eth_blockNumber") == "0x4"
         assert again.storage != endpoints.storage
         with library.connect("local", folder=copied.folder) as network:
@@ -299,7 +300,7 @@ def test_a_checkpoint_of_the_whole_network_is_a_network_of_its_own(zerog: Zerog,
 
 
 def test_after_kill_9_of_the_chain_files_go_on(zerog: Zerog) -> None:
-    endpoints = zerog.up()
+    endpoints = zerog.up(*ROLES)
     assert endpoints.chain is not None
     port = int(endpoints.chain.http.rsplit(":", 1)[1])
     first = holder_of_port(port)
@@ -316,13 +317,13 @@ def test_a_chain_that_makes_blocks_only_when_told_is_told_so_once(zerog: Zerog) 
     settings = zerog.folder / ".zerog" / "zerog.toml"
     settings.parent.mkdir()
     settings.write_text("[chain.run]\nautomine = false\n")
-    assert ask(zerog.up(), "eth_blockNumber") == "0x2"
+    assert ask(zerog.up(*ROLES), "eth_blockNumber") == "0x2"
     zerog.down()
-    assert ask(zerog.up(), "eth_blockNumber") == "0x2"
+    assert ask(zerog.up(*ROLES), "eth_blockNumber") == "0x2"
     zerog.down()
     zerog.run("reset")
     settings.write_text("[chain.run]\nautomine = false\ndev-methods = false\n")
-    errors = zerog.run("up", "--wait", "--port-base", "0", expect=1).stderr
+    errors = zerog.run("up", "--wait", "--port-base", "0", *ROLES, expect=1).stderr
     assert "error [storage_not_proven]" in errors
     assert "the chain makes none on demand" in errors
 
@@ -342,7 +343,7 @@ def test_storage_alone_waits_for_a_chain_and_finds_it_in_its_folder(zerog: Zerog
 
 
 def test_a_node_that_is_asked_to_shut_down_is_brought_back(zerog: Zerog) -> None:
-    endpoints = zerog.up()
+    endpoints = zerog.up(*ROLES)
     first = storage_pid(zerog)
     question = {"jsonrpc": "2.0", "id": 1, "method": "admin_shutdown", "params": []}
     assert "error" not in httpx.post(storage_of(endpoints).nodes[0].admin, json=question).json()

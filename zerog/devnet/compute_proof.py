@@ -1,8 +1,8 @@
 """The proof that compute works: a user of the network's own pays for one short chat, and sees who signed it; later it is only read."""
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -35,6 +35,7 @@ TRANSFER_WEI: Final = 2 * 10**18
 PROOF_S_MAX: Final = 50.0
 BLOCK_S_MAX: Final = 10.0
 LOOK_S: Final = 0.05
+BLOCK_LOOK_S: Final = 0.1
 TOKEN_MS: Final = 3_600_000
 STATUS_OK: Final = 200
 
@@ -62,8 +63,12 @@ async def prove_compute(place: ChainPlace, provider: ComputeProvider, url: str) 
     try:
         with anyio.fail_after(PROOF_S_MAX):
             user = place.role_account("compute", USER_ACCOUNT)
-            service = await _service(provider, wait=user is not None)
-            async with httpx.AsyncClient(trust_env=False, timeout=PROOF_S_MAX) as http, AsyncChainClient(place.url) as chain:
+            async with (
+                httpx.AsyncClient(trust_env=False, timeout=PROOF_S_MAX) as http,
+                AsyncChainClient(place.url) as chain,
+                _making_blocks(chain, wanted=user is not None),
+            ):
+                service = await _service(provider, wait=user is not None)
                 verdict = await check_enclave(url, service.params.signer, http=http, accept_simulated=True)
                 proof = None if user is None else await _chat_once(place, provider, user, service, url, http=http, chain=chain)
     except TimeoutError:
@@ -140,11 +145,27 @@ def _api_key(user: Account, provider: Address) -> str:
     return make_api_key(token, user.private_key)
 
 
+@asynccontextmanager
+async def _making_blocks(chain: AsyncChainClient, *, wanted: bool) -> AsyncIterator[None]:
+    """On a chain that makes blocks only when told, tell it so for whatever waits: the offer, its acknowledgement, and what proves it."""
+    async with anyio.create_task_group() as tasks:
+        if wanted:
+            tasks.start_soon(_make_blocks, chain, name="compute.proof.blocks")
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _make_blocks(chain: AsyncChainClient) -> None:
+    while True:
+        await anyio.sleep(BLOCK_LOOK_S)
+        with suppress(RpcError):  # Without developer methods a block has to come by itself.
+            waiting = await chain.request("txpool_status")
+            if isinstance(waiting, dict) and int(str(waiting["pending"]), 16):
+                await chain.request("evm_mine")
+
+
 async def _send(chain: AsyncChainClient, account: Account, to: Address, data: bytes, *, value_wei: int = 0) -> None:
     sent = await chain.send(account, to, value_wei=value_wei, data=data)
-    if await chain.receipt(sent) is None:
-        with suppress(RpcError):  # Without developer methods a block has to come by itself.
-            await chain.request("evm_mine")
     try:
         receipt = await chain.wait_for_receipt(sent, timeout_s=BLOCK_S_MAX)
     except ReceiptTimeoutError:
