@@ -14,7 +14,8 @@ from zerog import __version__
 COMMANDS = (
     ("up",), ("down",), ("reset",), ("status",), ("logs",), ("version",), ("chain",), ("chain", "run"), ("storage",), ("storage", "serve"),
     ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"), ("kv",), ("kv", "put"), ("kv", "grant"), ("kv", "run"),
-    ("miner",), ("miner", "forecast"),
+    ("miner",), ("miner", "forecast"), ("compute",), ("compute", "list"), ("compute", "account"), ("compute", "chat"), ("compute", "key"),
+    ("compute", "receipt"), ("compute", "limit"), ("compute", "fund"), ("compute", "fund", "transfer"), ("compute", "run"), ("verify",),
 )  # fmt: skip
 
 
@@ -52,7 +53,9 @@ def test_every_command_explains_itself_and_touches_nothing(command: tuple[str, .
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if command[-1] not in ("version", "chain", "storage", "kv", "miner")], ids=" ".join
+    "command",
+    [command for command in COMMANDS if command[-1] not in ("version", "chain", "storage", "kv", "miner", "compute", "fund")],
+    ids=" ".join,
 )
 def test_every_command_takes_a_folder(command: tuple[str, ...], tmp_path: Path) -> None:
     assert "--dir" in zerog(*command, "--help", folder=tmp_path).stdout
