@@ -34,6 +34,9 @@ OWNER_ACCOUNT: Final = 1
 PAUSE_S: Final = 0.05
 """Between two looks at the services, however fast blocks come."""
 FOLDER: Final = "compute"
+OWN_SETTLE_S: Final = 5.0
+"""How long a debt stands on a network of our own, where gas costs nothing and whoever asked waits for the proof. Without debts there is
+no settlement, so an idle chain makes no blocks by it."""
 
 
 class ServiceStoppedError(RefusalError):
@@ -66,7 +69,7 @@ class ComputeService:
         """
         of_provider = self._provider_settings()
         chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
-        of_provider = replace(of_provider, chain_url=chain.url)
+        of_provider = _settled_soon(replace(of_provider, chain_url=chain.url), chain)
         account = chain.role_account("compute", PROVIDER_ACCOUNT) if of_provider.private_key is None else None
         provider = self._provider = ComputeProvider(await _with_model(of_provider), account=account)
         try:
@@ -153,6 +156,15 @@ class ComputeService:
 def _acknowledger(client: AsyncChainClient, network: NetworkParams, owner: Account) -> SignerAcknowledger:
     addresses = network.addresses
     return SignerAcknowledger(client, owner, addresses["inference_serving"], addresses["fine_tuning_serving"])
+
+
+def _settled_soon(settings: ComputeProviderSettings, chain: ChainPlace) -> ComputeProviderSettings:
+    """The settings with settlements after seconds on a network of our own, unless somebody said how often."""
+    usual = ComputeProviderSettings()
+    asked, by_default = ((of.settle_interval_s, of.settle_check_s) for of in (settings, usual))
+    if chain.network is None or asked != by_default:
+        return settings
+    return replace(settings, settle_interval_s=OWN_SETTLE_S, settle_check_s=OWN_SETTLE_S)
 
 
 async def _with_model(settings: ComputeProviderSettings) -> ComputeProviderSettings:
