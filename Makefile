@@ -45,7 +45,7 @@ format: setup  ## put every file into its form
 	.venv/bin/ruff format .
 	cargo fmt
 
-bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hardhat/installed $(STAMPS)/npm/tests/interop/storage/installed  ## print the figures beside those of the peers
+bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hardhat/installed $(STAMPS)/npm/tests/interop/storage/installed $(STAMPS)/litellm  ## print the figures beside those of the peers
 	$(PYTHON) -m benchmarks $(ARGS)
 
 contracts: setup $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts, and set up those of the genesis
@@ -62,13 +62,13 @@ wheel: setup  ## build the wheel into dist/
 	$(PYTHON) -m maturin build --release --locked --out dist
 
 requirements:  ## renew the hashed requirement files from the *.in files (needs uv)
-	for name in core dev eels; do \
+	for name in core dev eels litellm; do \
 	    uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
 	        --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 
 clean:  ## remove everything that make has made (not the state in .zerog)
-	rm -rf .venv .venv-eels $(STAMPS) target dist zerog/_kernel*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-eels .venv-litellm $(STAMPS) target dist zerog/_kernel*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf $(NODE_FOLDERS:%=%/node_modules)
 
 # What the commands stand on. A stamp is younger than everything it was made from.
@@ -91,6 +91,11 @@ $(STAMPS)/kernel: $(RUST_SOURCES) scripts/install_kernel.sh
 $(STAMPS)/eels: requirements/eels.txt
 	test -x .venv-eels/bin/python || $(PYTHON3) -m venv .venv-eels
 	.venv-eels/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/eels.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/litellm: requirements/litellm.txt
+	test -x .venv-litellm/bin/python || $(PYTHON3) -m venv .venv-litellm
+	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/litellm.txt
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/npm/%/installed: %/package.json %/package-lock.json

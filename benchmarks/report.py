@@ -33,8 +33,9 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours by the first peer's."""
-        return self.zerog / self.peer if self.zerog is not None and self.peer else None
+        """Ours by that of the first peer that has one."""
+        theirs = self.peer or self.second_peer
+        return self.zerog / theirs if self.zerog is not None and theirs else None
 
     def cells(self, peer_count: int) -> tuple[str, ...]:
         """What stands in the columns of a table with so many peers."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from benchmarks.bench import Bench
 from benchmarks.compute import COMPUTE_ROWS
+from benchmarks.compute.places import ensure_litellm
 from benchmarks.compute.settlement import web3_version
 from benchmarks.hardhat import ensure_hardhat
 from benchmarks.mining import MINING_ROWS, pycryptodome_version
@@ -41,6 +42,6 @@ SUITES: Final = (
     Suite(name="storage", rows=STORAGE_ROWS, peers={"ts-sdk": ensure_sdk}),
     Suite(name="streams", rows=STREAM_ROWS, peers={"etcd": ensure_etcd, "sqlite": sqlite_version}),
     Suite(name="upkeep", rows=UPKEEP_ROWS, peers={"coreutils": ensure_coreutils, "aria2": ensure_aria2}),
-    Suite(name="compute", rows=COMPUTE_ROWS, peers={"web3.py": web3_version}),
+    Suite(name="compute", rows=COMPUTE_ROWS, peers={"litellm": ensure_litellm, "web3.py": web3_version}),
     Suite(name="mining", rows=MINING_ROWS, peers={"pycryptodome": pycryptodome_version}),
 )

@@ -9,7 +9,7 @@ from zerog.contracts.compute import INFERENCE_SERVING, LEDGER_MANAGER, ServicePa
 from zerog.networks import own_network, role_account
 from zerog.primitives import Account, Address, Wei, derive_accounts
 
-__all__ = ["CHAIN_ID", "SERVING", "SIGNER", "set_up"]
+__all__ = ["CHAIN_ID", "LEDGER", "NETWORK", "ONE", "SERVING", "SIGNER", "Wallet", "set_up"]
 
 ONE: Final = 10**18
 NETWORK: Final = own_network()
@@ -25,9 +25,9 @@ SENT_AT_ONCE: Final = 100
 class Wallet:
     """An account that counts its transactions itself."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, nonce: int = 0) -> None:
         self.account = account
-        self._nonce = 0
+        self._nonce = nonce
 
     def signed(self, to: Address, data: bytes, value_wei: int = 0) -> str:
         """A transaction as JSON-RPC takes it."""

@@ -58,7 +58,8 @@ def settlement(bench: Bench) -> None:
     bench.details["settlement"] = {"zerog_s": seconds, "web3_s": theirs, "transactions": transactions}
     what = f"settlement of {REQUESTS:,} requests of {USERS} users"
     note = f"{transactions} transactions; the peer keeps no books"
-    bench.rows.append(Row(what, "s", seconds, theirs, "≤ 8 s, 4 transactions", seconds <= TARGET_S and transactions == 4, note))
+    met = seconds <= TARGET_S and transactions == 4
+    bench.rows.append(Row(what, "s", seconds, None, "≤ 8 s, 4 transactions", met, note, second_peer=theirs))
 
 
 async def settle(node: Node, provider: Account, users: Sequence[Account], folder: Path) -> tuple[float, int]:

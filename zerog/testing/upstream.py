@@ -55,7 +55,7 @@ class Behaviour:
     """Instead of the answer's own."""
     content_type: str | None = None
     events: int = 16
-    """Of a stream, with a word each."""
+    """Of a stream, with a word each; or `max_tokens` of the request, if that is less."""
     event_padding: int = 0
     """Letters more in each word."""
     event_interval_s: float = 0.0
@@ -87,6 +87,7 @@ class Received:
 class _Asked(msgspec.Struct):
     model: str = "scripted"
     stream: bool = False
+    max_tokens: int | None = None
     stream_options: dict[str, object] | None = None
 
 
@@ -241,6 +242,8 @@ class _Connection(asyncio.Protocol):
         if self.is_gone:
             return
         wants_usage = behaviour.has_usage and asked.stream_options is not None and asked.stream_options.get("include_usage") is True
+        if asked.max_tokens is not None and asked.max_tokens < behaviour.events:
+            behaviour = replace(behaviour, events=max(1, asked.max_tokens))
         stream = _Stream(self, behaviour, stream_events(asked.model, behaviour, wants_usage=wants_usage))
         self.transport.write(_head(behaviour, "text/event-stream", "transfer-encoding: chunked\r\n"))
         stream.go_on()
