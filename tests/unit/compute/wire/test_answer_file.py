@@ -4,6 +4,9 @@ import json
 
 import msgspec
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zerog.compute.protocol.fees import Usage
 from zerog.compute.protocol.receipts import EngineIdentity, Receipt
@@ -57,6 +60,14 @@ def test_what_was_written_is_read_again() -> None:
     assert read_answer_file(answer.to_bytes()) == answer
     unsettled = msgspec.structs.replace(answer, settlement=None)
     assert read_answer_file(unsettled.to_bytes()) == unsettled
+
+
+@given(st.text(), st.binary(max_size=64))
+def test_the_form_is_that_of_rfc_8785(text: str, body: bytes) -> None:
+    answer = answer_file()
+    answer = msgspec.structs.replace(answer, model=text, response=msgspec.structs.replace(answer.response, body=body))
+    assert answer.to_bytes() == rfc8785.dumps(msgspec.to_builtins(answer, enc_hook=str))
+    assert read_answer_file(answer.to_bytes()) == answer
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""`zerog compute` and `zerog verify` on a running network: an answer is asked, paid, kept, settled and checked from a shell."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.devnet.command import Zerog
+from zerog.cli.application import run
+
+
+@dataclass
+class Commands:
+    """The commands in this process, which starts no interpreter for each."""
+
+    folder: Path
+    output: pytest.CaptureFixture[str]
+
+    def run(self, *words: str, expect: int = 0, folder: Path | None = None) -> tuple[str, str]:
+        """What was printed to stdout and to stderr; the exit code must be `expect`."""
+        self.output.readouterr()
+        code = run([*words, "--dir", str(folder or self.folder)])
+        printed = self.output.readouterr()
+        assert code == expect, f"{code}\n{printed.out}\n{printed.err}"
+        return printed.out, printed.err
+
+    def told(self, *words: str, expect: int = 0, folder: Path | None = None) -> Any:
+        return json.loads(self.run(*words, "--json", expect=expect, folder=folder)[0])
+
+    def refusal(self, *words: str) -> str:
+        return self.run(*words, expect=1)[1]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zerog]:
+    command = Zerog(tmp_path_factory.mktemp("compute"))
+    command.up("--only", "chain", "--only", "compute")
+    yield command
+    command.down()
+
+
+@pytest.fixture
+def zerog(network: Zerog, capfd: pytest.CaptureFixture[str]) -> Commands:
+    return Commands(network.folder, capfd)
+
+
+def test_an_answer_is_asked_kept_settled_and_checked(zerog: Commands, network: Zerog, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    [service] = zerog.told("compute", "list", "--models")
+    assert (service["simulated"], service["acknowledged"], service["models"]) == (True, True, [service["model"]])
+
+    asked = network.run("compute", "chat", "Say", "hello.", "--max-tokens", "16", "--seed", "1", "--temperature", "0", "--save", str(file))
+    assert asked.stdout.strip()
+    assert "kept in" in asked.stderr
+    assert file.stat().st_mode & 0o077 == 0
+    shown = zerog.run("verify", str(file))[0]
+    assert shown.startswith("simulated, ")
+    assert "not proven: that there is an enclave at all" in shown
+
+    settled = zerog.told("compute", "receipt", str(file), "--wait")
+    verdict = zerog.told("verify", str(file), "--settled")
+    assert (verdict["state"], verdict["enough"]) == ("simulated, settled", True)
+    assert verdict["settled"]["transaction_hash"] == settled["transaction_hash"]
+    assert zerog.told("verify", str(file), "--at-least", "signed", expect=1)["enough"] is False
+
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"status":200', b'"status":201'))
+    assert "error [answer_refuted]" in zerog.refusal("verify", str(file))
+    file.write_bytes(content + b"\n")
+    assert "error [answer_file]" in zerog.refusal("verify", str(file))
+
+
+def test_one_url_is_all_that_a_verifier_needs(zerog: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    answer = zerog.told("compute", "chat", "Say hello.", "--max-tokens", "8", "--save", str(file), "--wait-settled")
+    assert answer["settled"] is True
+    url = json.loads((zerog.folder / ".zerog" / "endpoints.json").read_bytes())["chain"]["http"]
+    verdict = zerog.told("verify", str(file), "--network", url, "--at-least", "simulated", folder=tmp_path)
+    assert verdict["request_id"] == answer["request_id"]
+    assert verdict["fee_wei"] == answer["fee_wei"]
+    assert not zerog.told("verify", str(file), "--network", url, expect=1, folder=tmp_path)["enough"]
+
+
+def test_money_is_shown_and_moved(zerog: Commands) -> None:
+    zerog.told("compute", "chat", "Say hello.", "--max-tokens", "8")
+    [service] = zerog.told("compute", "list")
+    before = zerog.told("compute", "account")
+    zerog.told("compute", "fund", "deposit", "2")
+    zerog.told("compute", "fund", "transfer", service["provider"], "0.5")
+    after = zerog.told("compute", "account")
+    assert int(after["ledger"]["total_wei"]) >= int(before["ledger"]["total_wei"]) + 10**18
+    [item] = after["providers"]
+    assert int(item["balance_wei"]) > int(before["providers"][0]["balance_wei"])
+    waiting = zerog.told("compute", "fund", "retrieve")
+    assert int(waiting["waiting_wei"]) > 0
+    assert "asked back, refundable from" in zerog.run("compute", "account")[0]
+    assert "error [arguments]" in zerog.refusal("compute", "fund", "deposit", "much")
+    assert "MinimumDepositRequired" in zerog.refusal("compute", "fund", "refund", "1.5")
+
+
+def test_limits_and_keys(zerog: Commands) -> None:
+    zerog.told("compute", "chat", "Say hello.", "--max-tokens", "8")
+    [service] = zerog.told("compute", "list")
+    made = zerog.told("compute", "key", "create", service["provider"], "--days", "1")
+    assert made["key"].startswith("app-sk-")
+    assert made["base_url"] == f"{service['url']}/v1/proxy"
+    assert [record["number"] for record in zerog.told("compute", "key", "list")] == [made["number"]]
+    zerog.run("compute", "key", "revoke", service["provider"], str(made["number"]))
+    zerog.told("compute", "limit", "--per-call", "0.000000001")
+    refused = zerog.refusal("compute", "chat", "Say hello.")
+    assert "error [spend_limit]" in refused
+    assert "zerog compute limit" in refused
+    shown = zerog.told("compute", "limit", "--per-call", "none", "--allow", "0x" + "01" * 20)
+    assert (shown["per_call_wei"], len(shown["providers"])) == (None, 1)
+    assert "error [service_unknown]" in zerog.refusal("compute", "chat", "Say hello.")
+    assert zerog.told("compute", "limit", "--allow-all")["providers"] == []
