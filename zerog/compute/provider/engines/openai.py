@@ -5,6 +5,7 @@ did not take it (429, 502, 503) and when to come back. Nothing is sent again onc
 """
 
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -212,7 +213,7 @@ class OpenAIAnswer:
             while chunk := await read():
                 yield chunk
         except ExchangeError as error:
-            self._engine.breaker.failed(Admission.NORMAL, anyio.current_time())
+            self._engine.breaker.failed(Admission.NORMAL, time.monotonic())
             raise self._translated(error) from error
 
     @property
@@ -226,11 +227,11 @@ class OpenAIAnswer:
 
     async def _ask(self) -> ClientConnection:
         """Send it, again if that does no harm, until an answer comes whose head is there."""
-        deadline_s = anyio.current_time() + self._engine.options.retry_s
+        deadline_s = time.monotonic() + self._engine.options.retry_s
         attempt = 0
         while True:
             connection, failure, wait_s = await self._try(attempt)
-            if wait_s is None or attempt >= RETRIES_MAX or anyio.current_time() + wait_s > deadline_s:
+            if wait_s is None or attempt >= RETRIES_MAX or time.monotonic() + wait_s > deadline_s:
                 if connection is None:
                     raise failure or EngineUnavailableError(self._engine.options.name, "cannot be reached")
                 return connection
@@ -243,23 +244,24 @@ class OpenAIAnswer:
         """One try: its connection or its failure, and after which time another one does no harm."""
         engine = self._engine
         breaker = engine.breaker
-        admission = breaker.admit(anyio.current_time())
+        now_s = time.monotonic()
+        admission = breaker.admit(now_s)
         if admission is Admission.REFUSED:
-            wait_s = breaker.wait_s(anyio.current_time())
+            wait_s = breaker.wait_s(now_s)
             raise EngineUnavailableError(engine.options.name, "failed again and again, and is left alone for a while", wait_s)
         try:
             connection = await engine.client.exchange(self._head, self._body)
         except ConnectError as error:
-            breaker.failed(admission, anyio.current_time())
+            breaker.failed(admission, time.monotonic())
             return None, self._translated(error), FIRST_RETRY_S * 2**attempt
         except ExchangeError as error:
-            breaker.failed(admission, anyio.current_time())
+            breaker.failed(admission, time.monotonic())
             raise self._translated(error) from error
         except BaseException:
             breaker.abandoned(admission)
             raise
         if connection.status in ILL:
-            breaker.failed(admission, anyio.current_time())
+            breaker.failed(admission, time.monotonic())
         else:
             breaker.succeeded()
         return connection, None, _retry_after_s(connection) if connection.status in COME_BACK else None
