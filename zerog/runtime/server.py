@@ -17,7 +17,7 @@ from zerog.runtime.http.watch import Sweeper
 from zerog.runtime.http.websocket import WebSocketProtocol
 from zerog.runtime.ports import listen, local_url
 
-__all__ = ["serve"]
+__all__ = ["ACCEPT_TURNS", "serve"]
 
 STOP_POLL_S: Final = 0.005
 ACCEPT_TURNS: Final = 4
@@ -120,4 +120,5 @@ async def _stop(server: Server, grace_s: float) -> None:
         cast("HttpProtocol | WebSocketProtocol", left).give_up()
     for task in list(state.tasks):
         task.cancel("the server stops")
-    await anyio.lowlevel.checkpoint()  # Let what was written last go out.
+    for _ in range(ACCEPT_TURNS):  # Let what was written last go out, and connections that were cut be gone before the event loop is.
+        await anyio.lowlevel.checkpoint()
