@@ -1,6 +1,8 @@
 """Runs an ASGI application on a port, inside an anyio task: uvicorn with our connections, limits and way to stop."""
 
+import asyncio
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -17,7 +19,7 @@ from zerog.runtime.http.watch import Sweeper
 from zerog.runtime.http.websocket import WebSocketProtocol
 from zerog.runtime.ports import listen, local_url
 
-__all__ = ["ACCEPT_TURNS", "serve"]
+__all__ = ["let_connections_come_and_go", "serve", "stop_accepting"]
 
 STOP_POLL_S: Final = 0.005
 ACCEPT_TURNS: Final = 4
@@ -104,13 +106,32 @@ def _config(app: Any, limits: HttpLimits) -> ServerConfig:
     )
 
 
+async def stop_accepting(servers: Sequence[asyncio.Server]) -> None:
+    """Close servers once they know of every connection that was accepted.
+
+    A server of asyncio that closes between accepting a connection and making its transport leaves that one open for good, since the
+    transport refuses a server that is closed. So it accepts nobody first. Those who wait to be accepted are reset when it closes.
+    """
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, asyncio.SelectorEventLoop):  # uvloop accepts in another way, without that gap.
+        for listener in (listener for server in servers for listener in server.sockets):
+            loop.remove_reader(listener.fileno())
+        await let_connections_come_and_go()
+    for server in servers:
+        server.close()
+    await let_connections_come_and_go()
+
+
+async def let_connections_come_and_go() -> None:
+    """Wait until connections that are just being accepted are known, and such as were just cut are gone."""
+    for _ in range(ACCEPT_TURNS):
+        await anyio.lowlevel.checkpoint()
+
+
 async def _stop(server: Server, grace_s: float) -> None:
     """Take no new connection, let requests finish, close WebSockets with 1012, and cut what is left after `grace_s`."""
     state = server.server_state
-    for listening in server.servers:
-        listening.close()
-    for _ in range(ACCEPT_TURNS):
-        await anyio.lowlevel.checkpoint()
+    await stop_accepting(server.servers)
     for connection in list(state.connections):
         connection.shutdown()
     with anyio.move_on_after(grace_s):
@@ -120,5 +141,4 @@ async def _stop(server: Server, grace_s: float) -> None:
         cast("HttpProtocol | WebSocketProtocol", left).give_up()
     for task in list(state.tasks):
         task.cancel("the server stops")
-    for _ in range(ACCEPT_TURNS):  # Let what was written last go out, and connections that were cut be gone before the event loop is.
-        await anyio.lowlevel.checkpoint()
+    await let_connections_come_and_go()  # What was written last goes out, too.

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 import anyio
-import anyio.lowlevel
 import httptools
 import msgspec
 from anyio import to_thread
@@ -26,7 +25,7 @@ from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.provider.engines.interface import EngineRequest
 from zerog.compute.provider.engines.scripted.engine import ScriptedAnswer, answer_to
 from zerog.runtime.ports import listen
-from zerog.runtime.server import ACCEPT_TURNS
+from zerog.runtime.server import let_connections_come_and_go, stop_accepting
 
 __all__ = ["Behaviour", "Received", "Upstream", "serve_upstream"]
 
@@ -357,18 +356,10 @@ async def serve_upstream(
     try:
         yield upstream
     finally:
-        server.close()
         with anyio.CancelScope(shield=True):
-            await _let_go(upstream)
-
-
-async def _let_go(upstream: Upstream) -> None:
-    """Wait for connections that were being accepted when the server closed, end all, and see them gone: the event loop ends after this."""
-    for _ in range(ACCEPT_TURNS):
-        await anyio.lowlevel.checkpoint()
-    upstream.drop_connections()
-    for _ in range(ACCEPT_TURNS):
-        await anyio.lowlevel.checkpoint()
+            await stop_accepting((server,))
+            upstream.drop_connections()
+            await let_connections_come_and_go()
 
 
 async def _run(behaviour: Behaviour, port: int) -> None:

@@ -1,14 +1,16 @@
 """Starting and stopping: ports, names, bugs, and what is under way when the server stops."""
 
+import asyncio
 import socket
 import subprocess
 import sys
 from collections.abc import Awaitable
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import httpx
 import pytest
 from websockets.asyncio.client import connect
@@ -17,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, post, raw_client, running
 from zerog.runtime.http.config import DirectAnswers
 from zerog.runtime.ports import PortInUseError
-from zerog.runtime.server import serve
+from zerog.runtime.server import let_connections_come_and_go, serve, stop_accepting
 
 
 @pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
@@ -206,3 +208,25 @@ def test_descriptors_do_not_run_out() -> None:
             assert http.post("/", content=CALL).content == ANSWER
         server.communicate(timeout=20)
     assert server.returncode == 0
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_is_just_being_accepted_is_known_or_reset_when_a_server_closes(turns: int) -> None:
+    """Whatever the event loop has done of it by then: nobody stays connected to a server that is gone."""
+    known: list[asyncio.BaseTransport] = []
+
+    class Noticing(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            known.append(transport)
+
+    server = await asyncio.get_running_loop().create_server(Noticing, "127.0.0.1", 0)
+    with socket.create_connection(server.sockets[0].getsockname()) as client:
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        await stop_accepting((server,))
+        for transport in known:
+            transport.close()
+        await let_connections_come_and_go()
+        client.setblocking(False)  # One that was forgotten would have nothing to say, and not end.
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
