@@ -259,7 +259,7 @@ class ServiceParams:
     url: str
     model: str
     verifiability: str
-    """`TeeML`, `TeeTLS`, or another word for services whose answers are not signed."""
+    """`TeeML`, `OpML` or `ZKML`; another word, such as `standard`, for services whose answers are not signed."""
     input_price_wei: Wei
     """For a token."""
     output_price_wei: Wei
