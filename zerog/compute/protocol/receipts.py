@@ -5,6 +5,7 @@ prefixes that keep leaves and nodes apart are those of RFC 6962, section 2.1.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, TypeVar
 
 import msgspec
@@ -21,13 +22,15 @@ __all__ = [
     "Decimal",
     "EngineIdentity",
     "InclusionProof",
+    "ProvenPlace",
     "Receipt",
     "ReceiptError",
     "ReceiptTree",
     "Remainder",
+    "SummedNode",
     "canonical_bytes",
     "leaf_of",
-    "proven_root",
+    "proven_place",
     "read_receipt",
     "read_remainder",
     "receipt_text",
@@ -43,6 +46,9 @@ LEAF_PREFIX: Final = b"\0"
 NODE_PREFIX: Final = b"\1"
 ROOT_PREFIX: Final = b"\2"
 COUNT_BYTES: Final = 8
+HASH_BYTES: Final = 32
+AMOUNT_BYTES: Final = 32
+"""As the contract counts wei."""
 
 Decimal = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,77})\Z")]
 """Wei as decimal text: numbers of JSON are exact up to 2^53 only."""
@@ -195,27 +201,47 @@ def recover_receipt_signer(leaf: Hash32, signature: bytes) -> Address:
         raise ReceiptError(str(error)) from None
 
 
+class SummedNode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A node of the tree: its hash, and what all leaves below it ask for together."""
+
+    hash: Hash32
+    amount: Decimal
+
+
 class InclusionProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a leaf stands among the leaves of a settlement, and the hashes beside its way to the root."""
+    """Where a leaf stands among the leaves of a settlement, and the nodes beside its way to the root."""
 
     index: int
     count: int
-    proof: list[Hash32]
+    proof: list[SummedNode]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenPlace:
+    """What a proof leads to."""
+
+    root: Hash32
+    """The settlement that carries this root holds the leaf."""
+    before_wei: int
+    """What the leaves before it ask for: they are paid first."""
+    total_wei: int
+    """What all leaves ask for."""
 
 
 class ReceiptTree:
     """The tree over the leaves of one settlement, in the order in which they are paid. An odd last node of a level moves up as it is.
 
-    The root also names the number of leaves: the shape of a proof alone leaves open which of several numbers it was.
+    Each node carries the sum of the amounts below it, so that a proof also shows how much is paid before its leaf, and nothing else of
+    the other receipts. The root names the number of leaves: the shape of a proof alone leaves open which of several numbers it was.
     """
 
-    def __init__(self, leaves: Sequence[Hash32]) -> None:
-        """Raises `ReceiptError` when there is no leaf."""
+    def __init__(self, leaves: Sequence[Hash32], amounts_wei: Sequence[int]) -> None:
+        """One amount a leaf. Raises `ReceiptError` when there is no leaf, or the amounts are more than a contract's number."""
         if not leaves:
             raise ReceiptError("a settlement of nothing has no tree")
-        self._levels = [[bytes(leaf) for leaf in leaves]]
+        self._levels = [[bytes(leaf) + _amount_bytes(wei) for leaf, wei in zip(leaves, amounts_wei, strict=True)]]
         while len(level := self._levels[-1]) > 1:
-            above = [keccak256(NODE_PREFIX + left + right) for left, right in zip(level[::2], level[1::2], strict=False)]
+            above = [_joined(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
             self._levels.append(above + level[-1:] if len(level) % 2 else above)
 
     @property
@@ -231,26 +257,44 @@ class ReceiptTree:
         if not 0 <= index < len(self):
             raise ReceiptError(f"there is no leaf {index} among {len(self)}")
         beside = [level[place ^ 1] for height, level in enumerate(self._levels[:-1]) if (place := index >> height) ^ 1 < len(level)]
-        return InclusionProof(index=index, count=len(self), proof=[Hash32(node) for node in beside])
+        nodes = [SummedNode(hash=Hash32(node[:HASH_BYTES]), amount=str(_amount_of(node))) for node in beside]
+        return InclusionProof(index=index, count=len(self), proof=nodes)
 
 
-def proven_root(leaf: Hash32, proof: InclusionProof) -> Hash32:
-    """The root of the tree that a proof speaks of: the leaf is in the settlement that carries it. Raises `ReceiptError`."""
+def proven_place(leaf: Hash32, amount_wei: int, proof: InclusionProof) -> ProvenPlace:
+    """What a proof shows of a leaf that asks for `amount_wei`: the root that it leads to, and its place there. Raises `ReceiptError`."""
     index, count = proof.index, proof.count
     if not 0 <= index < count < 1 << (8 * COUNT_BYTES):
         raise ReceiptError(f"there is no leaf {index} among {count}")
-    node, beside = bytes(leaf), iter(proof.proof)
+    node, beside, before_wei = bytes(leaf) + _amount_bytes(amount_wei), iter(proof.proof), 0
     try:
         while count > 1:
             if index ^ 1 < count:
-                other = next(beside)
-                node = keccak256(NODE_PREFIX + (other + node if index & 1 else node + other))
+                told = next(beside)
+                other = bytes(told.hash) + _amount_bytes(int(told.amount))
+                before_wei += int(told.amount) if index & 1 else 0
+                node = _joined(other, node) if index & 1 else _joined(node, other)
             index, count = index >> 1, (count + 1) >> 1
     except StopIteration:
         raise ReceiptError("its proof is too short") from None
     if next(beside, None) is not None:
         raise ReceiptError("its proof is too long")
-    return _root_of(proof.count, node)
+    return ProvenPlace(root=_root_of(proof.count, node), before_wei=before_wei, total_wei=_amount_of(node))
+
+
+def _joined(left: bytes, right: bytes) -> bytes:
+    return keccak256(NODE_PREFIX + left + right) + _amount_bytes(_amount_of(left) + _amount_of(right))
+
+
+def _amount_of(node: bytes) -> int:
+    return int.from_bytes(node[HASH_BYTES:], "big")
+
+
+def _amount_bytes(amount_wei: int) -> bytes:
+    try:
+        return amount_wei.to_bytes(AMOUNT_BYTES, "big")
+    except OverflowError:
+        raise ReceiptError("its amounts are no numbers of the contract") from None
 
 
 def _root_of(count: int, top: bytes) -> Hash32:

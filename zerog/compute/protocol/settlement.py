@@ -23,6 +23,7 @@ __all__ = [
     "domain_separator",
     "largest_prefix",
     "next_nonce",
+    "paid_of",
     "paid_parts",
     "recover_settlement_signer",
     "settlement_digest",
@@ -137,6 +138,11 @@ def paid_parts(amounts_wei: Sequence[int], paid_wei: int) -> tuple[int, int]:
     if covered == len(amounts_wei) and rest_wei:
         raise SettlementError(f"{rest_wei} wei more were paid than its receipts cost")
     return covered, rest_wei
+
+
+def paid_of(amount_wei: int, *, before_wei: int, settled_wei: int) -> int:
+    """What a payment of `settled_wei` pays of one amount that has `before_wei` before it: the same rule, seen from one request."""
+    return max(0, min(amount_wei, settled_wei - before_wei))
 
 
 def next_nonce(unix_s: float, *, last: int) -> int:

@@ -247,7 +247,7 @@ class Settler:
             user=due.user,
             provider=self._chain.provider,
             total_fee_wei=total_wei,
-            requests_hash=ReceiptTree([row.leaf for row in rows[:count]]).root,
+            requests_hash=ReceiptTree([row.leaf for row in rows[:count]], amounts[:count]).root,
             nonce=next_nonce(self._clock.unix_s(), last=max(due.last_nonce, account.nonce)),
         )
         return PlannedEntry(sign_settlement(settlement, self._domain, self._signer.private_key), tuple(rows[:count]))

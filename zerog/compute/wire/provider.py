@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from zerog.compute.protocol.receipts import Decimal, Receipt, Remainder
+from zerog.compute.protocol.receipts import Decimal, Receipt, Remainder, SummedNode
 from zerog.primitives import Address, Data, Hash32
 
 __all__ = [
@@ -88,7 +88,8 @@ class SettlementPlace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Of the receipt among those of the entry."""
     count: Count
     """Of the receipts of the entry."""
-    proof: list[Hash32]
+    proof: list[SummedNode]
+    """The nodes beside the way to the root, with what the receipts below each cost."""
     paid: Decimal | None = None
     """What was paid of the receipt here, where the user's money ran out within it; missing where all of it was."""
     remainders: list["RemainderPlace"] = msgspec.field(default_factory=list)

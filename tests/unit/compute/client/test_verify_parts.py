@@ -9,10 +9,12 @@ from anyio import to_thread
 
 from tests.unit.compute.client.answers import signed_answer
 from tests.unit.compute.provider.place import LEDGER, LEDGER_ADDRESS, ONE, PROVIDER, SERVICE_NAME, SIGNER, USERS, Place, offer, open_place
-from tests.unit.compute.settlement.shop import TENTH, shop
+from tests.unit.compute.settlement.shop import TENTH, Shop, shop
 from tests.unit.compute.settlement.test_settler import Ambush
 from zerog.chain.client import ChainClient
 from zerog.compute.client import AnswerRefutedError, ComputeClient, Verdict
+from zerog.compute.protocol.receipts import ReceiptTree
+from zerog.compute.provider.book import Charge
 from zerog.compute.wire.answer_file import AnswerFile, read_answer_file
 from zerog.compute.wire.provider import SettlementPlace
 from zerog.primitives import Wei
@@ -37,6 +39,17 @@ def changed(file: AnswerFile, **changes: Any) -> AnswerFile:
     return msgspec.structs.replace(file, settlement=msgspec.structs.replace(file.settlement, **changes))
 
 
+async def refuse_the_unpaid(place: Place, broker: Shop, answers: list[tuple[Charge, AnswerFile]], paid: SettlementPlace) -> None:
+    """The last of the entry's receipts is truly part of it, and the money never came to it: no file can say otherwise."""
+    tree = ReceiptTree([charge.leaf for charge, _ in answers], [charge.fee_wei for charge, _ in answers])
+    proof = tree.proof(len(answers) - 1)
+    assert tree.root == paid.entry.requests_hash
+    for told in (None, "0", "1"):
+        forged = msgspec.structs.replace(paid, index=proof.index, proof=proof.proof, paid=told, remainders=[])
+        with pytest.raises(AnswerRefutedError, match=r"paid here|paid nothing"):
+            await verdict_on(place, msgspec.structs.replace(answers[-1][1], settlement=forged))
+
+
 async def test_an_answer_that_was_paid_in_two_parts_is_followed_through_both(tmp_path: Path) -> None:
     async with open_place() as place:
         await place.serving(PROVIDER, "addOrUpdateService", SERVICE.to_abi(), value_wei=100 * ONE)
@@ -55,16 +68,23 @@ async def test_an_answer_that_was_paid_in_two_parts_is_followed_through_both(tmp
                 assert charge.fee_wei == 4 * TENTH
                 await broker.book.charge(charge)
             await broker.settler.settle()
-            [first, _, third, fourth] = [await broker.place_of(charge.request_id) for charge, _ in answers]
+            [first, second, third, fourth] = [await broker.place_of(charge.request_id) for charge, _ in answers]
             assert fourth is None
-            verdict = await verdict_on(place, msgspec.structs.replace(answers[0][1], settlement=first))
-            assert verdict.state == "signed, settled in part", "which receipts the money covered, the chain does not say"
+            for (_, file), whole_place in zip(answers, (first, second), strict=False):
+                verdict = await verdict_on(place, msgspec.structs.replace(file, settlement=whole_place))
+                assert verdict.state == "signed, settled", "the order decides which receipts the money covered"
+                assert any("only behind it" in line for line in verdict.proven)
             half = msgspec.structs.replace(answers[2][1], settlement=third)
-            assert (await verdict_on(place, half)).state == "signed, settled in part"
-            changes: list[dict[str, Any]] = [{"remainders": []}, {"paid": None}, {"paid": str(TENTH)}]
+            verdict = await verdict_on(place, half)
+            assert verdict.state == "signed, settled in part"
+            assert verdict.settled is not None
+            assert verdict.settled.paid_wei == 2 * TENTH
+            changes: list[dict[str, Any]] = [{"remainders": []}, {"paid": None}, {"paid": str(TENTH)}, {"paid": str(4 * TENTH)}]
             for change in changes:
                 with pytest.raises(AnswerRefutedError):
                     await verdict_on(place, changed(half, **change))
+            assert third is not None
+            await refuse_the_unpaid(place, broker, answers, third)
 
             await place.fund(USER, 3 * ONE)
             broker.settler._note_change(USER.address)

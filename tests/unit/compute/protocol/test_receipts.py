@@ -1,7 +1,6 @@
 """Receipts: one encoding, one tree, and no byte of either that may be another."""
 
 from collections.abc import Callable
-from functools import reduce
 
 import msgspec
 import pytest
@@ -19,9 +18,10 @@ from zerog.compute.protocol.receipts import (
     ReceiptError,
     ReceiptTree,
     Remainder,
+    SummedNode,
     canonical_bytes,
     leaf_of,
-    proven_root,
+    proven_place,
     read_receipt,
     read_remainder,
     recover_receipt_signer,
@@ -120,46 +120,66 @@ def test_a_remainder_is_the_rest_of_a_fee() -> None:
         read_remainder(canonical_bytes(RECEIPT))
 
 
-def folded(level: list[Hash32]) -> Hash32:
-    """The root by the words of the rule, without the class."""
+AMOUNTS = [7 * index for index in range(200)]
+"""The first receipt is free."""
+
+
+def tree_of(rows: list[Hash32]) -> ReceiptTree:
+    return ReceiptTree(rows, AMOUNTS[: len(rows)])
+
+
+def folded(level: list[tuple[bytes, int]]) -> bytes:
+    """The top of the tree by the words of the rule, without the class."""
     if len(level) == 1:
-        return level[0]
-    pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
-    return folded([Hash32(keccak256(b"\1" + pair[0] + pair[1])) if len(pair) == 2 else pair[0] for pair in pairs])
+        return level[0][0] + level[0][1].to_bytes(32, "big")
+    above = []
+    for at in range(0, len(level), 2):
+        pair = level[at : at + 2]
+        content = b"".join(node + amount.to_bytes(32, "big") for node, amount in pair)
+        above.append((keccak256(b"\1" + content), pair[0][1] + pair[1][1]) if len(pair) == 2 else pair[0])
+    return folded(above)
 
 
 @given(st.integers(1, 200))
 @settings(deadline=None, max_examples=40)
 def test_every_leaf_of_a_tree_of_any_size_is_proven(count: int) -> None:
     rows = leaves(count)
-    tree = ReceiptTree(rows)
-    assert tree.root == keccak256(b"\2" + count.to_bytes(8, "big") + folded(rows))
+    tree = tree_of(rows)
+    assert tree.root == keccak256(b"\2" + count.to_bytes(8, "big") + folded(list(zip(rows, AMOUNTS, strict=False))))
     for index, leaf in enumerate(rows):
-        assert proven_root(leaf, tree.proof(index)) == tree.root
+        place = proven_place(leaf, AMOUNTS[index], tree.proof(index))
+        assert (place.root, place.before_wei, place.total_wei) == (tree.root, sum(AMOUNTS[:index]), sum(AMOUNTS[:count]))
 
 
 @given(st.integers(1, 70), st.data())
 @settings(deadline=None, max_examples=150)
 def test_a_proof_of_which_anything_is_changed_fails(count: int, data: st.DataObject) -> None:
     rows = leaves(count)
-    tree = ReceiptTree(rows)
+    tree = tree_of(rows)
     index = data.draw(st.integers(0, count - 1))
     proof = tree.proof(index)
-    whole = bytearray(rows[index] + b"".join(proof.proof))
+    nodes = [(rows[index], AMOUNTS[index]), *((node.hash, int(node.amount)) for node in proof.proof)]
+    whole = bytearray(b"".join(hash_ + amount.to_bytes(32, "big") for hash_, amount in nodes))
     whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
-    parts = [Hash32(bytes(whole[at : at + 32])) for at in range(0, len(whole), 32)]
-    assert proven_root(parts[0], InclusionProof(index=index, count=count, proof=parts[1:])) != tree.root
+    parts = [bytes(whole[at : at + 64]) for at in range(0, len(whole), 64)]
+    leaf, *beside = [(Hash32(part[:32]), int.from_bytes(part[32:], "big")) for part in parts]
+    changed = InclusionProof(index=index, count=count, proof=[SummedNode(hash=node, amount=str(amount)) for node, amount in beside])
+    try:
+        root = proven_place(*leaf, changed).root
+    except ReceiptError:
+        return  # The sum is no number of the contract any more.
+    assert root != tree.root
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.data())
 @settings(deadline=None, max_examples=150)
 def test_a_proof_holds_for_no_other_place(count: int, other_count: int, data: st.DataObject) -> None:
     rows = leaves(count)
-    tree = ReceiptTree(rows)
+    tree = tree_of(rows)
     index, other = data.draw(st.integers(0, count - 1)), data.draw(st.integers(0, other_count - 1))
     claim = msgspec.structs.replace(tree.proof(index), index=other, count=other_count)
     try:
-        root = proven_root(rows[index], claim)
+        root = proven_place(rows[index], AMOUNTS[index], claim).root
     except ReceiptError:
         return
     if root == tree.root:
@@ -168,33 +188,44 @@ def test_a_proof_holds_for_no_other_place(count: int, other_count: int, data: st
 
 def test_proofs_of_other_lengths_and_places_are_refused() -> None:
     rows = leaves(5)
-    tree = ReceiptTree(rows)
+    tree = tree_of(rows)
+    further = SummedNode(hash=rows[0], amount="0")
     for proof in (
         msgspec.structs.replace(tree.proof(2), proof=[]),
-        msgspec.structs.replace(tree.proof(2), proof=[*tree.proof(2).proof, rows[0]]),
+        msgspec.structs.replace(tree.proof(2), proof=[*tree.proof(2).proof, further]),
         msgspec.structs.replace(tree.proof(2), index=5),
         msgspec.structs.replace(tree.proof(2), index=-1),
     ):
         with pytest.raises(ReceiptError):
-            proven_root(rows[2], proof)
+            proven_place(rows[2], AMOUNTS[2], proof)
     for index in (-1, 5):
         with pytest.raises(ReceiptError, match="there is no leaf"):
             tree.proof(index)
     with pytest.raises(ReceiptError, match="settlement of nothing"):
-        ReceiptTree([])
+        ReceiptTree([], [])
+    with pytest.raises(ReceiptError, match="no numbers of the contract"):
+        ReceiptTree(rows[:2], [2**256 - 1, 1])
 
 
 def test_a_node_is_no_leaf() -> None:
-    """Without prefixes the two hashes under a node could be sold as a receipt of 64 bytes."""
+    """Without prefixes what is under a node could be sold as a receipt of 128 bytes."""
     rows = leaves(2)
-    assert leaf_of(rows[0] + rows[1]) != ReceiptTree(rows).root
-    top = reduce(lambda left, right: Hash32(keccak256(b"\1" + left + right)), rows)
-    assert keccak256(b"\2" + (2).to_bytes(8, "big") + top) == ReceiptTree(rows).root
+    tree = tree_of(rows)
+    under = b"".join(row + amount.to_bytes(32, "big") for row, amount in zip(rows, AMOUNTS, strict=False))
+    assert leaf_of(under) != keccak256(b"\1" + under)
+    top = keccak256(b"\1" + under) + sum(AMOUNTS[:2]).to_bytes(32, "big")
+    assert keccak256(b"\2" + (2).to_bytes(8, "big") + top) == tree.root
 
 
 def test_a_proof_holds_for_one_number_of_leaves_only() -> None:
     """The first of six has a proof of the same shape as the first of seven."""
     rows = leaves(6)
-    tree = ReceiptTree(rows)
-    assert len(tree.proof(0).proof) == len(ReceiptTree(leaves(7)).proof(0).proof)
-    assert proven_root(rows[0], msgspec.structs.replace(tree.proof(0), count=7)) != tree.root
+    tree = tree_of(rows)
+    assert len(tree.proof(0).proof) == len(tree_of(leaves(7)).proof(0).proof)
+    assert proven_place(rows[0], AMOUNTS[0], msgspec.structs.replace(tree.proof(0), count=7)).root != tree.root
+
+
+def test_no_amount_can_be_moved_from_one_receipt_to_another() -> None:
+    """Both sums together stay what they were, and the root does not."""
+    rows = leaves(4)
+    assert ReceiptTree(rows, [1, 2, 3, 4]).root != ReceiptTree(rows, [2, 1, 3, 4]).root

@@ -13,6 +13,7 @@ from zerog.compute.protocol.settlement import (
     domain_separator,
     largest_prefix,
     next_nonce,
+    paid_of,
     paid_parts,
     recover_settlement_signer,
     settlement_digest,
@@ -72,6 +73,14 @@ def test_a_payment_is_divided_without_a_rest(rows: list[int], money: int) -> Non
     covered, part = paid_parts(rows, paid)
     assert sum(rows[:covered]) + part == paid
     assert part == 0 or part < rows[covered]
+
+
+@given(amounts, st.integers(0, 1000))
+def test_seen_from_one_request_the_rule_is_the_same(rows: list[int], money: int) -> None:
+    paid = min(money, sum(rows))
+    covered, part = paid_parts(rows, paid)
+    seen = [paid_of(amount, before_wei=sum(rows[:index]), settled_wei=paid) for index, amount in enumerate(rows)]
+    assert seen == [*rows[:covered], part, *[0] * len(rows)][: len(rows)]
 
 
 def test_a_contract_does_not_pay_more_than_was_asked() -> None:

@@ -13,12 +13,12 @@ import pytest
 from tests.unit.compute.provider.place import ONE, PROVIDER, SERVING_ADDRESS, USERS, WAIT_S, Place, open_place
 from tests.unit.compute.provider.stage import token_of
 from zerog.compute.protocol.additional_info import AdditionalInfo
-from zerog.compute.protocol.receipts import InclusionProof, leaf_of, proven_root
+from zerog.compute.protocol.receipts import InclusionProof, SummedNode, leaf_of, proven_place
 from zerog.compute.protocol.signing import recover_text_signer
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, InferenceService
-from zerog.primitives import Account, Hash32
+from zerog.primitives import Account, decode_hook
 
 pytestmark = pytest.mark.anyio
 
@@ -96,9 +96,10 @@ async def test_a_funded_user_chats_and_pays(tmp_path: Path) -> None:
         )
         assert account.balance_wei == 2 * ONE - int(fee)
         settled = (await http.get(f"/v1/receipts/{key}")).json()["settlement"]
-        proof = InclusionProof(index=settled["index"], count=settled["count"], proof=[Hash32.from_json(node) for node in settled["proof"]])
+        nodes = msgspec.convert(settled["proof"], list[SummedNode], dec_hook=decode_hook)
+        proof = InclusionProof(index=settled["index"], count=settled["count"], proof=nodes)
         content = msgspec.json.encode(receipt["receipt"], order="deterministic")
-        assert str(proven_root(leaf_of(content), proof)) == settled["entry"]["requests_hash"]
+        assert str(proven_place(leaf_of(content), int(fee), proof).root) == settled["entry"]["requests_hash"]
         assert (await http.get(f"/v1/user/{USER.address}/unsettledfee", headers=token())).json()["unsettledFee"] == "0"
 
 

@@ -19,7 +19,8 @@ from zerog.compute.protocol.receipts import (
     Receipt,
     canonical_bytes,
     leaf_of,
-    proven_root,
+    proven_place,
+    read_receipt,
     sign_receipt,
 )
 from zerog.compute.protocol.settlement import SettlementData, domain_separator, recover_settlement_signer
@@ -112,7 +113,8 @@ class Shop:
         assert place is not None
         assert stored is not None
         proof = InclusionProof(index=place.index, count=place.count, proof=place.proof)
-        assert proven_root(leaf_of(stored.receipt), proof) == place.entry.requests_hash
+        proven = proven_place(leaf_of(stored.receipt), int(read_receipt(stored.receipt).fee), proof)
+        assert (proven.root, str(proven.total_wei)) == (place.entry.requests_hash, place.entry.total_fee)
         entry = SettlementData(
             user=place.entry.user,
             provider=place.entry.provider,

@@ -22,7 +22,7 @@ from tests.unit.compute.provider.place import (
 )
 from tests.unit.compute.settlement.shop import DOMAIN, TENTH, Shop, offered, shop
 from zerog.chain.client import NodeUnreachableError
-from zerog.compute.protocol.receipts import InclusionProof, canonical_bytes, leaf_of, proven_root
+from zerog.compute.protocol.receipts import InclusionProof, canonical_bytes, leaf_of, proven_place
 from zerog.compute.protocol.settlement import Settlement, sign_settlement
 from zerog.compute.provider.settler import NotSettledError
 from zerog.primitives import Account, Hash32
@@ -130,7 +130,7 @@ async def test_money_that_goes_between_preview_and_block_pays_a_part_and_the_res
             assert leaf_of(canonical_bytes(rest.remainder)) == rest.leaf
             place_of_rest = rest.settlement
             proof = InclusionProof(index=place_of_rest.index, count=place_of_rest.count, proof=place_of_rest.proof)
-            assert proven_root(rest.leaf, proof) == place_of_rest.entry.requests_hash
+            assert proven_place(rest.leaf, int(rest.remainder.amount), proof).root == place_of_rest.entry.requests_hash
             assert (proof.index, proof.count, place_of_rest.entry.total_fee) == (0, 3, str(10 * TENTH))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerog.compute.protocol.fees import Usage
-from zerog.compute.protocol.receipts import EngineIdentity, Receipt
+from zerog.compute.protocol.receipts import EngineIdentity, Receipt, SummedNode
 from zerog.compute.wire.answer_file import AnswerFile, AnswerFileError, SavedRequest, SavedResponse, read_answer_file
 from zerog.compute.wire.provider import SettlementEntry, SettlementPlace, SignatureAnswer, SignedReceipt
 from zerog.primitives import Address, Data, Hash32
@@ -50,7 +50,13 @@ def answer_file() -> AnswerFile:
         signature=SignatureAnswer(text="text", signature=Data(b"\xaa" * 65), signing_address=SIGNER, signing_algo="ecdsa"),
         receipt=SignedReceipt(receipt=receipt, leaf=HASH, signature=Data(b"\xaa" * 65)),
         settlement=SettlementPlace(
-            transaction_hash=HASH, block_number=7, contract=CONTRACT, entry=entry, index=0, count=2, proof=[Hash32(b"\xaf" * 32)]
+            transaction_hash=HASH,
+            block_number=7,
+            contract=CONTRACT,
+            entry=entry,
+            index=0,
+            count=2,
+            proof=[SummedNode(hash=Hash32(b"\xaf" * 32), amount="4")],
         ),
     )
 

@@ -1,53 +1,30 @@
 """The checks of a saved answer against the chain: the market's contract, the service and its signer, the price, the settlement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from zerog.chain.protocol.logs import LogCriteria
-from zerog.chain.wire.answers import LogAnswer
 from zerog.compute.client.errors import AnswerRefutedError
 from zerog.compute.client.market import Market
 from zerog.compute.client.verifying.offline import check_bytes
-from zerog.compute.client.verifying.verdict import Grade, SettledAt, Verdict
+from zerog.compute.client.verifying.settling import check_settlement
+from zerog.compute.client.verifying.verdict import Findings, Grade, Verdict
 from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.protocol.errors import AdditionalInfoError
 from zerog.compute.protocol.fees import fee_of
-from zerog.compute.protocol.receipts import InclusionProof, Receipt, ReceiptError, canonical_bytes, leaf_of, proven_root
-from zerog.compute.protocol.settlement import SettlementError, domain_separator, recover_settlement_signer
+from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.wire.answer_file import AnswerFile
-from zerog.compute.wire.provider import SettlementPlace
 from zerog.contracts.compute import (
     InferenceService,
     ServiceUpdated,
-    SettlementData,
-    SettlementResult,
-    SettlementStatus,
     SignerAcknowledged,
 )
-from zerog.primitives import ZERO_ADDRESS, Address, Data, DecodeError, Hash32, Uint64, Wei, decode_hook
+from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei
 
 __all__ = ["verify_answer"]
 
 SIMULATED: Final = "SIMULATED"
-
-
-@dataclass(slots=True)
-class _Findings:
-    """What was proven on the way."""
-
-    proven: list[str]
-    not_proven: list[str]
-
-
-class _Transaction(msgspec.Struct, rename={"sender": "from", "block_number": "blockNumber"}):
-    sender: Address
-    to: Address | None
-    input: Data
-    block_number: Uint64 | None = None
 
 
 def verify_answer(file: AnswerFile, market: Market) -> Verdict:
@@ -56,7 +33,7 @@ def verify_answer(file: AnswerFile, market: Market) -> Verdict:
     Raises `AnswerRefutedError` with the part that does not hold, and what `ChainClient` raises when the chain does not answer.
     """
     check_bytes(file)
-    findings = _Findings(["the request and the answer are those that were signed, byte for byte"], [])
+    findings = Findings(["the request and the answer are those that were signed, byte for byte"])
     _check_place(file, market)
     service = _check_service(file, market, findings)
     grade = _grade(service, file.signature.signing_address, findings)
@@ -66,7 +43,7 @@ def verify_answer(file: AnswerFile, market: Market) -> Verdict:
     else:
         findings.proven.append("the receipt is about this answer, and signed by the same key")
         _check_fee(receipt, service, market, findings)
-    settled = None if file.settlement is None else _check_settlement(file, file.settlement, market, findings)
+    settled = None if file.settlement is None else check_settlement(file, file.settlement, market, findings)
     if settled is None:
         findings.not_proven.append("that it was settled: the file holds no settlement yet")
     return Verdict(
@@ -93,7 +70,7 @@ def _check_place(file: AnswerFile, market: Market) -> None:
 # ---- the service -------------------------------------------------------------------------------------------------
 
 
-def _check_service(file: AnswerFile, market: Market, findings: _Findings) -> InferenceService | None:
+def _check_service(file: AnswerFile, market: Market, findings: Findings) -> InferenceService | None:
     """The service as it stands on chain, if it does; signer, URL and model are those of its present or of its past."""
     service, signer = market.find_service(file.provider), file.signature.signing_address
     if service is not None and service.params.signer == signer != ZERO_ADDRESS and service.is_signer_acknowledged:
@@ -146,7 +123,7 @@ def _info(service: InferenceService) -> AdditionalInfo:
         raise AnswerRefutedError("service", f"what it says of itself cannot be read ({error})") from None
 
 
-def _grade(service: InferenceService | None, signer: Address, findings: _Findings) -> Grade:
+def _grade(service: InferenceService | None, signer: Address, findings: Findings) -> Grade:
     """By what the service says of its enclave. Quotes are not part of a file yet, so nothing is higher than `signed`."""
     findings.not_proven.append("that the key is in an enclave which nobody can look into")
     if service is None or service.params.signer != signer:
@@ -162,7 +139,7 @@ def _grade(service: InferenceService | None, signer: Address, findings: _Finding
 # ---- the price ---------------------------------------------------------------------------------------------------
 
 
-def _check_fee(receipt: Receipt, service: InferenceService | None, market: Market, findings: _Findings) -> None:
+def _check_fee(receipt: Receipt, service: InferenceService | None, market: Market, findings: Findings) -> None:
     """The fee follows from prices that the service had on chain, where those are all there is to it."""
     open_question = "that the fee follows from the prices on chain"
     info = None if service is None else _info(service)
@@ -186,123 +163,3 @@ def _check_fee(receipt: Receipt, service: InferenceService | None, market: Marke
 def _fits(receipt: Receipt, kind: ServiceType, info: AdditionalInfo, pairs: Sequence[tuple[int, int]]) -> bool:
     fees = (fee_of(kind, info.prices(input_wei=price_in, output_wei=price_out), receipt.usage) for price_in, price_out in pairs)
     return any((fee.input_wei, fee.output_wei) == (int(receipt.input_fee), int(receipt.output_fee)) for fee in fees)
-
-
-# ---- the settlement ----------------------------------------------------------------------------------------------
-
-
-def _check_settlement(file: AnswerFile, place: SettlementPlace, market: Market, findings: _Findings) -> SettledAt:
-    """The receipt leads to a root that was signed, sent and taken; what one settlement left unpaid, to that of another."""
-    if file.receipt is None:
-        raise AnswerRefutedError("settlement", "there is one without a receipt")
-    receipt = file.receipt.receipt
-    status = _check_taken(file.receipt.leaf, receipt, place, market, file.contract)
-    findings.proven.append(f"the receipt is part of a settlement that the contract took in block {place.block_number}")
-    if status is SettlementStatus.SUCCESS and (place.paid is not None or place.remainders):
-        raise AnswerRefutedError("settlement", "it says that money ran out, which it did not")
-    is_whole = status is SettlementStatus.SUCCESS
-    if place.paid is not None:
-        is_whole = _check_remainders(file.receipt.leaf, receipt, place, market, file.contract)
-    elif place.remainders:
-        raise AnswerRefutedError("settlement", "something is left of a receipt that was paid")
-    if not is_whole:
-        findings.not_proven.append("that the receipt was paid in full: the user's money covered its settlement in part only")
-    return SettledAt(
-        transaction_hash=place.transaction_hash,
-        block_number=place.block_number,
-        is_whole=is_whole,
-        receipts=place.count,
-        total_fee_wei=Wei(int(place.entry.total_fee)),
-    )
-
-
-def _check_remainders(leaf: Hash32, receipt: Receipt, place: SettlementPlace, market: Market, contract: Address) -> bool:
-    """Each remainder goes on where the settlement before it ended. Returns whether the last one was paid in full."""
-    if not place.remainders:
-        raise AnswerRefutedError("settlement", "a part was paid, and nothing is said of the rest")
-    before: SettlementPlace | None = place
-    paid_wei, status = 0, SettlementStatus.PARTIAL
-    for step in place.remainders:
-        if before is None or before.paid is None or status is not SettlementStatus.PARTIAL:
-            raise AnswerRefutedError("settlement", "something is left after a settlement that paid all or nothing")
-        paid_wei += int(before.paid)
-        rest = step.remainder
-        expected = (leaf, receipt.user, receipt.provider, receipt.chain_id, int(receipt.fee), paid_wei, before.entry.nonce)
-        found = (rest.receipt, rest.user, rest.provider, rest.chain_id, int(rest.fee), int(rest.paid), rest.after_nonce)
-        if leaf_of(canonical_bytes(rest)) != step.leaf or found != expected:
-            raise AnswerRefutedError("settlement", "what is left does not follow from what was paid")
-        before = step.settlement
-        if before is not None:
-            status = _check_taken(step.leaf, receipt, before, market, contract)
-            if before.remainders or (status is SettlementStatus.SUCCESS and before.paid is not None):
-                raise AnswerRefutedError("settlement", "a remainder's settlement says more than it can")
-    return before is not None and status is SettlementStatus.SUCCESS
-
-
-def _check_taken(leaf: Hash32, receipt: Receipt, place: SettlementPlace, market: Market, contract: Address) -> SettlementStatus:
-    """The entry holds the leaf, was signed and sent, and the contract paid for it."""
-    entry = _check_entry(leaf, receipt, place, market, contract)
-    transaction = _transaction(place, market)
-    if transaction.to != contract or transaction.sender != receipt.provider:
-        raise AnswerRefutedError("settlement", "its transaction is no call of the provider to the market's contract")
-    try:
-        position = SettlementData.decode_settle_call(transaction.input).index(entry)
-    except (DecodeError, ValueError):
-        raise AnswerRefutedError("settlement", "its transaction does not settle it") from None
-    result = _result(place, position, market)
-    if result.user != entry.user or result.status > SettlementStatus.PARTIAL:
-        raise AnswerRefutedError("settlement", f"the contract did not take it: {result.status.name}")
-    return result.status
-
-
-def _check_entry(leaf: Hash32, receipt: Receipt, place: SettlementPlace, market: Market, contract: Address) -> SettlementData:
-    """It is of this user and provider, holds the leaf, and is signed by the receipt's signer."""
-    told = place.entry
-    if place.contract != contract or (told.user, told.provider) != (receipt.user, receipt.provider):
-        raise AnswerRefutedError("settlement", "it is of another contract, user or provider than the receipt")
-    try:
-        root = proven_root(leaf, InclusionProof(index=place.index, count=place.count, proof=place.proof))
-    except ReceiptError as error:
-        raise AnswerRefutedError("settlement", str(error)) from None
-    if root != told.requests_hash:
-        raise AnswerRefutedError("settlement", "the receipt does not lead to its root")
-    entry = SettlementData(
-        user=told.user,
-        provider=told.provider,
-        total_fee_wei=Wei(int(told.total_fee)),
-        requests_hash=told.requests_hash,
-        nonce=int(told.nonce),
-        signature=bytes(told.signature),
-    )
-    try:
-        signer = recover_settlement_signer(entry, domain_separator(market.chain_id, contract))
-    except (SettlementError, DecodeError) as error:
-        raise AnswerRefutedError("settlement", str(error)) from None
-    if signer != receipt.signer:
-        raise AnswerRefutedError("settlement", f"it is signed by {signer}, not by {receipt.signer}")
-    return entry
-
-
-def _transaction(place: SettlementPlace, market: Market) -> _Transaction:
-    found = market.chain.request("eth_getTransactionByHash", str(place.transaction_hash))
-    if found is None:
-        raise AnswerRefutedError("settlement", f"there is no transaction {place.transaction_hash}")
-    try:
-        transaction = msgspec.convert(found, _Transaction, dec_hook=decode_hook)
-    except msgspec.ValidationError as error:
-        raise AnswerRefutedError("settlement", f"its transaction cannot be read ({error})") from None
-    if transaction.block_number != place.block_number:
-        raise AnswerRefutedError("settlement", f"its transaction is in block {transaction.block_number}, not in {place.block_number}")
-    return transaction
-
-
-def _result(place: SettlementPlace, position: int, market: Market) -> SettlementResult:
-    """What the contract said of the entry: there is one event for each, in their order."""
-    receipt = market.chain.receipt(place.transaction_hash)
-    if receipt is None or not receipt.succeeded:
-        raise AnswerRefutedError("settlement", "its transaction did nothing")
-    logs: list[LogAnswer] = [log for log in receipt.logs if log.address == place.contract and log.topics[:1] == [SettlementResult.TOPIC]]
-    try:
-        return SettlementResult.decode(logs[position].topics, logs[position].data)
-    except (IndexError, DecodeError, ValueError):
-        raise AnswerRefutedError("settlement", "the contract did not say what became of it") from None

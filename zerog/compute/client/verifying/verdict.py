@@ -1,11 +1,11 @@
 """What checking an answer has shown, and what it has not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from zerog.primitives import Address, Hash32, Wei
 
-__all__ = ["Grade", "SettledAt", "Verdict"]
+__all__ = ["Findings", "Grade", "SettledAt", "Verdict"]
 
 
 class Grade(Enum):
@@ -29,6 +29,14 @@ class Grade(Enum):
         return self.rank >= other.rank
 
 
+@dataclass(slots=True)
+class Findings:
+    """What the checks of one answer have shown so far, and what they leave open, in words for a person."""
+
+    proven: list[str] = field(default_factory=list)
+    not_proven: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettledAt:
     """Where an answer was paid for."""
@@ -36,7 +44,9 @@ class SettledAt:
     transaction_hash: Hash32
     block_number: int
     is_whole: bool
-    """`False` where the user's money covered the settlement in part only."""
+    """Whether all of the fee was paid; `False` where a part of it is still owed."""
+    paid_wei: Wei
+    """Of this receipt, in this settlement and those that paid its rest."""
     receipts: int
     """How many receipts the settlement's entry is made of."""
     total_fee_wei: Wei

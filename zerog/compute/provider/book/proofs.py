@@ -1,11 +1,11 @@
 """Where receipts were settled: the entry on chain, and the way from a receipt to the root that the entry carries."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from zerog.compute.protocol.receipts import ReceiptTree, read_remainder
 from zerog.compute.protocol.settlement import paid_parts
@@ -73,7 +73,8 @@ class SettlementProofs:
             return None
         leaves = bytes(row.leaves)
         index = next(at for at in range(len(leaves) // 32) if leaves[32 * at : 32 * at + 32] == leaf)
-        proof = self._tree(bytes(row.requests_hash), leaves).proof(index)
+        amounts = [int(amount) for _, amount in msgspec.json.decode(row.rows, type=list[tuple[int, str]])]
+        proof = self._tree(bytes(row.requests_hash), leaves, amounts).proof(index)
         return SettlementPlace(
             transaction_hash=Hash32(row.transaction_hash),
             block_number=row.block_number,
@@ -89,21 +90,20 @@ class SettlementProofs:
             index=index,
             count=proof.count,
             proof=proof.proof,
-            paid=_paid_part(row, index),
+            paid=_paid_part(amounts, int(row.paid_wei), index),
         )
 
-    def _tree(self, root: bytes, leaves: bytes) -> ReceiptTree:
+    def _tree(self, root: bytes, leaves: bytes, amounts_wei: Sequence[int]) -> ReceiptTree:
         """By its root, which is that of no other leaves."""
         tree = self._trees.get(root)
         if tree is None:
-            tree = self._trees[root] = ReceiptTree([Hash32(leaves[at : at + 32]) for at in range(0, len(leaves), 32)])
+            tree = self._trees[root] = ReceiptTree([Hash32(leaves[at : at + 32]) for at in range(0, len(leaves), 32)], amounts_wei)
             while len(self._trees) > TREES_MAX:
                 self._trees.popitem(last=False)
         return tree
 
 
-def _paid_part(row: Row[*tuple[Any, ...]], index: int) -> str | None:
+def _paid_part(amounts_wei: Sequence[int], paid_wei: int, index: int) -> str | None:
     """What was paid of the leaf in this settlement; `None` if all of it was."""
-    amounts = [int(amount) for _, amount in msgspec.json.decode(row.rows, type=list[tuple[int, str]])]
-    covered, part_wei = paid_parts(amounts, int(row.paid_wei))
+    covered, part_wei = paid_parts(amounts_wei, paid_wei)
     return None if index < covered else str(part_wei)
