@@ -24,7 +24,7 @@ const brokers = new Map();
 /** The names in what ethers returned; none of a list. */
 function namesOf(result) {
   try {
-    return Object.keys(result.toObject());
+    return Object.keys(result.toObject()).filter((name) => name !== "_"); // Which stands for none.
   } catch {
     return []; // ethers refuses where a member has no name.
   }
@@ -40,6 +40,7 @@ function plain(value) {
   }
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value === "bigint") return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (value instanceof Map) return Object.fromEntries([...value].map(([key, entry]) => [key, plain(entry)]));
   if (value !== null && typeof value === "object") {
     return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, plain(entry)]));
@@ -77,6 +78,7 @@ async function askOpenAi({ openai, call: path, arguments: args }) {
     return owner[name](...args).withResponse();
   })();
   const headers = Object.fromEntries(response.headers);
+  if (data instanceof Response) return { data: new Uint8Array(await data.arrayBuffer()), headers };
   if (typeof data?.[Symbol.asyncIterator] !== "function") return { data, headers };
   const events = [];
   for await (const event of data) events.push(event);

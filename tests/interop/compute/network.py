@@ -15,10 +15,18 @@ from websockets.sync.client import connect
 from tests.interop.compute.sdk import Broker, Sdk, running_sdk
 from tests.interop.node import running_node
 from zerog.chain.client import ChainClient
-from zerog.contracts.compute import INFERENCE_SERVING, LEDGER_MANAGER, InferenceAccount, LedgerAccount
+from zerog.contracts.compute import (
+    INFERENCE_SERVING,
+    LEDGER_MANAGER,
+    FundSpent,
+    InferenceAccount,
+    InferenceService,
+    LedgerAccount,
+    SettlementResult,
+)
 from zerog.contracts.interface import AbiValue, Interface
 from zerog.networks import NetworkParams, role_account
-from zerog.primitives import Account, Address
+from zerog.primitives import Account, Address, Hash32, decode_data
 
 __all__ = ["OG", "Market", "new_account", "running_market"]
 
@@ -69,15 +77,31 @@ class Market:
         return self.network.addresses[name]
 
     def offer(
-        self, url: str = "http://127.0.0.1:9", *, model: str = "model", verifiability: str = "TeeML", acknowledged: bool = True
+        self,
+        url: str = "http://127.0.0.1:9",
+        *,
+        model: str = "model",
+        verifiability: str = "TeeML",
+        signer: Address | None = None,
+        acknowledged: bool = True,
     ) -> Account:
-        """A new provider with a chat service on chain."""
-        provider, signer = self.user(), new_account()
-        params = ("chatbot", url, model, verifiability, 1000, 2000, "{}", signer.address)
+        """A new provider with a chat service on chain; its signer is nobody that is known, unless it is named."""
+        provider = self.user()
+        params = ("chatbot", url, model, verifiability, 1000, 2000, "{}", signer or new_account().address)
         self.send(provider, "inference_serving", SERVING, "addOrUpdateService", params, value_wei=STAKE)
         if acknowledged:
-            self.send(self.owner, "inference_serving", SERVING, "acknowledgeTEESignerByOwner", provider.address)
+            self.acknowledge(provider.address)
         return provider
+
+    def acknowledge(self, provider: Address) -> None:
+        """As the contracts' owner, who accepts a provider's signer."""
+        self.send(self.owner, "inference_serving", SERVING, "acknowledgeTEESignerByOwner", provider)
+
+    def service(self, provider: Address) -> InferenceService | None:
+        """A service as it stands on chain, if it does."""
+        if not self.read("inference_serving", SERVING, "serviceExists", provider):
+            return None
+        return InferenceService.decode(self.chain.call(self.address("inference_serving"), SERVING.function("getService").encode(provider)))
 
     def send(self, by: Account, contract: str, interface: Interface, name: str, *arguments: AbiValue, value_wei: int = 0) -> None:
         """A transaction that must succeed."""
@@ -105,6 +129,19 @@ class Market:
     def ledger(self, user: Account) -> LedgerAccount:
         """What a user has deposited."""
         return LedgerAccount.decode(self.chain.call(self.address("ledger_manager"), LEDGER.function("getLedger").encode(user.address)))
+
+    def spent(self, user: Account) -> list[FundSpent]:
+        """What was taken of a user's money, in order."""
+        return [FundSpent.decode(topics, data) for topics, data in self._told(FundSpent.TOPIC, user)]
+
+    def settled(self, user: Account) -> list[SettlementResult]:
+        """What became of the settlements for a user, in order."""
+        return [SettlementResult.decode(topics, data) for topics, data in self._told(SettlementResult.TOPIC, user)]
+
+    def _told(self, topic: Hash32, user: Account) -> list[tuple[list[Hash32], bytes]]:
+        topics = [f"0x{topic.hex()}", "0x" + (bytes(12) + user.address).hex()]
+        logs: Any = self.chain.request("eth_getLogs", {"fromBlock": "0x0", "topics": topics})
+        return [([Hash32(decode_data(topic)) for topic in log["topics"]], decode_data(log["data"])) for log in logs]
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Look again at each block until it is so."""

@@ -1,17 +1,23 @@
-"""Providers in this process in front of the scripted engine, and users who have paid them."""
+"""Providers in this process in front of the scripted engine, each behind a relay, and users who have paid them."""
 
 import io
+import json
+import subprocess
 import wave
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 import httpx
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from tests.interop.compute.network import OG, SERVING, Market
+from tests.interop.compute.network import OG, Market
+from tests.interop.compute.relay import Relay, running_relay
 from tests.interop.compute.sdk import Broker
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
@@ -21,6 +27,7 @@ __all__ = ["CHAT", "Provider", "Served", "User", "one_second", "running_provider
 
 CHAT: Final = {"model": "scripted", "messages": [{"role": "user", "content": "Tell me of a tree."}]}
 ANSWER_S_MAX: Final = 30
+STOP_S_MAX: Final = 30
 MODELS: Final = """\
 [[model]]
 id = "scripted"
@@ -35,8 +42,16 @@ id = "pictures"
 service_type = "text-to-image"
 output_price = "3000000000000"
 [[model]]
+id = "brushes"
+service_type = "image-editing"
+output_price = "3000000000000"
+[[model]]
 id = "ears"
 service_type = "speech-to-text"
+input_price = "10000000000"
+[[model]]
+id = "mouth"
+service_type = "text-to-speech"
 input_price = "10000000000"
 """
 
@@ -47,11 +62,16 @@ class Provider:
 
     role: ComputeProvider
     account: Account
-    url: str
+    relay: Relay
 
     @property
     def address(self) -> Address:
         return self.account.address
+
+    @property
+    def url(self) -> str:
+        """As it stands on chain: that of the relay."""
+        return self.relay.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +111,34 @@ class User:
         headers = {"Authorization": authorization}
         return httpx.post(self.provider.url + path, json=body, headers=headers, timeout=ANSWER_S_MAX)
 
+    def curl(self, path: str, body: object, key: str) -> int:
+        """The status of a request that plain `curl` sends."""
+        words = ("-H", f"Authorization: Bearer {key}", "-H", "Content-Type: application/json", "-d", json.dumps(body))
+        command = [
+            "curl",
+            "-sS",
+            "-m",
+            str(ANSWER_S_MAX),
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            *words,
+            self.provider.url + path,
+        ]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A market with providers of three kinds."""
+    """A market with providers of four kinds, and where others can be run."""
 
     market: Market
+    portal: BlockingPortal
+    folder: Path
     chat: Provider
     images: Provider
+    edits: Provider
     sound: Provider
 
     def user(self, provider: Provider | None = None, amount_wei: int = 3 * OG) -> User:
@@ -121,11 +161,17 @@ def one_second() -> bytes:
 
 
 @contextmanager
-def running_provider(portal: BlockingPortal, market: Market, **changes: Any) -> Iterator[Provider]:
-    """A provider with an account of its own, registered, and its signer accepted by the contracts' owner."""
-    account = market.user()
+def running_provider(
+    portal: BlockingPortal, market: Market, relay: Relay, *, account: Account | None = None, acknowledged: bool = True, **changes: Any
+) -> Iterator[Provider]:
+    """A provider behind a relay, registered as `changes` say, with an account of its own unless one is named.
+
+    The contracts' owner accepts its signer, if `acknowledged`.
+    """
+    account = account or market.user()
     unbounded: dict[str, Any] = {
         "port": 0,
+        "public_url": relay.url,
         "chain_url": market.chain_url,
         "requests_per_minute": 0,
         "concurrent": 0,
@@ -133,30 +179,39 @@ def running_provider(portal: BlockingPortal, market: Market, **changes: Any) -> 
         "settle_interval_s": 0.5,
     }
     role = ComputeProvider(ComputeProviderSettings(**(unbounded | changes)), account=account)
-    future, url = portal.start_task(role.run)
+    ended = Event()
+    future, url = portal.start_task(_run, role, ended)
+    relay.target_port = int(url.rpartition(":")[2])
     try:
-        market.wait_until(lambda: bool(market.read("inference_serving", SERVING, "serviceExists", account.address)))
-        market.send(market.owner, "inference_serving", SERVING, "acknowledgeTEESignerByOwner", account.address)
-        yield Provider(role, account, url)
+        market.wait_until(lambda: (found := market.service(account.address)) is not None and found.params.model == role.settings.model)
+        if acknowledged:
+            market.acknowledge(account.address)
+        yield Provider(role, account, relay)
     finally:
         future.cancel()
-        portal.call(role_ended)
+        assert ended.wait(STOP_S_MAX)
 
 
-async def role_ended() -> None:
-    """Anything that is asked of the loop after a cancellation comes after it."""
+async def _run(role: ComputeProvider, ended: Event, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
+    try:
+        await role.run(task_status=task_status)
+    finally:
+        ended.set()  # A cancelled role still settles what is owed, and its folder is free after that.
 
 
 @contextmanager
 def serving(market: Market, folder: Path) -> Iterator[Served]:
-    """All three."""
+    """All four."""
     models = folder / "models.toml"
     models.write_text(MODELS)
     kinds: Sequence[dict[str, Any]] = (
         {"models": models},
         {"service_type": "text-to-image", "model": "pictures", "output_price": 3 * 10**12},
+        {"service_type": "image-editing", "model": "brushes", "output_price": 3 * 10**12},
         {"service_type": "speech-to-text", "model": "ears"},
     )
     with start_blocking_portal() as portal, ExitStack() as roles:
-        chat, images, sound = (roles.enter_context(running_provider(portal, market, **kind)) for kind in kinds)
-        yield Served(market, chat, images, sound)
+        providers = [
+            roles.enter_context(running_provider(portal, market, roles.enter_context(running_relay(portal)), **kind)) for kind in kinds
+        ]
+        yield Served(market, portal, folder, *providers)

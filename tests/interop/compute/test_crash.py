@@ -10,12 +10,10 @@ from typing import Any, Final
 import httpx
 from websockets.sync.client import connect
 
-from tests.interop.compute.network import OG, SERVING, Market, running_market
+from tests.interop.compute.network import OG, Market, running_market
 from tests.interop.compute.serving import CHAT
 from tests.interop.node import Role, begun_role
-from zerog.contracts.compute import FundSpent
 from zerog.networks import own_network, role_account
-from zerog.primitives import Account, Hash32, decode_data
 
 WAIT_S_MAX: Final = 30
 NETWORK: Final = own_network()
@@ -46,21 +44,14 @@ def settled(role: Role, key: str) -> dict[str, Any]:
         assert monotonic() < deadline_s, "it was never settled"
 
 
-def spent(market: Market, user: Account) -> list[int]:
-    """What was taken of a user's money, in order."""
-    topics = ["0x" + FundSpent.TOPIC.hex(), "0x" + (bytes(12) + user.address).hex()]
-    logs: Any = market.chain.request("eth_getLogs", {"fromBlock": "0x0", "topics": topics})
-    return [FundSpent.decode([Hash32(decode_data(topic)) for topic in log["topics"]], decode_data(log["data"])).amount_wei for log in logs]
-
-
 def test_a_settlement_that_its_sender_did_not_live_to_see_is_not_sent_again(tmp_path: Path) -> None:
     assert NETWORK.genesis is not None
     provider = role_account(NETWORK.genesis.mnemonic, "compute", 0).address
     with running_market(tmp_path, NETWORK) as market:
         user = market.user()
         with running(tmp_path / "provider", market) as role:
-            market.wait_until(lambda: bool(market.read("inference_serving", SERVING, "serviceExists", provider)))
-            market.send(market.owner, "inference_serving", SERVING, "acknowledgeTEESignerByOwner", provider)
+            market.wait_until(lambda: market.service(provider) is not None)
+            market.acknowledge(provider)
             market.fund(user, provider)
             made = market.sdk.broker(user).call("inference.requestProcessor.createApiKey", str(provider), {"expiresIn": 0})
             with connect(market.chain_url.replace("http", "ws", 1)) as pending:
@@ -70,13 +61,13 @@ def test_a_settlement_that_its_sender_did_not_live_to_see_is_not_sent_again(tmp_
                 first = ask(role, made["rawToken"])
                 pending.recv(timeout=WAIT_S_MAX)  # The settlement waits for a block.
             role.kill()
-        assert spent(market, user) == []
+        assert market.spent(user) == []
         market.chain.request("evm_mine")
         market.chain.request("evm_setAutomine", True)
         with running(tmp_path / "provider", market) as role:
             second = ask(role, made["rawToken"])
             receipts = [settled(role, key) for key in (first, second)]
         fees = [int(found["receipt"]["fee"]) for found in receipts]
-        assert spent(market, user) == fees
+        assert [event.amount_wei for event in market.spent(user)] == fees
         assert market.account(user, provider).balance_wei == 3 * OG - sum(fees)
         assert len({found["settlement"]["transaction_hash"] for found in receipts}) == 2
