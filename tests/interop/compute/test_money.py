@@ -2,17 +2,36 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
 
-from tests.interop.compute.network import LEDGER, OG, Market, new_account, running_market
+from tests.interop.compute.network import LEDGER, OG, SERVING, Market, new_account, running_market
 from tests.interop.compute.sdk import SdkFailureError, integer
+from zerog.contracts.compute import SettlementStatus
 from zerog.networks import own_network
+from zerog.primitives import Account
 
 OTHER_CHAIN_ID: Final = 4242
 LOCK_S: Final = 3600
 SERVICE: Final = "inference-v1.0"
+LEDGER_CONTRACT: Final = "ledger.ledger.ledgerContract"
+"""Where the SDK keeps the contract, as ethers has it."""
+SERVING_CONTRACT: Final = "inference.requestProcessor.contract"
+SETTLEMENT: Final = {
+    "TEESettlement": [
+        {"name": name, "type": kind}
+        for name, kind in (
+            ("requestsHash", "bytes32"),
+            ("nonce", "uint256"),
+            ("provider", "address"),
+            ("user", "address"),
+            ("totalFee", "uint256"),
+        )
+    ]
+}
+"""What a provider's signer signs, in the form of EIP-712 that ethers takes."""
 
 Scenario = Callable[[Market], None]
 
@@ -84,7 +103,7 @@ def refund_leaves_nothing_or_enough(market: Market) -> None:
     broker.call("ledger.addLedger", 13)
     assert "MinimumDepositRequired" in refusal(market, lambda: broker.call("ledger.refund", 11))
     broker.call("ledger.refund", 10)
-    market.send(user, "ledger_manager", LEDGER, "refund", 3 * OG)
+    broker.call(f"{LEDGER_CONTRACT}.sendTx", "refund", [integer(3 * OG)], {})  # By ethers, to the last wei.
     assert "LedgerNotExists" in refusal(market, lambda: broker.call("ledger.getLedger"))
 
 
@@ -125,6 +144,72 @@ def services_come_in_pages_and_unknown_signers_are_left_out(market: Market) -> N
     assert len(broker.call("inference.listService", 0, 50, True)) == 50
 
 
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A provider that settles by the SDK's own contract, with entries that ethers signs."""
+
+    market: Market
+    provider: Account
+    signer: Account
+
+    def entry(self, user: Account, nonce: int, fee_wei: int, *, by: Account | None = None, provider: Account | None = None) -> list[object]:
+        """An entry of `settleFeesWithTEE`, signed by the service's signer unless another is named."""
+        value: dict[str, object] = {
+            "user": str(user.address),
+            "provider": str((provider or self.provider).address),
+            "totalFee": integer(fee_wei),
+            "requestsHash": "0x" + "11" * 32,
+            "nonce": integer(nonce),
+        }
+        domain = {
+            "name": "0G Inference Serving",
+            "version": "1",
+            "chainId": self.market.network.chain_id,
+            "verifyingContract": str(self.market.address("inference_serving")),
+        }
+        signer = self.market.broker(by or self.signer)
+        return [*value.values(), signer.call(f"{SERVING_CONTRACT}.signer.signTypedData", domain, SETTLEMENT, value)]
+
+    def statuses(self, *entries: list[object]) -> list[int]:
+        """What the contract would return."""
+        broker = self.market.broker(self.provider)
+        return [int(status) for status in broker.call(f"{SERVING_CONTRACT}.serving.settleFeesWithTEE.staticCall", entries)]
+
+    def settle(self, *entries: list[object]) -> None:
+        self.market.broker(self.provider).call(f"{SERVING_CONTRACT}.sendTx", "settleFeesWithTEE", [entries], {})
+
+
+def settlements_are_paid_once_and_refused_by_their_first_fault(market: Market) -> None:
+    user, signer, stranger = market.user(), new_account(), new_account()
+    provider = market.offer(signer=signer.address)
+    market.fund(user, provider.address, 2 * OG)
+    settling = Settling(market, provider, signer)
+    paid, next_one = settling.entry(user, 100, OG // 2), settling.entry(user, 101, OG // 2)
+    assert settling.statuses(paid) == [SettlementStatus.SUCCESS]
+    settling.settle(paid)
+    assert [event.amount_wei for event in market.spent(user)] == [OG // 2]
+    assert settling.statuses(paid, next_one) == [SettlementStatus.INVALID_NONCE, SettlementStatus.SUCCESS]
+    assert isinstance(next_one[-1], str)
+    bare = f"{next_one[-1][:-2]}{int(next_one[-1][-2:], 16) - 27:02x}"  # v is 0 or 1, and not 27 or 28.
+    assert settling.statuses(
+        settling.entry(user, 101, OG // 2, by=stranger),
+        [*next_one[:-1], bare],
+        settling.entry(stranger, 1, 1),
+        settling.entry(user, 101, 1, provider=market.offer(signer=signer.address)),
+    ) == [
+        SettlementStatus.INVALID_SIGNATURE,
+        SettlementStatus.INVALID_SIGNATURE,
+        SettlementStatus.INVALID_SIGNATURE,  # Nobody has an account under this name.
+        SettlementStatus.PROVIDER_MISMATCH,
+    ]
+    settling.settle(paid, settling.entry(user, 102, 2 * OG))
+    results = [(event.status, event.unsettled_wei) for event in market.settled(user)]
+    assert results == [(SettlementStatus.SUCCESS, 0), (SettlementStatus.INVALID_NONCE, OG // 2), (SettlementStatus.PARTIAL, OG // 2)]
+    assert market.account(user, provider.address).balance_wei == 0
+    market.send(market.owner, "inference_serving", SERVING, "revokeTEESignerAcknowledgement", provider.address)
+    assert settling.statuses(settling.entry(user, 103, 1)) == [SettlementStatus.NO_TEE_SIGNER]
+
+
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     ledger_opens_once_with_three_tokens,
     deposits_may_open_a_ledger_for_another,
@@ -135,6 +220,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     twenty_one_sub_accounts_are_retrieved_one_by_one,
     acknowledging_from_nothing_makes_an_account,
     services_come_in_pages_and_unknown_signers_are_left_out,
+    settlements_are_paid_once_and_refused_by_their_first_fault,
 )
 
 
