@@ -1,8 +1,10 @@
 """The clients `openai` of both languages against our provider with nothing but a base URL and a key: every kind of answer, real bytes."""
 
 import base64
+import io
 import json
 import subprocess
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +19,7 @@ from tests.interop.storage.browser import visit
 from zerog.networks import own_network
 
 HERE: Final = Path(__file__).parent
+TREES: Final = {"/packages/": HERE / "node_modules", "/pages/": HERE / "pages"}
 QUESTION: Final = CHAT["messages"]
 TOOLS: Final = [
     {
@@ -58,7 +61,7 @@ class Python:
         answer = function(**arguments)
         if arguments.get("stream"):
             return [event.model_dump() for event in answer]
-        return answer.model_dump()
+        return answer.read() if path == "audio.speech.create" else answer.model_dump()
 
     def file(self, name: str, content: bytes) -> Any:
         return (name, content)
@@ -74,7 +77,8 @@ class JavaScript:
         self.sdk, self.options = sdk, {"baseURL": base_url, "apiKey": key}
 
     def call(self, path: str, **arguments: Any) -> Any:
-        return self.sdk.openai(self.options, path, arguments)["data"]
+        data = self.sdk.openai(self.options, path, arguments)["data"]
+        return base64.b64decode(data) if path == "audio.speech.create" else data
 
     def file(self, name: str, content: bytes) -> Any:
         return file(name, content)
@@ -135,17 +139,44 @@ def test_pictures(client: Client) -> None:
     assert [base64.b64decode(image["b64_json"])[:8] for image in found["data"]] == [PNG, PNG]
 
 
+def test_edited_pictures(client: Client) -> None:
+    [original] = client.call("images.generate", model="pictures", prompt="a tree", response_format="b64_json")["data"]
+    picture = base64.b64decode(original["b64_json"])
+    found = client.call("images.edit", model="brushes", prompt="a taller tree", image=client.file("tree.png", picture))
+    [edited] = [base64.b64decode(image["b64_json"]) for image in found["data"]]
+    assert edited[:8] == PNG
+    assert edited != picture
+
+
 def test_sound_to_text(client: Client) -> None:
     found = client.call("audio.transcriptions.create", model="ears", file=client.file("a.wav", one_second()))
-    assert found["text"]
+    assert "1.00 seconds" in found["text"]
 
 
-def test_a_page_of_another_origin_asks_and_fetches_the_signature(served: Served, key: str, tmp_path: Path) -> None:
-    work = {"provider": served.chat.url, "authorization": f"Bearer {key}", "chat": CHAT}
-    found = visit("localhost", "chat", work, tmp_path, pages=HERE / "pages")
-    assert found["origin"] != served.chat.url
-    assert (found["status"], len(found["key"])) == (200, 36)
-    assert found["text"].endswith(f":{found['answered']}")
+def test_text_to_sound(client: Client) -> None:
+    spoken = client.call("audio.speech.create", model="mouth", voice="alloy", input="one two three", response_format="wav")
+    with wave.open(io.BytesIO(spoken)) as sound:
+        assert (sound.getnchannels(), sound.getframerate()) == (1, 24_000)
+        assert sound.getnframes() > 0
+    assert "0.15 seconds" in client.call("audio.transcriptions.create", model="ears", file=client.file("a.wav", spoken))["text"]
+
+
+def test_a_page_of_another_origin_asks_and_checks_with_the_browser_bundle(served: Served, tmp_path: Path) -> None:
+    user = served.user()
+    work = {
+        "chain": served.market.chain_url,
+        "key": f"0x{user.account.private_key.hex()}",
+        "provider": str(served.chat.address),
+        "chat": CHAT,
+    }
+    found = visit("localhost", "dapp", work, tmp_path, pages=HERE / "pages", trees=TREES)
+    assert found["origin"] not in (served.chat.url, served.market.chain_url)
+    assert found["verdicts"] == [True, True]
+    assert found["signed"].endswith(f":{found['answered']}")
+    assert (found["words"] != "", found["words"]) == (True, found["streamed"])
+    assert found["evidence"] == {"success": True, "allMatch": True, "passed": True}
+    preflights = {target.partition("?")[0] for method, target in served.chat.relay.requests() if method == "OPTIONS"}
+    assert preflights >= {"/v1/proxy/chat/completions", *(f"/v1/proxy/signature/{key}" for key in found["keys"])}
 
 
 def test_the_quick_start_of_the_documentation_asks_and_checks(served: Served) -> None:

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
+from types import MappingProxyType
 from typing import Any, Final
 
 __all__ = ["PACKAGES", "visit"]
@@ -30,19 +31,30 @@ class Site(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, script: Path, work: Mapping[str, object]) -> None:
+    def __init__(self, script: Path, work: Mapping[str, object], trees: Mapping[str, Path]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.pages = {path: (file.read_bytes(), TYPES[file.suffix]) for path, file in {**PAGES, "/script.mjs": script}.items()}
+        page = script.parent / "page.html"
+        files = PAGES | {"/script.mjs": script} | ({"/": page} if page.exists() else {})
+        self.pages = {path: (file.read_bytes(), TYPES[file.suffix]) for path, file in files.items()}
         self.pages["/work.json"] = (json.dumps(work).encode(), "application/json")
+        self.trees = trees
         self.reports: Queue[Mapping[str, Any]] = Queue()
+
+    def found(self, path: str) -> tuple[bytes, str] | None:
+        """Content and type of a page, or of a file in one of the trees."""
+        for prefix, folder in self.trees.items():
+            file = folder / path.removeprefix(prefix)
+            if path.startswith(prefix) and file.suffix in TYPES and file.is_file():
+                return file.read_bytes(), TYPES[file.suffix]
+        return self.pages.get(path)
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Site
 
     def do_GET(self) -> None:
-        body, content_type = self.server.pages.get(self.path, (b"", "text/plain"))
-        self.answer(200 if self.path in self.server.pages else 404, body, content_type)
+        found = self.server.found(self.path)
+        self.answer(404, b"", "text/plain") if found is None else self.answer(200, *found)
 
     def do_POST(self) -> None:
         self.server.reports.put(json.loads(self.rfile.read(int(self.headers["content-length"]))))
@@ -60,8 +72,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_site(script: Path, work: Mapping[str, object]) -> Iterator[Site]:
-    with Site(script, work) as site:
+def running_site(script: Path, work: Mapping[str, object], trees: Mapping[str, Path]) -> Iterator[Site]:
+    with Site(script, work, trees) as site:
         thread = Thread(target=site.serve_forever, name="site")
         thread.start()
         try:
@@ -97,9 +109,21 @@ def running_chromium(url: str, folder: Path) -> Iterator[Path]:
             process.terminate()
 
 
-def visit(host: str, script: str, work: Mapping[str, object], folder: Path, *, pages: Path = HERE / "pages") -> Any:
-    """What the page of `SCRIPT.mjs` in `pages` finds when it is visited under the name `host`; it must not fail."""
-    with running_site(pages / f"{script}.mjs", work) as site, running_chromium(f"http://{host}:{site.server_port}/", folder) as log:
+def visit(
+    host: str,
+    script: str,
+    work: Mapping[str, object],
+    folder: Path,
+    *,
+    pages: Path = HERE / "pages",
+    trees: Mapping[str, Path] = MappingProxyType({}),
+) -> Any:
+    """What the page of `SCRIPT.mjs` in `pages` finds when it is visited under the name `host`; it must not fail.
+
+    `page.html` in `pages` takes the place of the usual page. `trees` are folders whose files the site has too, by the path over them.
+    """
+    site_of = running_site(pages / f"{script}.mjs", work, trees)
+    with site_of as site, running_chromium(f"http://{host}:{site.server_port}/", folder) as log:
         try:
             report = site.reports.get(timeout=VISIT_S_MAX)
         except Empty:
