@@ -20,7 +20,7 @@ from zerog.compute.client.errors import (
     ServiceUnknownError,
     ServiceUnusableError,
 )
-from zerog.compute.client.funding import LEDGER_MIN_WEI, TRANSFER_MIN_WEI, Funding, Retrieval
+from zerog.compute.client.funding import Funding, Retrieval
 from zerog.compute.client.keys import ApiKey, Keys
 from zerog.compute.client.market import Contracts, Market
 from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
@@ -39,6 +39,8 @@ from zerog.primitives import Account, Address, Wei
 
 __all__ = ["ComputeClient"]
 
+ROOM_WEI: Final = 10**18
+"""What is moved to a provider beyond the need, so that not every request moves money. No public ledger wants more."""
 COMPLETION_TOKENS_ASSUMED: Final = 131_072
 """Of an answer that nobody bounded."""
 TOKENS_PER_MESSAGE: Final = 16
@@ -173,7 +175,7 @@ class ComputeClient:
             self.wallet.check_provider(provider)
         account = self.market.account(self.account.address, provider)
         if account is None:
-            raise InsufficientBalanceError(self.account.address, Wei(0), Wei(TRANSFER_MIN_WEI))
+            raise InsufficientBalanceError(self.account.address, Wei(0), self.market.transfer_min_wei)
         return self._signing_keys().create(account, token_id=token_id, lifetime_s=lifetime_s)
 
     def revoke_key(self, provider: Address, token_id: int) -> ReceiptAnswer:
@@ -274,7 +276,7 @@ class ComputeClient:
             return account
         if not fund:
             raise InsufficientBalanceError(user, Wei(locked_wei), Wei(needed_wei))
-        self._top_up(provider, max(needed_wei + TRANSFER_MIN_WEI - locked_wei, TRANSFER_MIN_WEI))
+        self._top_up(provider, max(needed_wei + ROOM_WEI - locked_wei, ROOM_WEI))
         account = self.market.account(user, provider)
         if account is None:
             raise InsufficientBalanceError(user, Wei(0), Wei(needed_wei))
@@ -286,7 +288,7 @@ class ComputeClient:
             self.wallet.check_provider(provider)
         ledger = self.market.ledger(self.account.address)
         if ledger is None:
-            self.deposit(max(LEDGER_MIN_WEI, amount_wei))
+            self.deposit(max(self.market.ledger_min_wei, amount_wei))
         elif ledger.available_wei < amount_wei:
             self.deposit(amount_wei - ledger.available_wei)
         self.transfer(provider, amount_wei)
