@@ -151,9 +151,10 @@ class PaidRoutes:
             await self._break_off(sink, order, error)
 
     async def _relay(self, sink: Sink, order: Order, answer: EngineAnswer) -> None:
-        reader = self._reader(order, answer.content_type)
+        content_type = answer.content_type
+        reader = self._reader(order, content_type)
         digest = hashlib.sha256()
-        head = self._head(order, answer)
+        head = self._head(order, content_type.encode("latin-1"))
         unread_bytes = 0
         async for chunk in answer.chunks():
             passed = reader.feed(chunk)
@@ -182,7 +183,7 @@ class PaidRoutes:
         usage = await usage_of_answer(order, reader)
         fee = capped(order, usage)
         charge = desk.billing.charge(order, usage, fee, response_sha256, reader.image_hashes, computed)
-        with anyio.CancelScope(shield=True), anyio.move_on_after(RECORD_S) as waiting:
+        with anyio.move_on_after(RECORD_S, shield=True) as waiting:
             await sink.record(desk.book, charge, tail)
         if waiting.cancelled_caught:
             raise NotRecordedError
@@ -204,9 +205,8 @@ class PaidRoutes:
             raise UnsealableAnswerError(f"it is {kind or 'of no type'}")
         return RawReader(is_text=kind.startswith("text/"))
 
-    def _head(self, order: Order, answer: EngineAnswer) -> tuple[Header, ...]:
+    def _head(self, order: Order, content_type: bytes) -> tuple[Header, ...]:
         desk = self._desk
-        content_type = answer.content_type.encode("latin-1")
         extra = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")) if content_type.startswith(EVENTS) else ()
         return (
             (b"content-type", content_type),
