@@ -30,6 +30,16 @@ class _News:
     trace_root: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """What came out."""
+
+    position: int | None
+    expected: int | None
+    logprobs: Sequence[float]
+    trace_root: bytes | None
+
+
 @dataclass(slots=True)
 class _Sequence:
     """An answer on its way."""
@@ -50,6 +60,7 @@ class ByteModel:
     sha256: Final = Hash32(hashlib.sha256(b"bytes").digest())
     root: Final = Hash32(hashlib.sha256(b"root").digest())
     vocabulary_size: Final = END_TOKEN + 1
+    end_tokens: Final = (END_TOKEN,)
 
     def __init__(
         self,
@@ -115,6 +126,17 @@ class ByteModel:
         """It must be there."""
         self.cancelled.append(sequence)
         return self._sequences.pop(sequence).trace()
+
+    def score(self, tokens: Sequence[int], first: int, sampling: Sampling) -> "_Score":
+        """Say it again, and compare."""
+        again = _Sequence(iter((*self._says(bytes(tokens[:first]).decode()).encode(), END_TOKEN)), sampling)
+        for position in range(first, len(tokens)):
+            expected = next(again.rest, END_TOKEN)
+            if expected != tokens[position]:
+                return _Score(position, expected, (), None)
+            again.told.append(expected)
+        logprobs = () if sampling.top_logprobs is None else (-0.5,) * (len(tokens) - first)
+        return _Score(None, None, logprobs, again.trace())
 
     def embed(self, tokens: Sequence[int]) -> bytes:
         """A direction that only these tokens have."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import anyio
 
+from zerog.compute.protocol.exact import ServedModel
 from zerog.compute.provider.engines.exact import ExactEngine
-from zerog.compute.provider.engines.exact.work import ServedModel
 
 
 @asynccontextmanager

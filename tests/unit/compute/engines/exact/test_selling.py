@@ -10,9 +10,8 @@ from tests.unit.compute.engines.exact.conftest import running_engine
 from tests.unit.compute.provider.stage import Stage, open_stage
 from tests.unit.compute.provider.test_chat import check_signature
 from zerog.compute.protocol.constants import ServiceType
-from zerog.compute.protocol.exact import Sampling, answer_texts
+from zerog.compute.protocol.exact import Sampling, ServedModel, answer_texts
 from zerog.compute.provider.engines import EnginePool, EngineRoute
-from zerog.compute.provider.engines.exact.work import ServedModel
 from zerog.testing.byte_model import END_TOKEN, ByteModel
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,6 @@
 from zerog.compute.provider.engines.exact.driver import Driver, DriverRules
 from zerog.compute.provider.engines.exact.engine import ExactAnswer, ExactEngine, ExactVector
 from zerog.compute.provider.engines.exact.errors import EngineBusyError, ModelMissingError
-from zerog.compute.provider.engines.exact.work import Machine, ServedModel, TokenNews, Vocabulary
 
 __all__ = [
     "Driver",
@@ -12,9 +11,5 @@ __all__ = [
     "ExactAnswer",
     "ExactEngine",
     "ExactVector",
-    "Machine",
     "ModelMissingError",
-    "ServedModel",
-    "TokenNews",
-    "Vocabulary",
 ]

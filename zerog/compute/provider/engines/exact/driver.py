@@ -13,11 +13,11 @@ import anyio
 import structlog
 from anyio import CapacityLimiter, to_thread
 
-from zerog.compute.protocol.exact import Sampling
+from zerog.compute.protocol.exact import Machine, Sampling, TokenNews
 from zerog.compute.provider.engines.errors import EngineUnavailableError
 from zerog.compute.provider.engines.exact.errors import EngineBusyError
 from zerog.compute.provider.engines.exact.turns import QueueFullError, Turns
-from zerog.compute.provider.engines.exact.work import BytesOf, ChatWork, EmbeddingWork, Machine, TokenNews
+from zerog.compute.provider.engines.exact.work import BytesOf, ChatWork, EmbeddingWork
 
 __all__ = ["Driver", "DriverRules"]
 

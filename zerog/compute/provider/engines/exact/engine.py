@@ -16,6 +16,7 @@ from zerog.compute.protocol.exact import (
     ChatAsked,
     ContextLengthError,
     EmbeddingAsked,
+    ServedModel,
     answer_texts,
     embedding_texts,
     read_chat,
@@ -26,7 +27,7 @@ from zerog.compute.provider.engines.errors import NoEngineError
 from zerog.compute.provider.engines.exact.driver import Driver, DriverRules
 from zerog.compute.provider.engines.exact.errors import ModelMissingError
 from zerog.compute.provider.engines.exact.shapes import AnswerFacts, ChatShape, MessagesShape, Shape, embeddings_body
-from zerog.compute.provider.engines.exact.work import ChatWork, EmbeddingWork, ServedModel
+from zerog.compute.provider.engines.exact.work import ChatWork, EmbeddingWork
 from zerog.compute.provider.engines.interface import EngineIdentity, EngineRequest, ModelInfo
 from zerog.compute.provider.engines.tokens import count_tokens
 

@@ -2,108 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import anyio
 
-from zerog.compute.protocol.exact import Sampling, Writing
+from zerog.compute.protocol.exact import Finish, Sampling, TokenNews, Writing
 from zerog.compute.provider.engines.errors import EngineError
-from zerog.primitives import Hash32
 
-__all__ = ["ChatWork", "EmbeddingWork", "Finish", "Machine", "Piece", "SampledToken", "ServedModel", "TokenNews", "Vocabulary"]
+__all__ = ["BytesOf", "ChatWork", "EmbeddingWork", "Piece", "SampledToken"]
 
-Finish: TypeAlias = Literal["stop", "length"]
 BytesOf: TypeAlias = Callable[[Sequence[int]], bytes]
-
-
-class TokenNews(Protocol):
-    """One token of one sequence, as a step brings it."""
-
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def token(self) -> int: ...
-    @property
-    def logprob(self) -> float | None:
-        """Natural logarithm of the token's probability, where it was asked for."""
-
-    @property
-    def top(self) -> Sequence[tuple[int, float]]:
-        """The likeliest tokens with theirs."""
-
-    @property
-    def finish(self) -> Finish | None:
-        """`stop`: this token ends every answer. `length`: it is the last that was asked for."""
-
-    @property
-    def trace_root(self) -> bytes | None:
-        """With the last token, where it was asked for."""
-
-
-class Machine(Protocol):
-    """A model that computes. It is used by one thread at a time."""
-
-    @property
-    def slots(self) -> int:
-        """How many sequences it computes at once."""
-
-    @property
-    def context(self) -> int:
-        """Tokens that a sequence can have, prompt and answer together."""
-
-    def add(self, tokens: Sequence[int], sampling: Sampling) -> tuple[int, int]:
-        """Begin a sequence in a slot that is free; returns its name, and how many tokens of the prompt are known already."""
-
-    def step(self) -> Sequence[TokenNews]:
-        """Compute one token of every sequence that has its prompt read, and read on in the others' prompts."""
-
-    def cancel(self, sequence: int) -> bytes | None:
-        """Compute no more of it; returns the trace of its tokens, where it was asked for. One that has finished is gone by itself."""
-
-    def embed(self, tokens: Sequence[int]) -> bytes:
-        """The text's vector of length 1: four bytes a number, the lowest first."""
-
-    def idle_release(self) -> None:
-        """Give back the memory that only sequences need."""
-
-
-class Vocabulary(Protocol):
-    """The tokens of a model."""
-
-    @property
-    def vocabulary_size(self) -> int: ...
-    def encode(self, text: str) -> list[int]:
-        """Plain text as tokens: nothing in it becomes a control token."""
-
-    def decode(self, tokens: Sequence[int]) -> bytes:
-        """The bytes of tokens, one after the other; control tokens have none."""
-
-
-class ServedModel(Protocol):
-    """A model with all that an engine needs of it."""
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-
-    @property
-    def engine_version(self) -> str:
-        """Changes whenever the same request could get another answer."""
-
-    @property
-    def sha256(self) -> Hash32:
-        """Of its file."""
-
-    @property
-    def root(self) -> Hash32:
-        """Of its file in 0G Storage."""
-
-    @property
-    def vocabulary(self) -> Vocabulary: ...
-    @property
-    def machine(self) -> Machine: ...
-    def prompt(self, messages: bytes) -> list[int]:
-        """A conversation (JSON: objects with `role` and `content`) in the model's template, as tokens."""
 
 
 @dataclass(frozen=True, slots=True)
