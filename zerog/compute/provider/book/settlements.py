@@ -95,6 +95,12 @@ FINISH_BATCH = text(
     " WHERE batch_id = :batch"
 )
 ABANDON = text("UPDATE settlement_transactions SET is_abandoned = :yes WHERE batch_id = :batch")
+ADD_TRANSACTION = text(
+    "INSERT INTO settlement_transactions (transaction_hash, batch_id, account_nonce, raw, sent_at_ms, is_abandoned)"
+    " VALUES (:hash, :batch, :number, :raw, :sent, :no)"
+    " ON CONFLICT (transaction_hash) DO UPDATE SET sent_at_ms = excluded.sent_at_ms, is_abandoned = excluded.is_abandoned"
+)
+"""After the chain went back the same entries at the same number are, to the byte, a transaction that was given up."""
 ENTRIES_OF = select(entries).where(entries.c.batch_id == bindparam("batch")).order_by(entries.c.entry_id)
 REMAINDER_OF = select(remainders.c.document, remainders.c.charge_sequence).where(remainders.c.remainder_id == bindparam("id"))
 CHILDREN = select(remainders.c.settlement_entry_id).where(remainders.c.parent_entry_id == bindparam("entry"))
@@ -446,16 +452,15 @@ def _open_rows(connection: Connection, user: Address) -> list[SettlementRow]:
 
 
 def _add_transaction(connection: Connection, batch_id: int, transaction: SentTransaction) -> None:
-    connection.execute(
-        transactions.insert().values(
-            transaction_hash=bytes(transaction.hash),
-            batch_id=batch_id,
-            account_nonce=transaction.account_nonce,
-            raw=transaction.raw,
-            sent_at_ms=transaction.sent_at_ms,
-            is_abandoned=False,
-        )
-    )
+    values = {
+        "hash": bytes(transaction.hash),
+        "batch": batch_id,
+        "number": transaction.account_nonce,
+        "raw": transaction.raw,
+        "sent": transaction.sent_at_ms,
+        "no": False,
+    }
+    connection.execute(ADD_TRANSACTION, values)
 
 
 def _add_entry(connection: Connection, batch_id: int, entry: PlannedEntry) -> None:
