@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, cast
 
 import anyio
@@ -46,6 +47,8 @@ class Behaviour:
     """From the end of the request to the first byte of the answer."""
     is_silent: bool = False
     """The first byte never comes."""
+    is_held: bool = False
+    """The first byte comes when the test lets all go that are held."""
     closes_first: bool = False
     """The connection ends instead of an answer."""
     status: int = 200
@@ -104,6 +107,8 @@ class Upstream:
         """Of the next requests for answers, one each, before `behaviour`."""
         self.received: Final[deque[Received]] = deque(maxlen=RECEIVED_MAX)
         self.models = ["scripted"]
+        self.held: Final[list[Callable[[], None]]] = []
+        """Answers that wait for `let_go`."""
         self.connections: Final[set[_Connection]] = set()
         self.connections_made = 0
         self.is_recording = True
@@ -118,6 +123,13 @@ class Upstream:
     def take_behaviour(self) -> Behaviour:
         """How the request is answered that has just come."""
         return self.next.popleft() if self.next else self.behaviour
+
+    def let_go(self) -> None:
+        """Give all answers that are held, in the order of their requests."""
+        held = tuple(self.held)
+        self.held.clear()
+        for answer in held:
+            answer()
 
     def drop_connections(self) -> None:
         """End every connection at once."""
@@ -196,6 +208,8 @@ class _Connection(asyncio.Protocol):
     def _after(self, behaviour: Behaviour, path: str, body: bytes) -> None:
         if behaviour.closes_first:
             self.transport.abort()
+        elif behaviour.is_held:
+            self.upstream.held.append(partial(self._answer, behaviour, path, body))
         elif behaviour.latency_s:
             self.timer = self.loop.call_later(behaviour.latency_s, self._answer, behaviour, path, body)
         elif not behaviour.is_silent:

@@ -114,6 +114,17 @@ async def test_a_large_body_goes_through_whole(upstream: Upstream, engine: OpenA
     assert upstream.received[-1].body == asked.body
 
 
+async def test_a_server_that_does_not_say_what_it_has_is_not_waited_for_as_for_an_answer(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zerog.compute.provider.engines.openai.LIST_S", 0.1)
+    upstream.behaviour = Behaviour(is_held=True)  # Of its version: it lists its models.
+    engine = OpenAIEngine(EngineOptions(name="up", url=upstream.url))
+    with anyio.fail_after(10), pytest.raises(EngineTimeoutError, match=r"does not list its models within 0\.1 s"):
+        await engine.models()
+    await engine.aclose()
+
+
 async def test_a_server_says_what_it_has_and_what_it_is(upstream: Upstream, engine: OpenAIEngine) -> None:
     upstream.models = ["llama-8b", "qwen"]
     upstream.next.append(Behaviour(status=404))

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import anyio
 import msgspec
-from anyio.abc import TaskStatus
 
 from zerog import __version__
 from zerog.compute.provider.engines.breaker import Admission, CircuitBreaker
@@ -52,6 +51,7 @@ ILL: Final = (502, 503, 504)
 RETRIES_MAX: Final = 3
 FIRST_RETRY_S: Final = 0.1
 LIST_BYTES_MAX: Final = 8 << 20
+LIST_S: Final = 10.0
 VERSION_PATHS: Final = ("/version", "/api/version")
 """Where vLLM and Ollama tell theirs, outside of `/v1`."""
 
@@ -110,7 +110,14 @@ class OpenAIEngine:
         return OpenAIAnswer(self, self._head(request), request.body)
 
     async def models(self) -> Sequence[ModelInfo]:
-        """What `/models` lists; the first time the server's version is asked for too."""
+        """What `/models` lists; the first time the server's version is asked for too. There is less time for it than for an answer."""
+        try:
+            with anyio.fail_after(LIST_S):
+                return await self._list()
+        except TimeoutError as error:
+            raise EngineTimeoutError(self.options.name, f"does not list its models within {LIST_S:g} s") from error
+
+    async def _list(self) -> Sequence[ModelInfo]:
         body = await self._get(f"{self._prefix}/models")
         try:
             rows = msgspec.json.decode(body or b"", type=_ModelList).data
@@ -123,11 +130,6 @@ class OpenAIEngine:
     def count_tokens(self, text: str) -> int:
         """By tokens that resemble those of the usual models; only for servers that do not tell theirs."""
         return count_tokens(text)
-
-    async def run(self, *, task_status: TaskStatus[None]) -> None:
-        """Nothing goes on between requests."""
-        task_status.started()
-        await anyio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         """Close all connections; what is under way fails."""
@@ -206,11 +208,6 @@ class OpenAIAnswer:
     def content_type(self) -> str:
         """As the server sent it."""
         return self._header(b"content-type") or "application/octet-stream"
-
-    @property
-    def identity(self) -> EngineIdentity:
-        """That of the engine: what a server computes it does not show."""
-        return self._engine.identity
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
