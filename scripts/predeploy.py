@@ -69,23 +69,23 @@ def predeployed_json() -> bytes:
 
 def _codes(network: NetworkParams) -> dict[str, Data]:
     """What the constructors of a network's contracts return, by name and arguments."""
-    params = _params(network)
-    storage = {
-        f"{name}({', '.join(map(str, arguments))})": _construct(name, arguments)
-        for name, arguments in (
-            ("Flow", (DEPLOY_DELAY, params.pricing_chunk_sectors)),
-            ("FixedPrice", ()),
-            ("ChunkLinearReward", (params.release_s, params.pricing_chunk_sectors)),
-            ("PoraMine", (MINE_SETTINGS, params.pricing_chunk_sectors)),
-            ("DigestHistory", (ROOTS_KEPT,)),
-        )
-    }
-    return storage | {f"{name}()": Data(load_artefact("compute", name).runtime_code) for name in COMPUTE_CONTRACTS.values()}
+    params, compute = _params(network), _compute_params(network)
+    contracts: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+        ("storage", "Flow", (DEPLOY_DELAY, params.pricing_chunk_sectors)),
+        ("storage", "FixedPrice", ()),
+        ("storage", "ChunkLinearReward", (params.release_s, params.pricing_chunk_sectors)),
+        ("storage", "PoraMine", (MINE_SETTINGS, params.pricing_chunk_sectors)),
+        ("storage", "DigestHistory", (ROOTS_KEPT,)),
+        ("compute", "LedgerManager", (compute.min_account_balance_wei, compute.min_transfer_wei)),
+        ("compute", "InferenceServing", ()),
+        ("compute", "FineTuningServing", ()),
+    )
+    return {f"{name}({', '.join(map(str, arguments))})": _construct(subsystem, name, arguments) for subsystem, name, arguments in contracts}
 
 
-def _construct(name: str, arguments: tuple[int, ...]) -> Data:
+def _construct(subsystem: str, name: str, arguments: tuple[int, ...]) -> Data:
     network = own_network()
-    code = load_artefact("storage", name).creation_code + abi_encode(["uint256"] * len(arguments), arguments)
+    code = load_artefact(subsystem, name).creation_code + abi_encode(["uint256"] * len(arguments), arguments)
     outcome = _ledger(network, {}).call(CallRequest(sender=network_accounts(network)[0].address, data=code))
     if not isinstance(outcome, CallOutcome) or outcome.status != "success":
         raise RuntimeError(f"the constructor of {name} failed: {outcome}")

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {AccountBook, Accounts, PendingRefund, SubAccount} from "./Accounts.sol";
+import {Deliverable, Delivery, Shelf, Shelves} from "./Shelves.sol";
 import {ILedger} from "./IServing.sol";
 import {PackedList} from "./PackedList.sol";
 import {Serving} from "./Serving.sol";
@@ -14,6 +15,8 @@ import {Serving} from "./Serving.sol";
 contract FineTuningServing is Serving {
     using Accounts for AccountBook;
     using Accounts for SubAccount;
+    using Shelves for Delivery;
+    using Shelves for Shelf;
 
     /// @notice A refund that waits.
     struct Refund {
@@ -42,16 +45,6 @@ contract FineTuningServing is Serving {
         string[] models;
         address teeSignerAddress;
         bool teeSignerAcknowledged;
-    }
-
-    /// @notice A trained model, as it is told.
-    struct Deliverable {
-        string id;
-        bytes modelRootHash;
-        bytes encryptedSecret;
-        bool acknowledged;
-        uint248 timestamp;
-        bool settled;
     }
 
     /// @notice A sub-account with all that belongs to it.
@@ -107,27 +100,6 @@ contract FineTuningServing is Serving {
         string[] models;
     }
 
-    /// @dev A trained model, as it is kept: its time and both marks share a word.
-    struct Delivery {
-        uint64 timestamp;
-        bool acknowledged;
-        bool settled;
-        string id;
-        bytes modelRootHash;
-        bytes encryptedSecret;
-    }
-
-    /// @dev Models of one sub-account, in a ring. `head` is the oldest and stays 0 until all places are taken.
-    struct Shelf {
-        uint8 head;
-        uint8 count;
-        /// @dev By the hash of the id, one more than the place: zero where there is none.
-        mapping(bytes32 idHash => uint256 placeAndOne) places;
-        Delivery[20] deliveries;
-    }
-
-    uint256 private constant DELIVERABLES_MAX = 20;
-    uint256 private constant ID_BYTES_MAX = 256;
     uint256 private constant BATCH_USERS_MAX = 50;
     uint256 private constant PERCENT = 100;
     bytes32 private constant DOMAIN_NAME_HASH = keccak256("0G Fine-Tuning Serving");
@@ -168,16 +140,8 @@ contract FineTuningServing is Serving {
     error CannotAbandonSettledDeliverable(string id);
     /// @dev It was settled without the acknowledgement.
     error CannotAcknowledgeSettledDeliverable(string id);
-    /// @dev All places are taken, and the oldest model is not settled.
-    error CannotEvictUnsettledDeliverable(string id);
-    /// @dev There is a model of this id.
-    error DeliverableAlreadyExists(string id);
     /// @dev It was paid for, or abandoned.
     error DeliverableAlreadySettled(string id);
-    /// @dev An id has 1 to 256 bytes.
-    error DeliverableIdInvalidLength(uint256 length);
-    /// @dev There is no model of this id.
-    error DeliverableNotExists(string id);
     /// @dev The provider did not take its money.
     error ETHTransferFailed();
     /// @dev There is no contract.
@@ -190,8 +154,6 @@ contract FineTuningServing is Serving {
     error LockTimeOutOfRange(uint256 lockTime);
     /// @dev No more than the whole fee.
     error PenaltyPercentageTooHigh(uint256 percentage);
-    /// @dev The newest model is neither acknowledged nor settled.
-    error PreviousDeliverableNotAcknowledged(string id);
     /// @dev No key for a model that its user did not acknowledge.
     error SecretShouldBeEmpty();
     /// @dev The key belongs to a model that its user acknowledged.
@@ -210,6 +172,12 @@ contract FineTuningServing is Serving {
         _transferOwnership(owner_);
         _setLockTime(locktime);
         ledgerAddress = ledger;
+    }
+
+    /// @inheritdoc Serving
+    /// @dev Of a lock time that stays what it was nothing is told here, as the official contract has it.
+    function updateLockTime(uint256 locktime) public override onlyOwner {
+        if (locktime != lockTime) super.updateLockTime(locktime);
     }
 
     /// @notice Change the part of the fee for models that are not acknowledged, also for those that are announced already.
@@ -254,8 +222,9 @@ contract FineTuningServing is Serving {
         _offers[last].place = offer.place;
         _offering.pop();
         delete _offers[msg.sender];
+        uint256 stake = _releaseStake();
         emit ServiceRemoved(msg.sender);
-        _returnStake();
+        _pay(stake);
     }
 
     /// @notice Announce a trained model. Where twenty are kept the oldest gives way, if it is settled.
@@ -263,17 +232,9 @@ contract FineTuningServing is Serving {
     /// @param id New to this user, 1 to 256 bytes.
     /// @param modelRootHash Root of the encrypted model.
     function addDeliverable(address user, string calldata id, bytes calldata modelRootHash) external {
-        uint256 length = bytes(id).length;
-        if (length == 0 || length > ID_BYTES_MAX) revert DeliverableIdInvalidLength(length);
-        Shelf storage shelf = _shelfOf(user, msg.sender);
-        bytes32 idHash = keccak256(bytes(id));
-        if (shelf.places[idHash] != 0) revert DeliverableAlreadyExists(id);
-        uint256 place = _freePlace(shelf, user, id);
-        shelf.places[idHash] = place + 1;
-        Delivery storage delivery = shelf.deliveries[place];
-        delivery.timestamp = uint64(block.timestamp);
-        delivery.id = id;
-        delivery.modelRootHash = modelRootHash;
+        Shelves.checkId(id);
+        string memory evicted = _shelfOf(user, msg.sender).add(id, modelRootHash);
+        if (bytes(evicted).length > 0) emit DeliverableEvicted(msg.sender, user, evicted, id, block.timestamp);
         emit DeliverableAdded(user, msg.sender, id, modelRootHash, block.timestamp);
     }
 
@@ -281,7 +242,7 @@ contract FineTuningServing is Serving {
     /// @param provider Who trained it.
     /// @param id Of the model.
     function acknowledgeDeliverable(address provider, string calldata id) external {
-        Delivery storage delivery = _find(_shelfOf(msg.sender, provider), id);
+        Delivery storage delivery = _shelfOf(msg.sender, provider).find(id);
         if (delivery.settled) revert CannotAcknowledgeSettledDeliverable(id);
         delivery.acknowledged = true;
         emit DeliverableAcknowledged(msg.sender, provider, id, block.timestamp);
@@ -291,7 +252,7 @@ contract FineTuningServing is Serving {
     /// @param user For whom it was trained.
     /// @param id Of the model.
     function abandonDeliverable(address user, string calldata id) external {
-        Delivery storage delivery = _find(_shelfOf(user, msg.sender), id);
+        Delivery storage delivery = _shelfOf(user, msg.sender).find(id);
         if (delivery.settled) revert CannotAbandonSettledDeliverable(id);
         delivery.acknowledged = true;
         delivery.settled = true;
@@ -308,7 +269,7 @@ contract FineTuningServing is Serving {
         }
         if (account.nonce >= verifierInput.nonce) revert InvalidVerifierInput("nonce should larger than the current nonce");
         if (account.balance < verifierInput.taskFee) revert InvalidVerifierInput("insufficient balance");
-        Delivery storage delivery = _find(_shelves[Accounts.keyOf(verifierInput.user, msg.sender)], verifierInput.id);
+        Delivery storage delivery = _shelves[Accounts.keyOf(verifierInput.user, msg.sender)].find(verifierInput.id);
         if (delivery.settled) revert DeliverableAlreadySettled(verifierInput.id);
         if (keccak256(delivery.modelRootHash) != keccak256(verifierInput.modelRootHash)) {
             revert InvalidVerifierInput("model root hash mismatch");
@@ -322,7 +283,7 @@ contract FineTuningServing is Serving {
         account.charge(fee);
         ILedger(ledgerAddress).spendFund(verifierInput.user, fee);
         emit BalanceUpdated(verifierInput.user, msg.sender, account.balance, account.pendingRefund);
-        if (!_send(msg.sender, fee)) revert ETHTransferFailed();
+        _pay(fee);
     }
 
     /// @notice A sub-account with its models, the oldest first. Reverts with `AccountNotExists`.
@@ -341,7 +302,7 @@ contract FineTuningServing is Serving {
             told.refunds[index] = Refund(index, pending.amount, pending.createdAt, false);
         }
         told.additionalInfo = account.additionalInfo;
-        told.deliverables = _told(shelf);
+        told.deliverables = shelf.told();
         told.validRefundsLength = count;
         told.deliverablesHead = shelf.head;
         told.deliverablesCount = shelf.count;
@@ -397,12 +358,12 @@ contract FineTuningServing is Serving {
 
     /// @notice A model. Reverts with `AccountNotExists` or `DeliverableNotExists`.
     function getDeliverable(address user, address provider, string calldata id) external view returns (Deliverable memory) {
-        return _told(_find(_shelfOf(user, provider), id));
+        return _shelfOf(user, provider).find(id).told();
     }
 
     /// @notice Models of a sub-account that are kept, the oldest first. Reverts with `AccountNotExists`.
     function getDeliverables(address user, address provider) external view returns (Deliverable[] memory) {
-        return _told(_shelfOf(user, provider));
+        return _shelfOf(user, provider).told();
     }
 
     /// @notice A service. Reverts with `ServiceNotExist`.
@@ -417,28 +378,6 @@ contract FineTuningServing is Serving {
             address provider = _offering[index];
             services[index] = _told(provider, _offers[provider]);
         }
-    }
-
-    /// @dev Where the next model goes; evicts the oldest from a full shelf.
-    function _freePlace(Shelf storage shelf, address user, string calldata id) private returns (uint256 place) {
-        uint256 count = shelf.count;
-        if (count > 0) {
-            Delivery storage newest = shelf.deliveries[(shelf.head + count - 1) % DELIVERABLES_MAX];
-            // The official contract asks for the acknowledgement, which nobody can give once the penalty is settled.
-            if (!newest.acknowledged && !newest.settled) revert PreviousDeliverableNotAcknowledged(newest.id);
-        }
-        if (count < DELIVERABLES_MAX) {
-            shelf.count = uint8(count + 1);
-            return count;
-        }
-        place = shelf.head;
-        Delivery storage oldest = shelf.deliveries[place];
-        string memory evicted = oldest.id;
-        if (!oldest.settled) revert CannotEvictUnsettledDeliverable(evicted);
-        delete shelf.places[keccak256(bytes(evicted))];
-        delete shelf.deliveries[place];
-        shelf.head = uint8((place + 1) % DELIVERABLES_MAX);
-        emit DeliverableEvicted(msg.sender, user, evicted, id, block.timestamp);
     }
 
     /// @dev Leave the key for the user, or keep it back; returns what is to be paid.
@@ -474,12 +413,6 @@ contract FineTuningServing is Serving {
         return _shelves[Accounts.keyOf(user, provider)];
     }
 
-    function _find(Shelf storage shelf, string calldata id) private view returns (Delivery storage) {
-        uint256 placeAndOne = shelf.places[keccak256(bytes(id))];
-        if (placeAndOne == 0) revert DeliverableNotExists(id);
-        return shelf.deliveries[placeAndOne - 1];
-    }
-
     function _listed(PackedList storage list, uint256 offset, uint256 limit)
         private
         view
@@ -503,23 +436,6 @@ contract FineTuningServing is Serving {
         told.validRefundsLength = account.refundCount;
         told.deliverablesCount = _shelves[Accounts.keyOf(account.user, account.provider)].count;
         told.acknowledged = account.acknowledged;
-    }
-
-    function _told(Shelf storage shelf) private view returns (Deliverable[] memory told) {
-        told = new Deliverable[](shelf.count);
-        uint256 head = shelf.head;
-        for (uint256 index; index < told.length; ++index) {
-            told[index] = _told(shelf.deliveries[(head + index) % DELIVERABLES_MAX]);
-        }
-    }
-
-    function _told(Delivery storage delivery) private view returns (Deliverable memory told) {
-        told.id = delivery.id;
-        told.modelRootHash = delivery.modelRootHash;
-        told.encryptedSecret = delivery.encryptedSecret;
-        told.acknowledged = delivery.acknowledged;
-        told.timestamp = delivery.timestamp;
-        told.settled = delivery.settled;
     }
 
     function _told(address provider, Offer storage offer) private view returns (Service memory told) {
@@ -550,14 +466,7 @@ contract FineTuningServing is Serving {
     }
 
     function _forget(address user, address provider) internal override {
-        Shelf storage shelf = _shelves[Accounts.keyOf(user, provider)];
-        uint256 count = shelf.count;
-        for (uint256 place; place < count; ++place) {
-            delete shelf.places[keccak256(bytes(shelf.deliveries[place].id))];
-            delete shelf.deliveries[place];
-        }
-        shelf.head = 0;
-        shelf.count = 0;
+        _shelves[Accounts.keyOf(user, provider)].clear();
     }
 
     function _domainNameHash() internal pure override returns (bytes32) {

@@ -166,8 +166,8 @@ contract InferenceServing is Serving {
     /// @dev A change of type, model, verifiability, text or signer needs the owner's acceptance anew; one of price or address does not.
     /// @param params All of the offer, also what stays.
     function addOrUpdateService(ServiceParams calldata params) external payable {
-        if (bytes(params.additionalInfo).length > Accounts.ADDITIONAL_INFO_BYTES_MAX) revert Accounts.AdditionalInfoTooLong();
         _takeStake();
+        if (bytes(params.additionalInfo).length > Accounts.ADDITIONAL_INFO_BYTES_MAX) revert Accounts.AdditionalInfoTooLong();
         Offer storage offer = _offers[msg.sender];
         if (!offer.exists) {
             offer.exists = true;
@@ -197,8 +197,9 @@ contract InferenceServing is Serving {
         _offers[last].place = offer.place;
         _offering.pop();
         delete _offers[msg.sender];
+        uint256 stake = _releaseStake();
         emit ServiceRemoved(msg.sender);
-        _returnStake();
+        _pay(stake);
     }
 
     /// @notice Collect what users owe the caller. No entry makes the call revert: each has its status.
@@ -217,7 +218,7 @@ contract InferenceServing is Serving {
             SettlementStatus status = _check(entry);
             uint256 unsettled = entry.totalFee;
             if (status == SettlementStatus.SUCCESS) {
-                uint256 paid = _pay(entry);
+                uint256 paid = _charge(entry);
                 earned += paid;
                 unsettled -= paid;
                 if (unsettled > 0) status = SettlementStatus.PARTIAL;
@@ -225,7 +226,7 @@ contract InferenceServing is Serving {
             statuses[index] = status;
             emit TEESettlementResult(entry.user, status, unsettled);
         }
-        if (earned > 0 && !_send(msg.sender, earned)) revert TransferFailed();
+        if (earned > 0) _pay(earned);
     }
 
     /// @notice What `settleFeesWithTEE` would say of each entry by itself, if the caller sent it now. Entries of one user are not added up.
@@ -401,14 +402,14 @@ contract InferenceServing is Serving {
     }
 
     /// @dev Take a checked entry's fee, or all there is, from the sub-account and the ledger.
-    function _pay(TEESettlementData calldata entry) private returns (uint256 paid) {
+    function _charge(TEESettlementData calldata entry) private returns (uint256 paid) {
         SubAccount storage account = _book.record(entry.user, msg.sender);
         account.nonce = entry.nonce;
         paid = entry.totalFee < account.balance ? entry.totalFee : account.balance;
         if (paid == 0) return 0;
         account.charge(paid);
-        emit BalanceUpdated(entry.user, msg.sender, account.balance, account.pendingRefund);
         ILedger(ledgerAddress).spendFund(entry.user, paid);
+        emit BalanceUpdated(entry.user, msg.sender, account.balance, account.pendingRefund);
     }
 
     function _differs(Offer storage offer, ServiceParams calldata params) private view returns (bool) {

@@ -55,9 +55,9 @@ contract LedgerManager is Owned {
     /// @notice Bytes of a ledger's text.
     uint256 public constant MAX_ADDITIONAL_INFO_LENGTH = 4096;
     /// @notice Wei that a ledger begins with, and that stay available unless all are taken.
-    uint256 public constant MIN_ACCOUNT_BALANCE = 3 ether;
+    uint256 public immutable MIN_ACCOUNT_BALANCE;
     /// @notice Wei that a sub-account begins with.
-    uint256 public constant MIN_TRANSFER_AMOUNT = 1 ether;
+    uint256 public immutable MIN_TRANSFER_AMOUNT;
 
     /// @dev What deleting one account may take: more than any honest one needs, and few enough that no provider can make it too dear to leave.
     uint256 private constant DELETION_GAS = 2_000_000;
@@ -150,6 +150,13 @@ contract LedgerManager is Owned {
     /// @notice Takes what services send back in `retrieveFund`; refuses all others.
     receive() external payable {
         if (_services[msg.sender].serviceAddress == address(0)) revert DirectDepositsDisabled();
+    }
+
+    /// @param minAccountBalance 3 0G on the public main network, 0.1 0G on its test network.
+    /// @param minTransferAmount 1 0G on the public main network, 0.01 0G on its test network.
+    constructor(uint256 minAccountBalance, uint256 minTransferAmount) {
+        MIN_ACCOUNT_BALANCE = minAccountBalance;
+        MIN_TRANSFER_AMOUNT = minTransferAmount;
     }
 
     /// @notice Set up once.
@@ -449,17 +456,21 @@ contract LedgerManager is Owned {
 
     /// @dev An account that its service does not delete stays listed. It holds no money: the ledger's total was zero.
     function _deleteAccounts(address user, address service) private {
-        address[] storage providers = _providers[user][service];
-        for (uint256 left = providers.length; left > 0; --left) {
+        address[] storage listed = _providers[user][service];
+        address[] memory providers = listed;
+        uint256 kept;
+        for (uint256 index; index < providers.length; ++index) {
             uint256 gasBefore = gasleft();
-            try IServing(service).deleteAccount{gas: DELETION_GAS}(user, providers[left - 1]) {
-                providers[left - 1] = providers[providers.length - 1];
-                providers.pop();
-            } catch (bytes memory reason) {
+            try IServing(service).deleteAccount{gas: DELETION_GAS}(user, providers[index]) {}
+            catch (bytes memory reason) {
                 // Without a word means without gas. If it had less than it may take, the transaction is to bring more: else estimates,
                 // which look for the least gas with which a call succeeds, would leave accounts behind.
                 if (reason.length == 0 && gasBefore < DELETION_GAS + DELETION_GAS / 32) _callFailed(reason);
+                listed[kept++] = providers[index];
             }
+        }
+        for (uint256 left = providers.length; left > kept; --left) {
+            listed.pop();
         }
     }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 /// @title An owner, and a setting-up that happens once
-/// @notice Both refuse with the texts and errors of the official contracts. There is no constructor: whoever deploys initialises in the
+/// @notice Both refuse with the texts and errors of the official contracts. No constructor does it: whoever deploys initialises in the
 /// same transaction, or looks afterwards who did.
 abstract contract Owned {
     /// @notice Who may do what only the owner may.

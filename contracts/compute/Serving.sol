@@ -104,7 +104,7 @@ abstract contract Serving is IServing, IERC165, Owned, ReentrancyGuardTransient 
         pendingRefund = account.pendingRefund;
         if (totalAmount > 0) {
             emit BalanceUpdated(user, provider, balance, pendingRefund);
-            if (!_send(msg.sender, totalAmount)) _refuseTransfer(msg.sender);
+            _pay(totalAmount);
         }
     }
 
@@ -137,7 +137,7 @@ abstract contract Serving is IServing, IERC165, Owned, ReentrancyGuardTransient 
 
     /// @notice Change how long refunds wait, also those that wait already.
     /// @param locktime Seconds.
-    function updateLockTime(uint256 locktime) external onlyOwner {
+    function updateLockTime(uint256 locktime) public virtual onlyOwner {
         emit LockTimeUpdated(lockTime, locktime);
         _setLockTime(locktime);
     }
@@ -197,12 +197,17 @@ abstract contract Serving is IServing, IERC165, Owned, ReentrancyGuardTransient 
         emit ProviderStaked(msg.sender, msg.value);
     }
 
-    /// @dev Give the caller's stake back. The last step of a call that is `nonReentrant`.
-    function _returnStake() internal {
-        uint256 stake = _stakes[msg.sender];
+    /// @dev Let go of the caller's stake, which is to be paid then.
+    function _releaseStake() internal returns (uint256 stake) {
+        stake = _stakes[msg.sender];
         delete _stakes[msg.sender];
         emit ProviderStakeReturned(msg.sender, stake);
-        if (!_send(msg.sender, stake)) _refuseTransfer(msg.sender);
+    }
+
+    /// @dev Send wei to the caller: the last step of a call that is `nonReentrant`.
+    function _pay(uint256 amount) internal {
+        (bool taken,) = msg.sender.call{value: amount}("");
+        if (!taken) _refuseTransfer(msg.sender);
     }
 
     /// @dev What a signer signs: EIP-712 over a struct's hash, in the domain of this contract on this chain.
@@ -210,10 +215,6 @@ abstract contract Serving is IServing, IERC165, Owned, ReentrancyGuardTransient 
         bytes32 domain =
             keccak256(abi.encode(DOMAIN_TYPEHASH, _domainNameHash(), DOMAIN_VERSION_HASH, block.chainid, address(this)));
         return keccak256(abi.encodePacked(hex"1901", domain, structHash));
-    }
-
-    function _send(address to, uint256 amount) internal returns (bool taken) {
-        (taken,) = to.call{value: amount}("");
     }
 
     /// @dev Where a page ends, and how many entries it has: none where it would begin behind the last.

@@ -54,6 +54,14 @@ def test_a_block_that_names_a_file_is_a_part_of_it(document: Path) -> None:
     assert [name for name, code in quoted if code not in (ROOT / name).read_text(encoding="utf-8")] == []
 
 
+def test_what_is_shown_with_official_clients_is_shown() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests/interop/compute").glob("test_*.py"))
+    rows = re.findall(r"^\|.*\| (.+) \|$", (ROOT / "docs/compute/official-clients.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert len(named) > 30
+    assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 @pytest.mark.parametrize("code", codes(snippets("python")), ids=names(snippets("python")))
 def test_python_snippets_run(code: str, network: tuple[Path, Endpoints]) -> None:
     folder, _ = network

@@ -17,14 +17,16 @@ Amount = Annotated[str, cyclopts.Parameter(help="In 0G, such as 3 or 0.5; or 250
 
 
 def deposit(amount: Amount, /, *, place: Place = PLACE, json: AsJson = False, directory: WorkingFolder = Path()) -> None:
-    """From the wallet into the ledger, which begins with 3 0G or more."""
+    """From the wallet into the ledger, which begins with 3 0G or more (on galileo 0.1 0G)."""
     with place.connect(directory) as compute:
         done = compute.deposit(amount_of(amount))
         _tell(compute, as_json=json, transaction=str(done.transaction_hash))
 
 
 def transfer(provider: str, amount: Amount, /, *, place: Place = PLACE, json: AsJson = False, directory: WorkingFolder = Path()) -> None:
-    """From the ledger to the account with a provider, which begins with 1 0G or more. It also takes the provider's signer for good.
+    """From the ledger to the account with a provider, which begins with 1 0G or more (on galileo 0.01 0G).
+
+    It also takes the provider's signer for good.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def retrieve(*providers: str, place: Place = PLACE, json: AsJson = False, direct
 
 
 def refund(amount: Amount | None = None, /, *, place: Place = PLACE, json: AsJson = False, directory: WorkingFolder = Path()) -> None:
-    """From the ledger back to the wallet; all that is available if no amount is given. What stays is nothing, or 3 0G or more."""
+    """From the ledger back to the wallet; all that is available if no amount is given. What stays is nothing, or enough for a ledger."""
     with place.connect(directory) as compute:
         done = compute.refund(None if amount is None else amount_of(amount))
         _tell(compute, as_json=json, refunded_wei=str(done))

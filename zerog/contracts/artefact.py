@@ -22,7 +22,7 @@ class Artefact:
     creation_code: bytes
     """What a creation transaction carries, before the constructor's arguments."""
     runtime_code: bytes
-    """What stands at the contract's address."""
+    """What stands at the contract's address, with zeros where the constructor writes what it was given."""
 
 
 class _File(msgspec.Struct, rename={"contract_name": "contractName", "deployed_bytecode": "deployedBytecode"}):

@@ -14,7 +14,7 @@ from zerog.primitives import Account, Address, Data, decode_hook
 from zerog.primitives.errors import RefusalError
 
 if TYPE_CHECKING:
-    from zerog.compute.client import AsyncComputeClient, ComputeClient, Wallet
+    from zerog.compute.client import Assurance, AsyncComputeClient, ComputeClient, Wallet
     from zerog.storage.client import AsyncStorageClient, StorageClient
     from zerog.storage.client.kv import AsyncKvClient, KvClient
 
@@ -185,7 +185,9 @@ class Network:
         """Inference on the network: services, money, chats and proofs. What is paid is held to the limits of the wallet."""
         from zerog.compute.client import ComputeClient
 
-        return ComputeClient(chain=self.chain, account=self._payer, wallet=wallet_of(self._place))
+        return ComputeClient(
+            chain=self.chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
+        )
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -235,7 +237,9 @@ class AsyncNetwork:
         """Inference on the network: services, money, chats and proofs. What is paid is held to the limits of the wallet."""
         from zerog.compute.client import AsyncComputeClient
 
-        return AsyncComputeClient(chain=self._threads_chain, account=self._payer, wallet=wallet_of(self._place))
+        return AsyncComputeClient(
+            chain=self._threads_chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
+        )
 
     @cached_property
     def _threads_chain(self) -> ChainClient:
@@ -278,6 +282,13 @@ def wallet_of(place: Place) -> "Wallet":
     from zerog.compute.client import Wallet, default_folder
 
     return Wallet(place.wallet_folder or default_folder())
+
+
+def least_assurance_of(place: Place) -> "Assurance":
+    """What an enclave has to show before anything is encrypted to it. On a network of our own nobody can have more than a simulated one."""
+    from zerog.compute.client import Assurance
+
+    return Assurance.MOCK if place.accounts else Assurance.TDX
 
 
 def connect(network: str, *, folder: Path | None = None, account: Account | None = None, kv_url: str | None = None) -> Network:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.contracts.compute.market import (
-    ETHER,
     INVALID_NONCE,
     INVALID_SIGNATURE,
+    LEDGER_MIN,
     LOCK_S,
     NO_TEE_SIGNER,
     NOBODY,
@@ -14,12 +14,12 @@ from tests.contracts.compute.market import (
     PROVIDER_MISMATCH,
     STAKE,
     SUCCESS,
+    TRANSFER_MIN,
     Offer,
     Settlement,
 )
 from zerog.primitives import Address
 
-LEDGER_MIN, TRANSFER_MIN = 3 * ETHER, ETHER
 REFUNDS_MAX = 5
 Pair = tuple[Address, Address]
 

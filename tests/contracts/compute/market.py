@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from tests.interop.web3py.common import MNEMONIC, artefact
@@ -16,6 +17,7 @@ from zerog.primitives import Account, Address, Hash32, decode_data, derive_accou
 
 ETHER: Final = 10**18
 LOCK_S: Final = 3600
+LEDGER_MIN, TRANSFER_MIN = 3 * ETHER, ETHER
 STAKE: Final = 100 * ETHER
 INFERENCE: Final = "inference-v1.0"
 CHAIN_ID: Final = 31337
@@ -41,6 +43,17 @@ SERVING: Final = Deployed(Address(decode_data("0x0165878A594ca255338adfa4d48449f
 TUNING: Final = Deployed(Address(decode_data("0xA51c1fc2f0D1a1b8494Ed1FE312d7C3a78Ed91C0")), load_interface("compute", "FineTuningServing"))
 CONTRACTS: Final = {"LedgerManager": LEDGER, "InferenceServing": SERVING, "FineTuningServing": TUNING}
 """At the addresses of the golden vectors, where the official SDK looks for them on chain id 31337."""
+
+
+@cache
+def code_of(name: str, *arguments: int) -> bytes:
+    """What a contract's constructor leaves at its address."""
+    data = load_artefact("compute", name).creation_code + abi_encode(["uint256"] * len(arguments), arguments)
+    chain = Ledger.open(None, genesis_document(own_network(), "prague", ACCOUNTS, {}))
+    outcome = chain.call(CallRequest(sender=ACCOUNTS[0].address, data=data))
+    assert isinstance(outcome, CallOutcome)
+    assert outcome.status == "success"
+    return bytes(outcome.output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +137,9 @@ class RevertedError(Exception):
 class Market:
     """A chain in memory with ledger and serving contracts, set up by account 1 and without any user."""
 
-    def __init__(self) -> None:
-        contracts = {contract.address: GenesisContract(load_artefact("compute", name).runtime_code) for name, contract in CONTRACTS.items()}
+    def __init__(self, ledger_min: int = LEDGER_MIN, transfer_min: int = TRANSFER_MIN) -> None:
+        arguments = {"LedgerManager": (ledger_min, transfer_min)}
+        contracts = {contract.address: GenesisContract(code_of(name, *arguments.get(name, ()))) for name, contract in CONTRACTS.items()}
         self.chain = Ledger.open(None, genesis_document(own_network(), "prague", ACCOUNTS, contracts))
         self.now = self.chain.head().timestamp
         self.owner, self.provider, self.user, self.other, self.stranger = ACCOUNTS[1:6]

@@ -67,6 +67,9 @@ def test_only_the_owner_changes_lock_time_and_penalty(tuning: TuningMarket) -> N
         assert tuning.refusal(tuning.user, TUNING, name, value) == ("Ownable: caller is not the owner",)
         tuning.send(tuning.owner, TUNING, name, value)
     assert (tuning.read(TUNING, "lockTime"), tuning.read(TUNING, "penaltyPercentage")) == (7200, 50)
+    assert tuning.refusal(tuning.user, TUNING, "updateLockTime", 7200) == ("Ownable: caller is not the owner",)
+    assert tuning.send(tuning.owner, TUNING, "updateLockTime", 7200).events == []  # Unlike inference, where it is told again.
+    assert tuning.send(tuning.owner, TUNING, "updateLockTime", 3600).events == [("LockTimeUpdated", 7200, 3600)]
     assert tuning.refusal(tuning.owner, TUNING, "updatePenaltyPercentage", 101) == ("PenaltyPercentageTooHigh", 101)
     assert tuning.refusal(tuning.owner, TUNING, "updateLockTime", 1) == ("LockTimeOutOfRange", 1)
 
@@ -96,8 +99,7 @@ def test_a_service_begins_with_a_stake_and_ends_with_it(tuning: TuningMarket) ->
     tuning.transact(tuning.other, TUNING.address, tuning.service().call(), STAKE + 5)
     before = tuning.balance(tuning.provider)
     receipt = tuning.send(tuning.provider, TUNING, "removeService")
-    assert receipt.named("ProviderStakeReturned") == [(tuning.provider.address, STAKE)]
-    assert receipt.named("ServiceRemoved") == [(tuning.provider.address,)]
+    assert receipt.events == [("ProviderStakeReturned", tuning.provider.address, STAKE), ("ServiceRemoved", tuning.provider.address)]
     assert tuning.balance(tuning.provider) == before + STAKE
     assert tuning.read_refusal(TUNING, "getService", tuning.provider.address) == ("ServiceNotExist", tuning.provider.address)
     assert [service[0] for service in tuning.read(TUNING, "getAllServices")] == [tuning.other.address]

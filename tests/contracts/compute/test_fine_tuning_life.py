@@ -1,4 +1,4 @@
-"""Money is neither made nor lost where models are trained: random lives of five actors in both services of one ledger."""
+"""Money is neither made nor lost where models are trained and asked: random lives of five actors in both services of one ledger."""
 
 import random
 from collections import Counter
@@ -8,7 +8,21 @@ from typing import Any, Final
 
 import pytest
 
-from tests.contracts.compute.market import ACCOUNTS, ETHER, INFERENCE, LEDGER, SERVING, SIGNER, STAKE, TUNING, RevertedError, refusal_of
+from tests.contracts.compute.market import (
+    ACCOUNTS,
+    ETHER,
+    INFERENCE,
+    LEDGER,
+    SERVING,
+    SIGNER,
+    STAKE,
+    TUNING,
+    Deployed,
+    Offer,
+    RevertedError,
+    Settlement,
+    refusal_of,
+)
 from tests.contracts.compute.tuning import NAME, SECRET, Bill, TuningMarket
 from tests.ledger.counts import LONG, commit_seed
 from zerog.contracts.fine_tuning import FineTuningSummary
@@ -24,6 +38,7 @@ EVERYTHING: Final = {
     *("RefundRequested", "AccountDeleted", "ProviderStakeReturned", "BalanceUpdated", "FundSpent"),
     *("PreviousDeliverableNotAcknowledged", "DeliverableAlreadySettled", "CannotAcknowledgeSettledDeliverable"),
     *("CannotAbandonSettledDeliverable", "SecretShouldBeEmpty", "SecretShouldNotBeEmpty", "InvalidVerifierInput", "CallFailed"),
+    *("TEESettlementResult", "LockTimeUpdated", "CannotRevokeWithNonZeroBalance", "MustWithdrawAllFundsFirst"),
 }
 """Events and refusals that these lives have seen together."""
 
@@ -42,6 +57,7 @@ class Life:
     def __post_init__(self) -> None:
         for provider in PROVIDERS:
             self.offer(provider, STAKE)
+            self.market.offer(provider)
             self.market.send(ACTORS[0], TUNING, "acknowledgeTEESignerByOwner", provider.address)
         for user in USERS:
             self.market.send(user, LEDGER, "depositFund", value=40 * ETHER)
@@ -79,8 +95,8 @@ class Life:
             self.take_back(user)
             self.market.pass_time(7200)
         self.take_back(user)
-        available, _ = self.market.ledger(user)
-        self.attempt(lambda: self.market.send(user, LEDGER, "refund", available))
+        available = {each[0]: each[1] for each in self.market.read(LEDGER, "getAllLedgers", 0, 0)[0]}
+        self.do_one(user, LEDGER, "refund", available.get(user.address, 0))
         self.attempt(lambda: self.market.send(user, LEDGER, "depositFund", value=40 * ETHER))
 
     def announce(self, user: Account, provider: Account) -> None:
@@ -122,6 +138,54 @@ class Life:
         assert self.market.balance(provider) == before + paid
         assert receipt.named("FundSpent") == [(user.address, TUNING.address, paid)]
 
+    def answer(self, user: Account, provider: Account) -> None:
+        """Two settlements of inference in one call: what the ledger says was spent is what the provider gets."""
+        bills: list[object] = []
+        for _ in range(2):
+            self.nonce += 1
+            fee = self.chance.choice([0, 1, ETHER // 3, 2 * ETHER])
+            bills.append(Settlement(user.address, provider.address, fee, self.nonce).signed(SIGNER))
+        before = self.market.balance(provider)
+        receipt = self.attempt(lambda: self.market.send(provider, SERVING, "settleFeesWithTEE", bills))
+        assert receipt is not None
+        spent = [amount for spender, _, amount in receipt.named("FundSpent") if spender == user.address]
+        assert self.market.balance(provider) == before + sum(spent)
+
+    def withdraw(self, provider: Account) -> None:
+        where = self.chance.choice([TUNING, SERVING])
+        self.attempt(lambda: self.market.send(provider, where, "removeService"))
+
+    def accept(self, provider: Account) -> None:
+        """Both services are there again afterwards, or were, and the owner accepts their signers."""
+        self.offer(provider, self.chance.choice([0, STAKE]))
+        put = Offer().parameters()
+        self.attempt(lambda: self.market.send(provider, SERVING, "addOrUpdateService", put, value=self.chance.choice([0, STAKE])))
+        for where in (TUNING, SERVING):
+            self.do_one(ACTORS[0], where, "acknowledgeTEESignerByOwner", provider.address)
+
+    def do_one(self, by: Account, where: Deployed, name: str, *arguments: object, value: int = 0) -> None:
+        self.attempt(lambda: self.market.send(by, where, name, *arguments, value=value))
+
+    def anything_else(self, user: Account, provider: Account) -> None:
+        """Calls that move little or nothing, and are mostly refused."""
+        where = self.chance.choice([TUNING, SERVING])
+        seconds = self.chance.choice([3600, 7200])
+        name, arguments = self.chance.choice(
+            [
+                ("deleteLedger", ()),
+                ("updateAdditionalInfo", ("a text",)),
+                ("refund", (self.chance.choice([0, 1, ETHER, 9 * ETHER]),)),
+                ("spendFund", (user.address, 1)),
+            ]
+        )
+        self.do_one(user, LEDGER, name, *arguments)
+        self.do_one(user, LEDGER, "transferFund", user.address, INFERENCE, ETHER)
+        self.do_one(user, LEDGER, "depositFundFor", self.chance.choice(ACTORS).address, value=self.chance.choice([0, ETHER, 4 * ETHER]))
+        self.do_one(user, where, "acknowledgeTEESigner", provider.address, self.chance.random() < 0.5)
+        self.do_one(user, where, "deleteAccount", user.address, provider.address)
+        self.do_one(ACTORS[0], where, "updateLockTime", seconds)
+        self.do_one(ACTORS[0], where, "revokeTEESignerAcknowledgement", provider.address)
+
     def set_penalty(self) -> None:
         self.penalty = self.chance.choice([0, 30, 99, 100])
         self.market.send(ACTORS[0], TUNING, "updatePenaltyPercentage", self.penalty)
@@ -140,9 +204,10 @@ class Life:
             (2, lambda: self.market.pass_time(self.chance.choice([60, 3600]))),
             (1, lambda: self.leave(user)),
             (1, self.set_penalty),
-            (1, lambda: self.attempt(lambda: self.market.send(provider, TUNING, "removeService"))),
-            (3, lambda: self.offer(provider, self.chance.choice([0, STAKE]))),
-            (3, lambda: self.attempt(lambda: self.market.send(ACTORS[0], TUNING, "acknowledgeTEESignerByOwner", provider.address))),
+            (4, lambda: self.answer(user, provider)),
+            (1, lambda: self.withdraw(provider)),
+            (4, lambda: self.accept(provider)),
+            (1, lambda: self.anything_else(user, provider)),
         ]
         [(_, call)] = self.chance.choices(calls, weights=[weight for weight, _ in calls])
         call()
@@ -160,7 +225,8 @@ class Life:
         inferred, _ = self.market.read(SERVING, "getAllAccounts", 0, 0)
         stakes = STAKE * len(self.market.read(TUNING, "getAllServices"))
         assert self.market.balance(TUNING) == stakes + sum(account.balance_wei for account in accounts)
-        assert self.market.balance(SERVING) == sum(account[3] for account in inferred)
+        stakes = STAKE * self.market.read(SERVING, "getAllServices", 0, 1)[1]
+        assert self.market.balance(SERVING) == stakes + sum(account[3] for account in inferred)
         ledgers, _ = self.market.read(LEDGER, "getAllLedgers", 0, 0)
         assert self.market.balance(LEDGER) == sum(available for _, available, _, _ in ledgers)
         for user, available, total, _ in ledgers:

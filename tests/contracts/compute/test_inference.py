@@ -87,6 +87,8 @@ def test_the_owner_changes_how_long_refunds_wait_also_those_under_way(market: Ma
     market.retrieve(market.user, market.provider)
     receipt = market.send(market.owner, SERVING, "updateLockTime", 2 * LOCK_S)
     assert receipt.events == [("LockTimeUpdated", LOCK_S, 2 * LOCK_S)]
+    receipt = market.send(market.owner, SERVING, "updateLockTime", 2 * LOCK_S)
+    assert receipt.events == [("LockTimeUpdated", 2 * LOCK_S, 2 * LOCK_S)]
     market.pass_time(LOCK_S)
     market.retrieve(market.user, market.provider)
     assert market.account(market.user, market.provider).balance == ETHER
@@ -216,7 +218,8 @@ def test_a_service_begins_with_a_stake_that_comes_back_whole(market: Market) -> 
         refusal = market.refusal(provider, SERVING, "addOrUpdateService", offer.parameters(), value=few)
         assert refusal == ("InsufficientStake", few, STAKE)
     long = replace(offer, additional_info="x" * 4097).parameters()
-    assert market.refusal(provider, SERVING, "addOrUpdateService", long) == ("AdditionalInfoTooLong",)
+    assert market.refusal(provider, SERVING, "addOrUpdateService", long) == ("InsufficientStake", 0, STAKE)
+    assert market.refusal(provider, SERVING, "addOrUpdateService", long, value=STAKE) == ("AdditionalInfoTooLong",)
     before = market.balance(provider)
     receipt = market.send(provider, SERVING, "addOrUpdateService", offer.parameters(), value=STAKE + 7)
     told = (offer.service_type, offer.url, offer.input_price, offer.output_price, market.now, offer.model, offer.verifiability)
@@ -226,7 +229,7 @@ def test_a_service_begins_with_a_stake_that_comes_back_whole(market: Market) -> 
     more = market.refusal(provider, SERVING, "addOrUpdateService", offer.parameters(), value=1)
     assert more == ("CannotAddStakeWhenUpdating",)
     receipt = market.send(provider, SERVING, "removeService")
-    assert receipt.events == [("ServiceRemoved", provider.address), ("ProviderStakeReturned", provider.address, STAKE + 7)]
+    assert receipt.events == [("ProviderStakeReturned", provider.address, STAKE + 7), ("ServiceRemoved", provider.address)]
     assert (market.balance(provider), market.balance(SERVING)) == (before, 0)
     assert market.refusal(provider, SERVING, "removeService") == ("ServiceNotExist", provider.address)
     assert market.read_refusal(SERVING, "getService", provider.address) == ("ServiceNotExist", provider.address)

@@ -31,6 +31,22 @@ def test_a_ledger_begins_with_what_is_sent(market: Market) -> None:
     assert market.balance(LEDGER) == 3 * ETHER
 
 
+def test_the_least_amounts_are_those_that_it_was_made_with() -> None:
+    """As on the public test network."""
+    market = Market(ETHER // 10, ETHER // 100).set_up()
+    assert [market.read(LEDGER, name) for name in ("MIN_ACCOUNT_BALANCE", "MIN_TRANSFER_AMOUNT")] == [ETHER // 10, ETHER // 100]
+    few = ETHER // 10 - 1
+    for name, arguments in (("addLedger", ("",)), ("depositFund", ()), ("depositFundFor", (market.user.address,))):
+        assert market.refusal(market.user, LEDGER, name, *arguments, value=few) == ("MinimumDepositRequired", few, ETHER // 10)
+    market.send(market.user, LEDGER, "addLedger", "", value=ETHER // 5)
+    transfer = ("transferFund", market.provider.address, INFERENCE)
+    assert market.refusal(market.user, LEDGER, *transfer, 1) == ("MinimumDepositRequired", 1, ETHER // 100)
+    market.send(market.user, LEDGER, *transfer, ETHER // 100)
+    rest = ETHER // 5 - ETHER // 100
+    assert market.refusal(market.user, LEDGER, "refund", rest - few) == ("MinimumDepositRequired", few, ETHER // 10)
+    market.send(market.user, LEDGER, "refund", rest - ETHER // 10)
+
+
 def test_add_ledger_checks_money_then_text_then_that_it_is_the_first(market: Market) -> None:
     market.send(market.user, LEDGER, "addLedger", "x" * 4096, value=3 * ETHER)
     few = 3 * ETHER - 1
@@ -98,7 +114,7 @@ def test_whoever_takes_the_last_wei_has_no_accounts_any_more(market: Market) -> 
         market.retrieve(market.user, market.provider, market.other)
         market.pass_time(LOCK_S)
     receipt = market.send(market.user, LEDGER, "refund", 3 * ETHER)
-    assert {event[1:] for event in receipt.events} == {(market.user.address, whose.address, 0) for whose in (market.provider, market.other)}
+    assert receipt.named("AccountDeleted") == [(market.user.address, whose.address, 0) for whose in (market.provider, market.other)]
     assert market.read(SERVING, "getAllAccounts", 0, 0) == ([], 0)
     assert market.read(LEDGER, "getLedgerProviders", market.user.address, INFERENCE) == []
 

@@ -81,6 +81,17 @@ def test_a_chain_without_blocks_takes_deposits(start: Start) -> None:
     start.outcome(start.ledger, LEDGER_MANAGER.function("depositFund").encode(), 3 * 10**18)
 
 
+def test_least_amounts_are_those_of_the_network_that_is_copied() -> None:
+    """Those of the local network are what the official compute SDK 0.9.0 asks for everywhere."""
+    found = {
+        name: (network.compute.min_account_balance_wei, network.compute.min_transfer_wei)
+        for name, network in NETWORKS.items()
+        if network.compute is not None
+    }
+    of_main, of_test = (3 * 10**18, 10**18), (10**17, 10**16)
+    assert found == {"31337": of_main, "another id": of_main, "galileo": of_test, "mainnet": of_main}
+
+
 def test_local_locks_money_as_short_as_the_contracts_allow() -> None:
     seconds = {name: network.compute.lock_time_s for name, network in NETWORKS.items() if network.compute is not None}
     assert seconds == {"31337": 3600, "another id": 3600, "galileo": 86_400, "mainnet": 86_400}

@@ -57,8 +57,8 @@ def test_the_contract_pays_what_the_official_client_signed(market: Market) -> No
     before = market.balance(provider)
     receipt = market.send(provider, SERVING, "settleFeesWithTEE", [golden.with_signature(bytes.fromhex(SIGNATURE))])
     assert receipt.events == [
-        ("BalanceUpdated", user.address, provider.address, ETHER - 7000, 0),
         ("FundSpent", user.address, SERVING.address, 7000),
+        ("BalanceUpdated", user.address, provider.address, ETHER - 7000, 0),
         ("TEESettlementResult", user.address, SUCCESS, 0),
     ]
     assert market.balance(provider) == before + 7000

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import subprocess
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,13 +176,6 @@ def test_a_page_of_another_origin_asks_and_checks_with_the_browser_bundle(served
     assert found["evidence"] == {"success": True, "allMatch": True, "passed": True}
     preflights = {target.partition("?")[0] for method, target in served.chat.relay.requests() if method == "OPTIONS"}
     assert preflights >= {"/v1/proxy/chat/completions", *(f"/v1/proxy/signature/{key}" for key in found["keys"])}
-
-
-def test_the_quick_start_of_the_documentation_asks_and_checks(served: Served) -> None:
-    user = served.market.user()
-    command = ["node", str(HERE / "quickstart.mjs"), served.market.chain_url, f"0x{user.private_key.hex()}", "Tell me of a tree."]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "is signed by the provider's signer" in done.stdout
 
 
 def test_a_refusal_is_an_error_of_the_client(served: Served, key: str) -> None:

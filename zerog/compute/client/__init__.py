@@ -1,11 +1,13 @@
 """How everybody else talks to the marketplace: services, accounts, answers, and what proves them."""
 
 from zerog.compute.client.asynchronous import AsyncChatStream, AsyncComputeClient
-from zerog.compute.client.chatting import Answer, ChatOptions, ChatStream, Message
+from zerog.compute.client.chatting import ChatOptions, ChatStream, Message
 from zerog.compute.client.client import ComputeClient
 from zerog.compute.client.errors import (
     AnswerRefutedError,
+    EnclaveUnprovenError,
     KeyMissingError,
+    NoBlocksError,
     NotSettledError,
     ProviderAnswerError,
     ProviderError,
@@ -19,24 +21,31 @@ from zerog.compute.client.errors import (
     UnsafeUrlError,
     WalletError,
 )
+from zerog.compute.client.exchange import Answer, Exchange
 from zerog.compute.client.funding import Retrieval
 from zerog.compute.client.keys import ApiKey, KeyNumberError
 from zerog.compute.client.market import Contracts, Market, contracts_of
 from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
-from zerog.compute.client.verifying import Grade, Verdict
+from zerog.compute.client.verifying import Grade, Replay, Replayer, ReplayImpossibleError, ReplayTask, Verdict
 from zerog.compute.client.wallet import DEFAULT_LIMITS, Limits, Wallet, default_folder
+from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
+from zerog.compute.wire.forms import FormFile, encode_form
 
 __all__ = [
     "DEFAULT_LIMITS",
     "Answer",
     "AnswerRefutedError",
     "ApiKey",
+    "Assurance",
     "AsyncChatStream",
     "AsyncComputeClient",
     "ChatOptions",
     "ChatStream",
     "ComputeClient",
     "Contracts",
+    "EnclaveUnprovenError",
+    "Exchange",
+    "FormFile",
     "Grade",
     "KeyMissingError",
     "KeyNumberError",
@@ -45,6 +54,7 @@ __all__ = [
     "Market",
     "Message",
     "Money",
+    "NoBlocksError",
     "NotSettledError",
     "ProviderAnswerError",
     "ProviderError",
@@ -52,6 +62,11 @@ __all__ = [
     "ProviderNotAllowedError",
     "ProviderRefusedError",
     "ProviderUnreachableError",
+    "QuoteVerifier",
+    "Replay",
+    "ReplayImpossibleError",
+    "ReplayTask",
+    "Replayer",
     "Retrieval",
     "ServiceUnknownError",
     "ServiceUnusableError",
@@ -64,4 +79,5 @@ __all__ = [
     "WalletError",
     "contracts_of",
     "default_folder",
+    "encode_form",
 ]

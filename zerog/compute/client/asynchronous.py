@@ -9,14 +9,17 @@ from anyio import CancelScope, to_thread
 
 from zerog.chain.client import ChainClient
 from zerog.chain.wire.answers import ReceiptAnswer
-from zerog.compute.client.chatting import Answer, ChatOptions, ChatStream, Message
+from zerog.compute.client.chatting import ChatOptions, ChatStream, Message
 from zerog.compute.client.client import DEFAULT_OPTIONS, ComputeClient
+from zerog.compute.client.exchange import Answer
 from zerog.compute.client.funding import Retrieval
 from zerog.compute.client.keys import ApiKey
 from zerog.compute.client.market import Contracts
 from zerog.compute.client.money import Money
-from zerog.compute.client.verifying import Verdict
+from zerog.compute.client.verifying import Replayer, Verdict
+from zerog.compute.client.verifying.kinds import JSON_TYPE
 from zerog.compute.client.wallet import Wallet
+from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import ModelInfo
 from zerog.contracts.compute import InferenceService
@@ -56,8 +59,17 @@ class AsyncComputeClient:
         account: Account | None = None,
         wallet: Wallet | None = None,
         contracts: Contracts | None = None,
+        least_assurance: Assurance = Assurance.TDX,
+        quote_verifier: QuoteVerifier | None = None,
     ) -> None:
-        self.blocking: Final = ComputeClient(chain=chain, account=account, wallet=wallet, contracts=contracts)
+        self.blocking: Final = ComputeClient(
+            chain=chain,
+            account=account,
+            wallet=wallet,
+            contracts=contracts,
+            least_assurance=least_assurance,
+            quote_verifier=quote_verifier,
+        )
         """The client that does the work."""
 
     async def __aenter__(self) -> Self:
@@ -126,11 +138,13 @@ class AsyncComputeClient:
         model: str | None = None,
         provider: Address | None = None,
         options: ChatOptions = DEFAULT_OPTIONS,
+        encrypted: bool = False,
         fund: bool = True,
     ) -> Answer:
         """See `ComputeClient.ask`."""
         return await to_thread.run_sync(
-            partial(self.blocking.ask, prompt, model=model, provider=provider, options=options, fund=fund), abandon_on_cancel=True
+            partial(self.blocking.ask, prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund),
+            abandon_on_cancel=True,
         )
 
     @asynccontextmanager
@@ -141,10 +155,11 @@ class AsyncComputeClient:
         model: str | None = None,
         provider: Address | None = None,
         options: ChatOptions = DEFAULT_OPTIONS,
+        encrypted: bool = False,
         fund: bool = True,
     ) -> AsyncIterator[AsyncChatStream]:
         """See `ComputeClient.chat`."""
-        manager = self.blocking.chat(prompt, model=model, provider=provider, options=options, fund=fund)
+        manager = self.blocking.chat(prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund)
         stream = await to_thread.run_sync(manager.__enter__)
         try:
             yield AsyncChatStream(stream)
@@ -155,10 +170,27 @@ class AsyncComputeClient:
         else:
             await to_thread.run_sync(manager.__exit__, None, None, None)
 
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        content_type: str = JSON_TYPE,
+        model: str | None = None,
+        provider: Address | None = None,
+        encrypted: bool = False,
+        fund: bool = True,
+    ) -> Answer:
+        """See `ComputeClient.post`."""
+        send = partial(self.blocking.post, path, body, content_type=content_type, model=model, provider=provider)
+        return await to_thread.run_sync(partial(send, encrypted=encrypted, fund=fund), abandon_on_cancel=True)
+
     async def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
         """See `ComputeClient.settled`."""
         return await to_thread.run_sync(partial(self.blocking.settled, file, wait_s=wait_s), abandon_on_cancel=True)
 
-    async def verify(self, answer: bytes | AnswerFile) -> Verdict:
+    async def verify(
+        self, answer: bytes | AnswerFile, *, quote_verifier: QuoteVerifier | None = None, replayer: Replayer | None = None
+    ) -> Verdict:
         """See `ComputeClient.verify`."""
-        return await to_thread.run_sync(self.blocking.verify, answer)
+        return await to_thread.run_sync(partial(self.blocking.verify, answer, quote_verifier=quote_verifier, replayer=replayer))

@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import msgspec
 
 from zerog.chain.client import ChainClient
 from zerog.chain.wire.answers import ReceiptAnswer
-from zerog.compute.client.chatting import Answer, Asked, ChatOptions, ChatStream, Message, chat_body
+from zerog.compute.client.chatting import CHAT_PATH, ChatOptions, ChatStream, Message, chat_request
 from zerog.compute.client.connection import ProviderConnection
 from zerog.compute.client.errors import (
     AnswerRefutedError,
@@ -20,18 +21,25 @@ from zerog.compute.client.errors import (
     ServiceUnknownError,
     ServiceUnusableError,
 )
-from zerog.compute.client.funding import LEDGER_MIN_WEI, TRANSFER_MIN_WEI, Funding, Retrieval
+from zerog.compute.client.exchange import Answer, Asked, Exchange
+from zerog.compute.client.funding import Funding, Retrieval
 from zerog.compute.client.keys import ApiKey, Keys
 from zerog.compute.client.market import Contracts, Market
 from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
+from zerog.compute.client.pricing import highest_fee_wei
+from zerog.compute.client.sealing import SealedTalk, recipient_of, shown_evidence
 from zerog.compute.client.sending import Sender
-from zerog.compute.client.verifying import Verdict, verify_answer
+from zerog.compute.client.verifying import Replayer, Verdict, verify_answer
+from zerog.compute.client.verifying.kinds import EVENTS_TYPE, JSON_TYPE, KINDS, Kind, json_object
 from zerog.compute.client.wallet import Spending, Wallet
-from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.constants import LOCKED_BALANCE_WEI_MIN, ServiceType
-from zerog.compute.protocol.errors import AdditionalInfoError, InsufficientBalanceError
-from zerog.compute.protocol.fees import Prices, Usage, highest_fee
+from zerog.compute.protocol.envelope import load_object
+from zerog.compute.protocol.errors import InsufficientBalanceError
+from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
+from zerog.compute.protocol.profiles import profile_of
+from zerog.compute.protocol.sealed_proof import event_payloads
 from zerog.compute.wire.answer_file import AnswerFile, read_answer_file
+from zerog.compute.wire.forms import boundary_of, form_type, read_fields
 from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, UnsettledFeeAnswer
 from zerog.compute.wire.provider import ReceiptAnswer as ReceiptReply
 from zerog.contracts.compute import InferenceAccount, InferenceService
@@ -39,10 +47,8 @@ from zerog.primitives import Account, Address, Wei
 
 __all__ = ["ComputeClient"]
 
-COMPLETION_TOKENS_ASSUMED: Final = 131_072
-"""Of an answer that nobody bounded."""
-TOKENS_PER_MESSAGE: Final = 16
-"""What a model's template puts around each message, at most."""
+ROOM_WEI: Final = 10**18
+"""What is moved to a provider beyond the need, so that not every request moves money. No public ledger wants more."""
 SETTLED_LOOK_S: Final = 0.5
 """Between two looks for a settlement."""
 DEFAULT_OPTIONS: Final = ChatOptions()
@@ -61,14 +67,20 @@ class ComputeClient:
         account: Account | None = None,
         wallet: Wallet | None = None,
         contracts: Contracts | None = None,
+        least_assurance: Assurance = Assurance.TDX,
+        quote_verifier: QuoteVerifier | None = None,
     ) -> None:
         """`account` pays and signs; without it there is nothing but looking and verifying. `wallet` holds it to the limits that are set
-        there. `chain` stays the caller's to close. `contracts` if they stand elsewhere than the chain id says."""
+        there. `chain` stays the caller's to close. `contracts` if they stand elsewhere than the chain id says. `least_assurance` is what an
+        enclave's evidence has to show before anything is encrypted to it, and `quote_verifier` what makes it show more than its form."""
         self.market: Final = Market(chain, contracts)
         self.wallet: Final = wallet
         self._account: Final = account
         self._lock: Final = threading.Lock()
         self._connections: dict[str, ProviderConnection] = {}
+        self._evidence: dict[tuple[str, Address], bytes | None] = {}
+        self.least_assurance: Final = least_assurance
+        self.quote_verifier: Final = quote_verifier
         self._keys: Keys | None = None
         self._funding: Funding | None = None
 
@@ -173,7 +185,7 @@ class ComputeClient:
             self.wallet.check_provider(provider)
         account = self.market.account(self.account.address, provider)
         if account is None:
-            raise InsufficientBalanceError(self.account.address, Wei(0), Wei(TRANSFER_MIN_WEI))
+            raise InsufficientBalanceError(self.account.address, Wei(0), self.market.transfer_min_wei)
         return self._signing_keys().create(account, token_id=token_id, lifetime_s=lifetime_s)
 
     def revoke_key(self, provider: Address, token_id: int) -> ReceiptAnswer:
@@ -193,10 +205,11 @@ class ComputeClient:
         model: str | None = None,
         provider: Address | None = None,
         options: ChatOptions = DEFAULT_OPTIONS,
+        encrypted: bool = False,
         fund: bool = True,
     ) -> Answer:
         """Chat and wait for the whole answer. See `chat`."""
-        with self.chat(prompt, model=model, provider=provider, options=options, fund=fund) as stream:
+        with self.chat(prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund) as stream:
             return stream.answer
 
     @contextmanager
@@ -207,31 +220,111 @@ class ComputeClient:
         model: str | None = None,
         provider: Address | None = None,
         options: ChatOptions = DEFAULT_OPTIONS,
+        encrypted: bool = False,
         fund: bool = True,
     ) -> Iterator[ChatStream]:
         """Ask a provider, or the cheapest one that offers the model; words come as they are made, and then the answer with its proofs.
 
+        With `encrypted`, prompt and answer are sealed between here and the provider's enclave, which has to show `least_assurance`.
         With `fund`, what the request needs is moved first: from the wallet into the ledger, and from there to the provider. Raises
-        `ServiceUnknownError`, `ServiceUnusableError`, `InsufficientBalanceError`, `SpendLimitError`, `ProviderError`.
+        `ServiceUnknownError`, `ServiceUnusableError`, `InsufficientBalanceError`, `SpendLimitError`, `ProviderError`; encrypted also
+        `EnclaveUnprovenError` and `EvidenceError`, before anything is sent or paid.
         """
         service = self.choose(model=model, provider=provider)
         messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
         named = model or service.params.model
-        body = chat_body(messages, named, options)
-        highest_wei = _highest_fee_wei(service, body, len(messages), options.max_tokens)
+        body = msgspec.json.encode(chat_request(messages, named, options))
+        request = _Request(KINDS[CHAT_PATH], named, body, JSON_TYPE, encrypted=encrypted)
+        with (
+            self._paying(service, request, fund=fund) as (asked, spending),
+            ChatStream(self._connection(service), asked, spending) as stream,
+        ):
+            yield stream
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        content_type: str = JSON_TYPE,
+        model: str | None = None,
+        provider: Address | None = None,
+        encrypted: bool = False,
+        fund: bool = True,
+    ) -> Answer:
+        """Send any other request that providers charge for, as it is, and keep what proves the answer: pictures, sound, embeddings.
+
+        `path` is one of OpenAI's below `/v1`, such as `/images/generations`; `body` is JSON, or a form with its `content_type`
+        (`encode_form` makes one). Without `provider` the cheapest service of the kind is asked, for `model` if the body names it. Raises as
+        `chat`, and `FormError`.
+        """
+        kind = KINDS.get(f"/v1/proxy{path}")
+        if kind is None:
+            raise ServiceUnknownError(f"that answers {path}; there are {', '.join(known.removeprefix('/v1/proxy') for known in KINDS)}")
+        if content_type != JSON_TYPE:
+            content_type = form_type(boundary_of(content_type))
+        service = self.choose(model=model, provider=provider, service_type=kind.service_type)
+        request = _Request(kind, model or _named_model(body, content_type) or service.params.model, body, content_type, encrypted=encrypted)
+        with (
+            self._paying(service, request, fund=fund) as (asked, spending),
+            Exchange(self._connection(service), asked, spending) as exchange,
+        ):
+            received = b"".join(exchange.pieces())
+            if asked.talk is not None:
+                for payload in event_payloads(received) if exchange.media_type == EVENTS_TYPE else [received]:
+                    asked.talk.opened(payload)
+            return exchange.proven()
+
+    @contextmanager
+    def _paying(self, service: InferenceService, request: "_Request", *, fund: bool) -> Iterator[tuple[Asked, Spending]]:
+        """Everything that has to be there before a request is sent: a wallet that allows it, money with the provider, a token."""
+        highest_wei = highest_fee_wei(service, request.kind, request.body, request.content_type)
         with self._spending(service.provider, highest_wei) as spending:
             try:
+                body, talk, evidence = self._sealed(service, request)
                 account = self._prepare(service, highest_wei, fund=fund)
             except BaseException:
                 spending.wei = 0  # Nothing was asked yet.
                 raise
-            key = self._signing_keys().session(service.provider, account.generation)
-            asked = Asked(service, self.market.contracts, self.market.chain_id, named, body, key)
-            with ChatStream(self._connection(service), asked, spending) as stream:
-                yield stream
+            asked = Asked(
+                service=service,
+                contracts=self.market.contracts,
+                chain_id=self.market.chain_id,
+                kind=request.kind,
+                model=request.model,
+                body=body,
+                content_type=request.content_type,
+                key=self._signing_keys().session(service.provider, account.generation),
+                evidence=evidence,
+                talk=talk,
+            )
+            yield asked, spending
 
-    def choose(self, *, model: str | None = None, provider: Address | None = None) -> InferenceService:
-        """The service to chat with: the provider's, or the cheapest that offers the model, or the cheapest of all.
+    def _sealed(self, service: InferenceService, request: "_Request") -> tuple[bytes, SealedTalk | None, bytes | None]:
+        """The bytes to send; where they are encrypted, what opens the answer; and the provider's evidence."""
+        connection, signer = self._connection(service), service.params.signer
+        if not request.encrypted:
+            return request.body, None, self._shown_evidence(connection, signer)
+        profile = profile_of(request.kind.path.removeprefix("/v1/proxy"))
+        recipient = recipient_of(connection, service.provider, signer, least=self.least_assurance, quote_verifier=self.quote_verifier)
+        talk = SealedTalk.begin(load_object(request.body, "the request"), profile, recipient, connection.url)
+        return talk.sealed.body, talk, recipient.evidence
+
+    def _shown_evidence(self, connection: ProviderConnection, signer: Address) -> bytes | None:
+        """Asked for once."""
+        known = (connection.url, signer)
+        with self._lock:
+            if known in self._evidence:
+                return self._evidence[known]
+        evidence = shown_evidence(connection, signer)
+        with self._lock:
+            self._evidence[known] = evidence
+        return evidence
+
+    def choose(
+        self, *, model: str | None = None, provider: Address | None = None, service_type: ServiceType = ServiceType.CHATBOT
+    ) -> InferenceService:
+        """The service to ask: the provider's, or the cheapest that offers the model, or the cheapest of all.
 
         Raises `ServiceUnknownError`, `ServiceUnusableError`, `ProviderNotAllowedError`.
         """
@@ -246,12 +339,12 @@ class ComputeClient:
         found = [
             service
             for service in self.services()
-            if service.params.service_type == ServiceType.CHATBOT
+            if service.params.service_type == service_type
             and (not allowed or service.provider in allowed)
             and (model is None or service.params.model == model)
         ]
         if not found:
-            what = "that chats" if model is None else f"with the model {model!r}"
+            what = f"of the kind {service_type.value}" if model is None else f"with the model {model!r}"
             raise ServiceUnknownError(f"{what} and can be paid")
         return min(found, key=lambda service: (service.params.output_price_wei + service.params.input_price_wei, service.provider))
 
@@ -274,7 +367,7 @@ class ComputeClient:
             return account
         if not fund:
             raise InsufficientBalanceError(user, Wei(locked_wei), Wei(needed_wei))
-        self._top_up(provider, max(needed_wei + TRANSFER_MIN_WEI - locked_wei, TRANSFER_MIN_WEI))
+        self._top_up(provider, max(needed_wei + ROOM_WEI - locked_wei, ROOM_WEI))
         account = self.market.account(user, provider)
         if account is None:
             raise InsufficientBalanceError(user, Wei(0), Wei(needed_wei))
@@ -286,7 +379,7 @@ class ComputeClient:
             self.wallet.check_provider(provider)
         ledger = self.market.ledger(self.account.address)
         if ledger is None:
-            self.deposit(max(LEDGER_MIN_WEI, amount_wei))
+            self.deposit(max(self.market.ledger_min_wei, amount_wei))
         elif ledger.available_wei < amount_wei:
             self.deposit(amount_wei - ledger.available_wei)
         self.transfer(provider, amount_wei)
@@ -318,9 +411,17 @@ class ComputeClient:
                 raise NotSettledError(request_id)
             pause.wait(SETTLED_LOOK_S)
 
-    def verify(self, answer: bytes | AnswerFile) -> Verdict:
-        """Check a saved answer by itself and against the chain; no provider is asked. Raises `AnswerFileError`, `AnswerRefutedError`."""
-        return verify_answer(read_answer_file(answer) if isinstance(answer, bytes) else answer, self.market)
+    def verify(
+        self, answer: bytes | AnswerFile, *, quote_verifier: QuoteVerifier | None = None, replayer: Replayer | None = None
+    ) -> Verdict:
+        """Check a saved answer by itself and against the chain; no provider is asked.
+
+        `quote_verifier`, by default the client's, takes the bytes of a TDX quote and raises `EvidenceError` unless a processor signed it:
+        with it the grade can be `tdx`. `replayer` runs the model again: with it, `replayed`. Raises `AnswerFileError`,
+        `AnswerRefutedError`.
+        """
+        file = read_answer_file(answer) if isinstance(answer, bytes) else answer
+        return verify_answer(file, self.market, quote_verifier=quote_verifier or self.quote_verifier, replayer=replayer)
 
     # ---- what they share -----------------------------------------------------------------------------------------
 
@@ -349,16 +450,21 @@ class ComputeClient:
             return self._funding
 
 
-def _highest_fee_wei(service: InferenceService, body: bytes, messages: int, max_tokens: int | None) -> int:
-    """The most that a request can cost. A token of a prompt has a byte at least, so a prompt has no more tokens than bytes."""
-    params = service.params
-    try:
-        info = AdditionalInfo.from_json(params.additional_info)
-        prices = info.prices(input_wei=params.input_price_wei, output_wei=params.output_price_wei)
-    except AdditionalInfoError:
-        prices = Prices(input_wei=params.input_price_wei, output_wei=params.output_price_wei)
-    highest = Usage(
-        prompt_tokens=len(body) + TOKENS_PER_MESSAGE * messages,
-        completion_tokens=COMPLETION_TOKENS_ASSUMED if max_tokens is None else max_tokens,
-    )
-    return highest_fee(ServiceType.CHATBOT, prices, highest).total_wei
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is to be asked, in clear."""
+
+    kind: Kind
+    model: str
+    body: bytes = field(repr=False)
+    content_type: str
+    encrypted: bool = field(kw_only=True)
+
+
+def _named_model(body: bytes, content_type: str) -> str | None:
+    """The model that a request names. Raises `FormError`."""
+    if content_type == JSON_TYPE:
+        named = (json_object(body) or {}).get("model")
+        return named if isinstance(named, str) else None
+    value = read_fields(body, content_type).get("model")
+    return None if value is None else value.decode(errors="replace")

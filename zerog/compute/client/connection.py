@@ -97,6 +97,11 @@ class ProviderConnection:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProviderAnswerError(self.url + path, f"an answer that cannot be read ({error})") from None
 
+    def read(self, path: str, bytes_max: int) -> bytes:
+        """What the provider answers to `GET path`, as it is."""
+        with self.ask("GET", path, answer_s=ANSWER_S) as answer:
+            return self._bounded(answer, bytes_max)
+
     @contextmanager
     def ask(
         self, method: str, path: str, body: bytes = b"", *, key: str | None = None, answer_s: float, content_type: str = "application/json"

@@ -3,6 +3,7 @@
 ComputeError
 ├── ServiceUnknownError        nobody offers what was asked for
 ├── ServiceUnusableError       a service whose signer the contract's owner has not acknowledged
+├── EnclaveUnprovenError       an enclave that shows less than is asked for
 ├── KeyMissingError            nobody is there to pay
 ├── ProviderError              the provider's fault, or that of the way to it
 │   ├── ProviderUnreachableError   no connection, or no answer in time
@@ -10,6 +11,7 @@ ComputeError
 │   ├── ProviderRefusedError       the provider refused, in its own words
 │   └── UnsafeUrlError             a service's URL that leads to a private address
 ├── TransactionFailedError     a transaction that did nothing
+├── NoBlocksError              a transaction that waits on a chain that makes blocks only when told
 ├── SpendLimitError            more than the limit that the user set
 ├── ProviderNotAllowedError    a provider that is not on the user's list
 ├── WalletError                a file of the wallet that cannot be used
@@ -26,7 +28,9 @@ from zerog.primitives import Address, Hash32
 __all__ = [
     "AnswerRefutedError",
     "ComputeError",
+    "EnclaveUnprovenError",
     "KeyMissingError",
+    "NoBlocksError",
     "NotSettledError",
     "ProviderAnswerError",
     "ProviderError",
@@ -68,6 +72,22 @@ class ServiceUnusableError(ComputeError):
 
     def __str__(self) -> str:
         return f"the contract's owner has not acknowledged the signer of provider {self.provider}"
+
+
+@dataclass(eq=False)
+class EnclaveUnprovenError(ComputeError):
+    """Something is to be encrypted to an enclave that shows less of itself than is asked for."""
+
+    provider: Address
+    shown: str
+    least: str
+
+    code = "enclave_unproven"
+    remedy = "use another provider, hand in a verifier of quotes (`quote_verifier`), or say that less will do (`--enclave`)"
+    http_status = 403
+
+    def __str__(self) -> str:
+        return f"the evidence of provider {self.provider} shows {self.shown!r}, and {self.least!r} is asked for: nothing was sent"
 
 
 class KeyMissingError(ComputeError):
@@ -165,6 +185,22 @@ class TransactionFailedError(ComputeError):
 
 
 @dataclass(eq=False)
+class NoBlocksError(ComputeError):
+    """A transaction was taken, and the chain makes blocks only when it is told to, which nobody does."""
+
+    transaction_hash: Hash32
+
+    code = "no_blocks"
+    remedy = (
+        "make a block (`evm_mine`), or let the chain make them by itself (`evm_setAutomine`, `zerog up --block-time 1`); then try again"
+    )
+    http_status = 503
+
+    def __str__(self) -> str:
+        return f"transaction {self.transaction_hash} waits for a block, and this chain makes none by itself"
+
+
+@dataclass(eq=False)
 class SpendLimitError(ComputeError):
     """More than the user lets the wallet spend."""
 
@@ -233,7 +269,8 @@ class AnswerRefutedError(ComputeError):
     """An answer that is not what it says."""
 
     check: str
-    """The part that does not hold: `request`, `response`, `signature`, `receipt`, `service` or `settlement`."""
+    """The part that does not hold: `request`, `response`, `signature`, `receipt`, `service`, `settlement`, `evidence`, `opening` or
+    `replay`."""
     cause: str
 
     code = "answer_refuted"

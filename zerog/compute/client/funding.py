@@ -13,14 +13,10 @@ from zerog.contracts.compute_refusals import ComputeCallRefusedError
 from zerog.contracts.interface import AbiValue
 from zerog.primitives import Address, Wei
 
-__all__ = ["LEDGER_MIN_WEI", "TRANSFER_MIN_WEI", "Funding", "Retrieval"]
+__all__ = ["Funding", "Retrieval"]
 
-LEDGER_MIN_WEI: Final = 3 * 10**18
-"""A ledger begins with at least as much. Source: 0gfoundation/0g-serving-contract, `LedgerManager`."""
-TRANSFER_MIN_WEI: Final = 10**18
-"""An account with a provider begins with at least as much. Source: as above."""
 PROVIDERS_PER_CALL: Final = 20
-"""Source: as above, `MAX_PROVIDERS_PER_BATCH`."""
+"""Source: 0gfoundation/0g-serving-contract, `LedgerManager`, `MAX_PROVIDERS_PER_BATCH`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +39,13 @@ class Funding:
         self._wallet: Final = wallet
 
     def deposit(self, amount_wei: int) -> ReceiptAnswer:
-        """From the wallet into the ledger, which is made with the first deposit, of 3 0G or more."""
+        """From the wallet into the ledger, which is made with the first deposit, of `ledger_min_wei` or more."""
         if self._market.ledger(self._sender.account.address) is None:
             return self._ledger_call("addLedger", "", value_wei=amount_wei)
         return self._ledger_call("depositFund", value_wei=amount_wei)
 
     def transfer(self, provider: Address, amount_wei: int) -> ReceiptAnswer:
-        """From the ledger to the account with a provider, which begins with 1 0G or more; it also acknowledges the provider's signer.
+        """From the ledger to the account with a provider, which begins with `transfer_min_wei` at least; it also takes the signer.
 
         What was asked back from the provider and waits is taken back first. Raises `SpendLimitError`, `ProviderNotAllowedError`.
         """
@@ -78,7 +74,7 @@ class Funding:
         return Retrieval(Wei(self._available_wei() - before), Wei(waiting), self._market.lock_time_s)
 
     def refund(self, amount_wei: int | None = None) -> Wei:
-        """From the ledger back to the wallet: an amount, or all that is available. What stays is nothing, or 3 0G or more."""
+        """From the ledger back to the wallet: an amount, or all that is available. What stays is nothing, or `ledger_min_wei`."""
         amount = self._available_wei() if amount_wei is None else amount_wei
         self._ledger_call("refund", amount)
         return Wei(amount)

@@ -18,7 +18,7 @@ from zerog.contracts.compute import (
 from zerog.contracts.compute_refusals import ComputeCallRefusedError, compute_refusal
 from zerog.contracts.interface import AbiValue, Function
 from zerog.networks import load, public_name
-from zerog.primitives import Address, Data, DecodeError
+from zerog.primitives import Address, Data, DecodeError, Wei
 from zerog.primitives.errors import RefusalError
 
 __all__ = ["Contracts", "Market", "contracts_of", "refusal_of"]
@@ -82,9 +82,17 @@ class Market:
     @cached_property
     def lock_time_s(self) -> int:
         """How long money asked back stays with a provider."""
-        lock_time = INFERENCE_SERVING.function("lockTime")
-        [seconds] = lock_time.decode_result(self._call(self.contracts.serving, lock_time))
-        return int(seconds)
+        return self._number(self.contracts.serving, INFERENCE_SERVING.function("lockTime"))
+
+    @cached_property
+    def ledger_min_wei(self) -> Wei:
+        """A ledger begins with at least as much, and keeps at least as much or nothing."""
+        return Wei(self._number(self.contracts.ledger, LEDGER_MANAGER.function("MIN_ACCOUNT_BALANCE")))
+
+    @cached_property
+    def transfer_min_wei(self) -> Wei:
+        """An account with a provider begins with at least as much."""
+        return Wei(self._number(self.contracts.ledger, LEDGER_MANAGER.function("MIN_TRANSFER_AMOUNT")))
 
     def services(self) -> Iterator[InferenceService]:
         """All services, also those that cannot be paid yet."""
@@ -136,6 +144,10 @@ class Market:
             if error.name == absent:
                 return None
             raise
+
+    def _number(self, to: Address, function: Function) -> int:
+        [number] = function.decode_result(self._call(to, function))
+        return int(number)
 
     def _call(self, to: Address, function: Function, *arguments: AbiValue) -> bytes:
         try:

@@ -42,6 +42,10 @@ class Assurance(StrEnum):
     TDX = "tdx"
     """A quote that a processor signed, of this deployment and this signer."""
 
+    def is_at_least(self, other: "Assurance") -> bool:
+        """Whether it proves no less."""
+        return list(Assurance).index(self) >= list(Assurance).index(other)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceVerdict:

@@ -4,7 +4,7 @@ Source: 0gfoundation/0g-serving-broker, `api/inference/internal/ctrl` (the fees)
 down, each part on its own, as there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from zerog.compute.protocol.constants import ServiceType
@@ -110,6 +110,8 @@ def _input_fee(prices: Prices, usage: Usage) -> Wei:
 
 def prices_of_tier(prices: Prices, prompt_tokens: int) -> Prices:
     """The prices for a prompt of this length: of the first tier that is long enough, the plain ones if none is."""
+    if not prices.tiers:
+        return prices
     for tier in prices.tiers:
         if tier.max_input_tokens == 0 or tier.max_input_tokens >= prompt_tokens:
             return Prices(
@@ -122,6 +124,8 @@ def prices_of_tier(prices: Prices, prompt_tokens: int) -> Prices:
 
 def highest_fee(service_type: ServiceType, prices: Prices, highest: Usage) -> Fee:
     """The most that a request can cost that uses at most `highest`: a shorter prompt may fall into a dearer tier, and nothing be cached."""
+    if not prices.tiers:
+        return fee_of(service_type, prices, replace(highest, cached_tokens=0) if highest.cached_tokens else highest)
     limits = {highest.prompt_tokens, *(tier.max_input_tokens for tier in prices.tiers if 0 < tier.max_input_tokens < highest.prompt_tokens)}
     just_above = {tokens + 1 for tokens in limits if tokens < highest.prompt_tokens}
     fees = [

@@ -8,6 +8,7 @@ from zerog.compute.protocol.fees import Fee, Usage
 from zerog.compute.protocol.receipts import RECEIPT_VERSION, EngineIdentity, Receipt, canonical_bytes, leaf_of, sign_receipt
 from zerog.compute.protocol.signing import answer_text, images_text, sign_text
 from zerog.compute.provider.book import Charge
+from zerog.compute.provider.engines import EngineIdentity as Computed
 from zerog.compute.provider.orders import Order
 from zerog.primitives import Address, Hash32
 from zerog.runtime.clock import Clock
@@ -24,11 +25,12 @@ class Billing:
         self._signer: Final = enclave.signer
         self._clock: Final = clock
 
-    def charge(self, order: Order, usage: Usage, fee: Fee, response_sha256: bytes, images: Sequence[bytes]) -> Charge:
-        """What goes into the books for an answer. `images` are the hashes of its pictures, if pictures are what was asked for."""
+    def charge(self, order: Order, usage: Usage, fee: Fee, response_sha256: bytes, images: Sequence[bytes], computed: Computed) -> Charge:
+        """What goes into the books for an answer, and what `computed` it. `images` are the hashes of its pictures, if pictures are what
+        was asked for."""
         text = _signed_text(order, response_sha256, images)
         now_ms = int(self._clock.unix_s() * 1000)
-        receipt = self._receipt(order, usage, fee, response_sha256, text, now_ms)
+        receipt = self._receipt(order, usage, fee, response_sha256, text, now_ms, computed)
         content = canonical_bytes(receipt)
         leaf = leaf_of(content)
         key = self._signer.private_key
@@ -45,8 +47,7 @@ class Billing:
             created_at_ms=now_ms,
         )
 
-    def _receipt(self, order: Order, usage: Usage, fee: Fee, response_sha256: bytes, text: str, now_ms: int) -> Receipt:
-        identity = order.engine.identity
+    def _receipt(self, order: Order, usage: Usage, fee: Fee, response_sha256: bytes, text: str, now_ms: int, computed: Computed) -> Receipt:
         return Receipt(
             version=RECEIPT_VERSION,
             id=order.key,
@@ -61,7 +62,13 @@ class Billing:
             usage=usage,
             created_at_ms=now_ms,
             signer=self._signer.address,
-            engine=EngineIdentity(name=identity.name, version=identity.version, note=identity.note, model_sha256=identity.model_sha256),
+            engine=EngineIdentity(
+                name=computed.name,
+                version=computed.version,
+                note=computed.note,
+                model_sha256=computed.model_sha256,
+                parameters=None if computed.parameters is None else dict(computed.parameters),
+            ),
             **Receipt.fees(fee),
         )
 

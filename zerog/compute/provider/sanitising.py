@@ -12,7 +12,8 @@ import msgspec
 
 __all__ = ["AnswerNames", "decode_object", "is_text", "sanitised"]
 
-TOP_FIELDS: Final = frozenset({"system_fingerprint", "provider_name", "x_groq", "kv_transfer_params"})
+FINGERPRINT: Final = "system_fingerprint"
+TOP_FIELDS: Final = frozenset({FINGERPRINT, "provider_name", "x_groq", "kv_transfer_params"})
 """Fields of an answer that tell of the server behind the provider."""
 LEAKING_FIELDS: Final = frozenset({"provider", "is_byok", "cost", "cost_details", "native_finish_reason", "reasoning_details"})
 """Fields that tell of an aggregator and of what it takes, wherever they stand."""
@@ -29,12 +30,14 @@ _encode: Final = msgspec.json.Encoder().encode
 class AnswerNames:
     """What stands for the upstream's id and model in one answer, as JSON."""
 
-    __slots__ = ("anthropic_id", "id", "model")
+    __slots__ = ("anthropic_id", "hidden", "id", "model")
 
-    def __init__(self, key: str, model: str) -> None:
+    def __init__(self, key: str, model: str, *, keeps_fingerprint: bool = False) -> None:
+        """`keeps_fingerprint`: that of a model whose hash is in the receipt, and which hides nobody."""
         self.id: Final = msgspec.Raw(_encode(f"chatcmpl-{key}"))
         self.anthropic_id: Final = msgspec.Raw(_encode(f"msg_{key}"))
         self.model: Final = msgspec.Raw(_encode(model))
+        self.hidden: Final = TOP_FIELDS - {FINGERPRINT} if keeps_fingerprint else TOP_FIELDS
 
 
 def decode_object(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
@@ -50,8 +53,8 @@ def sanitised(answer: dict[str, msgspec.Raw], data: bytes, names: AnswerNames) -
         answer["id"] = names.anthropic_id if is_text(answer, "type", b'"message"') else names.id
     if "model" in answer:
         answer["model"] = names.model
-    if not TOP_FIELDS.isdisjoint(answer):
-        answer = {name: value for name, value in answer.items() if name not in TOP_FIELDS}
+    if not names.hidden.isdisjoint(answer):
+        answer = {name: value for name, value in answer.items() if name not in names.hidden}
     if "message" in answer and is_text(answer, "type", b'"message_start"'):  # The Anthropic stream's first event.
         answer["message"] = msgspec.Raw(sanitised(_decode_object(answer["message"]), b"", names))
     return _encode(answer)

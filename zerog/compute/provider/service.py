@@ -108,10 +108,10 @@ class ComputeProvider:
             async with create_task_group() as parts:
                 self.url = await parts.start(self._serve, running, name=f"{self.name}.http")
                 self._running = running
+                await parts.start(running.pool.run, name=f"{self.name}.engines")
                 offer = offer_of(running.desk.catalogue, running.desk.enclave, self.settings.public_url or self.url)
                 await parts.start(running.chain.run, offer, name=f"{self.name}.chain")
                 await parts.start(running.settler.run, name=f"{self.name}.settler")
-                parts.start_soon(running.pool.run, name=f"{self.name}.engines")
                 parts.start_soon(running.app.jobs.work, name=f"{self.name}.jobs")
                 parts.start_soon(running.desk.run_giving_back, name=f"{self.name}.giving_back")
                 log.info("provider_ready", url=self.url, provider=str(running.place.account.address), model=offer.model)

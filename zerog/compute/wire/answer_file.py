@@ -12,11 +12,20 @@ from zerog.compute.protocol.errors import ComputeError
 from zerog.compute.wire.provider import SettlementPlace, SignatureAnswer, SignedReceipt
 from zerog.primitives import Address, Hash32, decode_hook, is_nested_deeper
 
-__all__ = ["ANSWER_FILE_BYTES_MAX", "AnswerFile", "AnswerFileError", "SavedRequest", "SavedResponse", "read_answer_file"]
+__all__ = [
+    "ANSWER_FILE_BYTES_MAX",
+    "AnswerFile",
+    "AnswerFileError",
+    "Opening",
+    "SavedEvidence",
+    "SavedRequest",
+    "SavedResponse",
+    "read_answer_file",
+]
 
 ANSWER_FILE_VERSION: Final = 1
-ANSWER_FILE_BYTES_MAX: Final = 128 << 20
-"""A request and an answer of 32 MiB each, in base64, and what belongs to them."""
+ANSWER_FILE_BYTES_MAX: Final = 192 << 20
+"""A request and an answer of 32 MiB each, the words of a sealed request once more, all in base64, and what belongs to them."""
 NESTING_MAX: Final = 16
 NUMBER_MAX: Final = 2**53 - 1
 
@@ -40,6 +49,7 @@ class SavedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     path: str
     """Below the service's URL."""
     content_type: str
+    """`application/json`, or of a form the type with its boundary."""
     body: bytes = msgspec.field(name="body_base64")
     sha256: Hash32
 
@@ -52,6 +62,27 @@ class SavedResponse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Without parameters."""
     body: bytes = msgspec.field(name="body_base64")
     sha256: Hash32
+
+
+class SavedEvidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the provider showed of its enclave, as it was delivered."""
+
+    body: bytes = msgspec.field(name="body_base64")
+    sha256: Hash32
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What opens a sealed exchange: whoever has a file with it reads question and answer, and can check that they are what was sealed."""
+
+    words: bytes = msgspec.field(name="words_base64")
+    """The sealed members of the request, as JSON."""
+    recipient: bytes = msgspec.field(name="recipient_base64")
+    """The enclave's key that the request is sealed to."""
+    secret: bytes = msgspec.field(name="secret_base64")
+    """What the request was sealed with and the answer opens with, 32 bytes, used for nothing else."""
+
+    def __repr__(self) -> str:
+        return f"Opening({len(self.words)} bytes)"
 
 
 class AnswerFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,6 +103,15 @@ class AnswerFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`None` from a provider that gives none, as official ones do."""
     settlement: SettlementPlace | None = None
     """`None` until the receipt is settled and the proof was fetched."""
+    evidence: SavedEvidence | None = None
+    """`None` where the provider showed none that can be read."""
+    opening: Opening | None = None
+    """Of a sealed exchange; `None` where the file is to prove it without telling what was said."""
+
+    @property
+    def without_opening(self) -> "AnswerFile":
+        """The same proof for those who are not to read question and answer."""
+        return msgspec.structs.replace(self, opening=None)
 
     def to_bytes(self) -> bytes:
         """The file. Raises `AnswerFileError` for numbers that JSON cannot carry."""

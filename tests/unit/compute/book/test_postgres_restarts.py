@@ -2,8 +2,8 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -96,32 +96,44 @@ async def test_a_database_that_stays_away_is_reported_and_found_again(server: Po
 
 @dataclass
 class CuttingProxy:
-    """Passes bytes between clients and the server; when told, it lets one COMMIT through and cuts before its answer."""
+    """Passes bytes between clients and the server; when told, it lets one COMMIT through and cuts before its answer.
+
+    It ends a connection by closing it, never by cancelling whoever reads: on asyncio the two can meet, and anyio then reports a fault.
+    """
 
     server_socket: str
     cuts_wanted: int = 0
     cuts_made: int = 0
+    open: int = 0
+    changed: anyio.Event = field(default_factory=anyio.Event)
 
     async def pass_on(self, client: SocketStream) -> None:
-        async with client, await anyio.connect_unix(self.server_socket) as server, anyio.create_task_group() as ways:
-            cut = anyio.Event()
-            ways.start_soon(self._upwards, client, server, cut, ways.cancel_scope)
-            ways.start_soon(self._downwards, client, server, cut, ways.cancel_scope)
+        self.open += 1
+        try:
+            async with client, await anyio.connect_unix(self.server_socket) as server, anyio.create_task_group() as ways:
+                cut = anyio.Event()
+                ways.start_soon(self._upwards, client, server, cut)
+                ways.start_soon(self._downwards, client, server, cut)
+        finally:
+            self.open -= 1
+            self.changed.set()
 
-    async def _upwards(self, client: SocketStream, server: SocketStream, cut: anyio.Event, ways: anyio.CancelScope) -> None:
-        async for data in client:
-            if b"COMMIT" in data and self.cuts_made < self.cuts_wanted:
-                self.cuts_made += 1
-                cut.set()
-            await server.send(data)
-        ways.cancel()
+    async def _upwards(self, client: SocketStream, server: SocketStream, cut: anyio.Event) -> None:
+        with suppress(anyio.ClosedResourceError):  # The other way has ended, and has closed this one.
+            async for data in client:
+                if b"COMMIT" in data and self.cuts_made < self.cuts_wanted:
+                    self.cuts_made += 1
+                    cut.set()
+                await server.send(data)
+            await server.send_eof()
 
-    async def _downwards(self, client: SocketStream, server: SocketStream, cut: anyio.Event, ways: anyio.CancelScope) -> None:
+    async def _downwards(self, client: SocketStream, server: SocketStream, cut: anyio.Event) -> None:
         async for data in server:
             if cut.is_set():
                 break  # The server has committed: this is its answer.
             await client.send(data)
-        ways.cancel()
+        await client.aclose()
+        await server.aclose()
 
 
 @asynccontextmanager
@@ -132,6 +144,10 @@ async def cutting(server: PostgresServer) -> AsyncIterator[tuple[str, CuttingPro
         async with await anyio.create_unix_listener(f"{folder}/.s.PGSQL.5432") as listener, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, proxy.pass_on)
             yield server.clean_url().replace(str(server.folder), folder), proxy
+            with anyio.fail_after(10):
+                while proxy.open:
+                    proxy.changed = anyio.Event()
+                    await proxy.changed.wait()
             tasks.cancel_scope.cancel()
 
 

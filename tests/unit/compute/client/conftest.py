@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -26,11 +27,11 @@ class Shop:
     provider: ComputeProvider
 
     @contextmanager
-    def client(self, account: Account | None, wallet: Path | None = None) -> Iterator[ComputeClient]:
+    def client(self, account: Account | None, wallet: Path | None = None, **options: Any) -> Iterator[ComputeClient]:
         """As a program makes it: from the chain's URL."""
         with (
             ChainClient(self.place.url) as chain,
-            ComputeClient(chain=chain, account=account, wallet=None if wallet is None else Wallet(wallet)) as client,
+            ComputeClient(chain=chain, account=account, wallet=None if wallet is None else Wallet(wallet), **options) as client,
         ):
             yield client
 
@@ -45,12 +46,12 @@ class Shop:
 
 
 @contextmanager
-def open_shop(folder: Path, *, acknowledge: bool = True) -> Iterator[Shop]:
-    """A market of its own."""
+def open_shop(folder: Path, *, acknowledge: bool = True, **settings: Any) -> Iterator[Shop]:
+    """A market of its own; `settings` are the provider's."""
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
         place = stack.enter_context(portal.wrap_async_context_manager(open_place()))
-        provider, _ = stack.enter_context(portal.wrap_async_context_manager(running(place, folder)))
+        provider, _ = stack.enter_context(portal.wrap_async_context_manager(running(place, folder, **settings)))
         portal.call(registered, place, provider)
         if acknowledge:
             portal.call(place.acknowledge, PROVIDER.address)

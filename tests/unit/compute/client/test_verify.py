@@ -1,6 +1,5 @@
 """Verdicts: what a saved answer proves, and that nothing in it can be changed without being found out."""
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,10 @@ from zerog.chain.client import ChainClient
 from zerog.compute.client import AnswerRefutedError, ChatOptions, ComputeClient, Grade, NotSettledError
 from zerog.compute.protocol.receipts import canonical_bytes, leaf_of, sign_receipt
 from zerog.compute.protocol.signing import answer_text, sha256_hash, sign_text
-from zerog.compute.wire.answer_file import AnswerFile, AnswerFileError
+from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import SignatureAnswer, SignedReceipt
 from zerog.primitives import Account, Address, Data, Hash32
 
-FLIPS = 250
-"""Of some three thousand bytes; which ones, a seed says that is printed when one passes."""
 FORGER = Account.from_private_key(b"\x42" * 32)
 
 
@@ -83,23 +80,6 @@ def test_the_provider_is_not_needed(tmp_path: Path) -> None:
         assert verdict.settled is not None
         assert any("acknowledged in block" in line for line in verdict.proven)
         assert any("not today" in line for line in verdict.not_proven)
-
-
-def test_each_byte_of_an_answer_counts(kept: Kept, verifier: ComputeClient) -> None:
-    content = kept.settled.to_bytes()
-    seed = random.randrange(2**32)
-    dice = random.Random(seed)
-    reasons = set()
-    for place in dice.sample(range(len(content)), FLIPS):
-        changed = bytearray(content)
-        changed[place] ^= 1 << dice.randrange(8)
-        try:
-            verifier.verify(bytes(changed))
-        except (AnswerRefutedError, AnswerFileError) as error:
-            reasons.add(error.check if isinstance(error, AnswerRefutedError) else error.code)
-        else:
-            pytest.fail(f"seed {seed}: byte {place}, {bytes(changed[place - 20 : place + 20])!r}")
-    assert {"answer_file", "response", "receipt", "settlement"} <= reasons
 
 
 def _replaced(kept: AnswerFile, **changes: Any) -> AnswerFile:
@@ -197,7 +177,7 @@ def test_more_tokens_than_the_answer_says_are_not_charged(shop: Shop, verifier: 
         signature=msgspec.structs.replace(file.signature, text=text, signature=Data(sign_text(text, enclave.private_key))),
         receipt=SignedReceipt(receipt=receipt, leaf=leaf, signature=Data(sign_receipt(leaf, enclave.private_key))),
     )
-    with pytest.raises(AnswerRefutedError, match="1000 prompt_tokens are charged, and the answer says 999"):
+    with pytest.raises(AnswerRefutedError, match="1000 prompt tokens are charged, and the answer says 999"):
         verifier.verify(told)
 
 

@@ -12,6 +12,9 @@ from tests.unit.compute.protocol.vectors import (
     ANSWER_TEXT,
     CANCEL_DIGEST,
     CANCEL_SIGNATURE,
+    DATASET_DIGEST,
+    DATASET_SIGNATURE,
+    DOWNLOAD_DIGEST,
     SIGNER,
     TASK_DIGEST,
     TASK_SIGNATURE,
@@ -44,8 +47,11 @@ def test_an_answer_is_signed_as_the_official_broker_does() -> None:
     assert recover_text_signer(text, ANSWER_SIGNATURE) == SIGNER.address
 
 
-@pytest.mark.parametrize(("digest", "signature"), [(TASK_DIGEST, TASK_SIGNATURE), (CANCEL_DIGEST, CANCEL_SIGNATURE)])
+@pytest.mark.parametrize(
+    ("digest", "signature"), [(TASK_DIGEST, TASK_SIGNATURE), (CANCEL_DIGEST, CANCEL_SIGNATURE), (DATASET_DIGEST, DATASET_SIGNATURE)]
+)
 def test_calls_of_fine_tuning_are_signed_by_their_digest(digest: bytes, signature: bytes) -> None:
+    assert sign_personal(digest, USER.private_key) == signature
     assert is_signed_by_digest(USER.address, digest, signature)
     assert not is_signed_by_digest(SIGNER.address, digest, signature)
 
@@ -54,6 +60,8 @@ def test_the_digests_of_fine_tuning_are_these() -> None:
     nonce = (17954862393730040).to_bytes(32, "big")
     assert keccak256(USER.address + nonce + b"0x" + b"33" * 32) == TASK_DIGEST
     assert keccak256(bytes.fromhex("123e4567e89b12d3a456426614174000")) == CANCEL_DIGEST
+    assert keccak256(f"{USER.address}1700000000".encode()) == DATASET_DIGEST
+    assert keccak256(b"123e4567e89b12d3a4564266141740001700000000") == DOWNLOAD_DIGEST
 
 
 @given(st.binary(min_size=1, max_size=28).map(lambda data: data.rjust(32, b"\0")))

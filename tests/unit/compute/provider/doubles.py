@@ -37,6 +37,7 @@ class ScriptedAnswer:
     gate: Callable[[int], "anyio.Event | None"] | None = None
     error: Exception | None = None
     """Raised after the last piece."""
+    identity: EngineIdentity = IDENTITY
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for index, chunk in enumerate(self.chunks_to_send):

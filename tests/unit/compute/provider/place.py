@@ -13,9 +13,9 @@ from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.wire.answers import ReceiptAnswer
-from zerog.contracts import Interface, load_artefact, load_interface
+from zerog.contracts import Interface, load_interface
 from zerog.contracts.compute import INFERENCE_SERVING, ServiceParams
-from zerog.networks import own_network, role_account
+from zerog.networks import own_network, predeployed, role_account
 from zerog.primitives import Account, Address, Wei, encode_data
 
 ONE: Final = 10**18
@@ -76,9 +76,9 @@ class Place:
 
     async def set_up(self) -> Self:
         """Put the contracts in place, unless the network has begun with them."""
-        for address, name in ((LEDGER_ADDRESS, "LedgerManager"), (SERVING_ADDRESS, "InferenceServing")):
+        for address in (LEDGER_ADDRESS, SERVING_ADDRESS):
             if not await self.client.code(address):
-                code = load_artefact("compute", name).runtime_code
+                code = predeployed(own_network())[address].code
                 await self.client.request("hardhat_setCode", encode_data(address), encode_data(code))
         initialized = LEDGER.function("initialized")
         if not initialized.decode_result(await self.client.call(LEDGER_ADDRESS, initialized.encode()))[0]:

@@ -1,17 +1,18 @@
 """The checks of a saved answer against the chain: the market's contract, the service and its signer, the price, the settlement."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.compute.client.errors import AnswerRefutedError
 from zerog.compute.client.market import Market
+from zerog.compute.client.verifying.grading import enclave_grade, info_of
 from zerog.compute.client.verifying.offline import check_bytes
+from zerog.compute.client.verifying.replaying import Replayer, check_replay
 from zerog.compute.client.verifying.settling import check_settlement
 from zerog.compute.client.verifying.verdict import Findings, Grade, Verdict
 from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.constants import ServiceType
-from zerog.compute.protocol.errors import AdditionalInfoError
+from zerog.compute.protocol.evidence import QuoteVerifier
 from zerog.compute.protocol.fees import fee_of
 from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.wire.answer_file import AnswerFile
@@ -24,24 +25,27 @@ from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei
 
 __all__ = ["verify_answer"]
 
-SIMULATED: Final = "SIMULATED"
 
-
-def verify_answer(file: AnswerFile, market: Market) -> Verdict:
-    """Check everything that bytes and chain can show.
+def verify_answer(
+    file: AnswerFile, market: Market, *, quote_verifier: QuoteVerifier | None = None, replayer: Replayer | None = None
+) -> Verdict:
+    """Check everything that bytes and chain can show; `quote_verifier` and `replayer` show what they cannot.
 
     Raises `AnswerRefutedError` with the part that does not hold, and what `ChainClient` raises when the chain does not answer.
     """
-    check_bytes(file)
-    findings = Findings(["the request and the answer are those that were signed, byte for byte"])
+    content = check_bytes(file)
+    findings = content.findings
     _check_place(file, market)
     service = _check_service(file, market, findings)
-    grade = _grade(service, file.signature.signing_address, findings)
+    grade = enclave_grade(file, content, service, quote_verifier, findings)
+    if replayer is not None and check_replay(file, content, replayer, findings):
+        grade = Grade.REPLAYED
+    else:
+        findings.not_proven.append("that it is the model which computed the answer")
     receipt = None if file.receipt is None else file.receipt.receipt
     if receipt is None:
         findings.not_proven.append("what the answer cost: the provider gave no receipt")
     else:
-        findings.proven.append("the receipt is about this answer, and signed by the same key")
         _check_fee(receipt, service, market, findings)
     settled = None if file.settlement is None else check_settlement(file, file.settlement, market, findings)
     if settled is None:
@@ -54,6 +58,10 @@ def verify_answer(file: AnswerFile, market: Market) -> Verdict:
         provider=file.provider,
         signer=file.signature.signing_address,
         model=file.model,
+        service_type=content.kind.service_type,
+        is_sealed=content.is_sealed,
+        request=content.request,
+        answer=content.answer,
         fee_wei=None if receipt is None else Wei(int(receipt.fee)),
         proven=tuple(findings.proven),
         not_proven=tuple(findings.not_proven),
@@ -87,11 +95,10 @@ def _check_service(file: AnswerFile, market: Market, findings: Findings) -> Infe
         raise AnswerRefutedError("service", f"the provider never had the URL {file.url!r} on chain")
     if (file.url, file.model) in offers:
         findings.proven.append("the model is the one that the service has on chain, by name")
-    elif service is not None and _info(service).multi_model:
+    elif service is not None and info_of(service).multi_model:
         findings.not_proven.append("that the service offers this model: it has several, which do not stand on chain")
     else:
         raise AnswerRefutedError("service", f"the provider never offered the model {file.model!r}")
-    findings.not_proven.append("that it is the model which computed the answer")
     return service
 
 
@@ -116,40 +123,26 @@ def _word(address: Address) -> Hash32:
     return Hash32(bytes(12) + address)
 
 
-def _info(service: InferenceService) -> AdditionalInfo:
-    try:
-        return AdditionalInfo.from_json(service.params.additional_info)
-    except AdditionalInfoError as error:
-        raise AnswerRefutedError("service", f"what it says of itself cannot be read ({error})") from None
-
-
-def _grade(service: InferenceService | None, signer: Address, findings: Findings) -> Grade:
-    """By what the service says of its enclave. Quotes are not part of a file yet, so nothing is higher than `signed`."""
-    findings.not_proven.append("that the key is in an enclave which nobody can look into")
-    if service is None or service.params.signer != signer:
-        findings.not_proven.append("what the provider said of its enclave at the time")
-        return Grade.SIGNED
-    info = _info(service)
-    if info.is_simulated or info.image_name.startswith(SIMULATED):
-        findings.not_proven.append("that there is an enclave at all: the provider says itself that it is simulated")
-        return Grade.SIMULATED
-    return Grade.SIGNED
-
-
 # ---- the price ---------------------------------------------------------------------------------------------------
 
 
 def _check_fee(receipt: Receipt, service: InferenceService | None, market: Market, findings: Findings) -> None:
     """The fee follows from prices that the service had on chain, where those are all there is to it."""
     open_question = "that the fee follows from the prices on chain"
-    info = None if service is None else _info(service)
+    info = None if service is None else info_of(service)
     known = receipt.service_type in list(ServiceType)
-    if service is None or info is None or info.multi_model or not known:
+    if service is None or info is None or not known:
         findings.not_proven.append(open_question)
         return
     params = service.params
     pairs = [(params.input_price_wei, params.output_price_wei)]
     kind = ServiceType(receipt.service_type)
+    if info.multi_model:
+        highest = fee_of(kind, info.prices(input_wei=params.input_price_wei, output_wei=params.output_price_wei), receipt.usage)
+        if int(receipt.input_fee) <= highest.input_wei and int(receipt.output_fee) <= highest.output_wei:
+            findings.proven.append("the fee is not above what was used at the highest prices of the service, which stand on chain")
+        findings.not_proven.append(f"{open_question}: the service has several models, whose own prices do not stand there")
+        return
     if not _fits(receipt, kind, info, pairs):
         pairs = [(offer.input_price_wei, offer.output_price_wei) for offer in _history(receipt.provider, market)]
         if not _fits(receipt, kind, info, pairs):

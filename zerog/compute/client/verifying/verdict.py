@@ -3,29 +3,31 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from zerog.compute.protocol.constants import ServiceType
 from zerog.primitives import Address, Hash32, Wei
 
 __all__ = ["Findings", "Grade", "SettledAt", "Verdict"]
 
 
 class Grade(Enum):
-    """How much an answer proves; each grade proves what those before it do."""
+    """Who has to be believed for an answer: with each grade fewer."""
 
     SIMULATED = "simulated"
     """Signed by the service's key, which the provider says itself is in no enclave."""
     SIGNED = "signed"
-    """Signed by the service's key; what holds that key nobody has proven."""
+    """Signed by the service's key; what holds that key nobody has proven. The provider has to be believed."""
     TDX = "tdx"
-    """That key is in an enclave whose quote was verified."""
+    """That key is in an enclave, whose quote in the file a verifier that was handed in has checked. The processor's maker has to be
+    believed, and who built the program that was measured."""
     REPLAYED = "replayed"
-    """The model was run again and gave the same bytes."""
+    """A replayer that was handed in has run the model again and got the same. Nobody has to be believed, wherever the key is."""
 
     @property
     def rank(self) -> int:
         return list(Grade).index(self)
 
     def is_at_least(self, other: "Grade") -> bool:
-        """Whether it proves all that `other` does."""
+        """Whether no more has to be believed than with `other`."""
         return self.rank >= other.rank
 
 
@@ -65,6 +67,13 @@ class Verdict:
     provider: Address
     signer: Address
     model: str
+    service_type: ServiceType
+    is_sealed: bool
+    """Whether request and answer were encrypted from end to end."""
+    request: bytes | None = field(repr=False)
+    """What was asked, in clear; `None` where it is sealed and the file has no key."""
+    answer: bytes | None = field(repr=False)
+    """What was answered, likewise."""
     fee_wei: Wei | None
     proven: tuple[str, ...]
     not_proven: tuple[str, ...]

@@ -112,6 +112,11 @@ class Book:
         """Transactions of the writer so far."""
         return self._writer.groups
 
+    @property
+    def quick_groups_committed(self) -> int:
+        """Those of them that were written without being read first, as SQLite allows it."""
+        return self._writer.quick_groups
+
     async def bind(self, identity: str) -> None:
         """Say whose book this is (chain, contract, provider). Raises `BookUnusableError` if it is another's already."""
 

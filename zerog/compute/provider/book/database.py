@@ -39,6 +39,10 @@ class Database:
     def set_durable(self, connection: Connection, *, durable: bool) -> None:
         """Say before a transaction whether its commit must survive a loss of power."""
 
+    def raw_sqlite(self, connection: Connection) -> sqlite3.Connection | None:  # noqa: ARG002 - of which this is none.
+        """SQLite's own connection beneath, if it is one."""
+        return None
+
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
 
@@ -85,9 +89,11 @@ class SqliteDatabase(Database):
 
     def set_durable(self, connection: Connection, *, durable: bool) -> None:
         if durable != self._durable:
-            raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
-            raw.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self.raw_sqlite(connection).execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
+
+    def raw_sqlite(self, connection: Connection) -> sqlite3.Connection:
+        return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
     def lock_schema(self, connection: Connection) -> None:
         pass  # BEGIN IMMEDIATE has done it.

@@ -15,17 +15,18 @@ from zerog.compute.provider.book.errors import BrokerReplacedError
 from zerog.compute.provider.book.operations import end_reservations_of
 from zerog.compute.provider.book.schema import brokers
 
-__all__ = ["LEASE_MS", "Lease"]
+__all__ = ["LEASE_MS", "RENEWAL", "Lease"]
 
 log = structlog.get_logger(__name__)
 
 LEASE_MS: Final = 60_000
 """How long a broker that is not heard of keeps what it reserved. Longer than a write is retried, and than clocks of servers differ."""
 
-RENEW = text(
+RENEWAL = (
     "UPDATE brokers SET group_number = :number, lease_until_ms = :until"
     " WHERE broker_id = :broker_id AND instance = :instance AND group_number = :last"
 )
+RENEW = text(RENEWAL)
 READ = select(brokers.c.instance, brokers.c.group_number).where(brokers.c.broker_id == text(":broker_id"))
 ENTER = text(
     "INSERT INTO brokers (broker_id, instance, group_number, lease_until_ms) VALUES (:broker_id, :instance, :number, :until)"
@@ -64,7 +65,7 @@ class Lease:
         """
         values = self._values(number, now_ms)
         while True:
-            if connection.execute(RENEW, values | {"last": self.last}).rowcount == 1:
+            if connection.execute(RENEW, self.renewal(number, now_ms)).rowcount == 1:
                 return True
             row = connection.execute(READ, {"broker_id": self.broker_id}).one_or_none()
             if row is None:
@@ -76,6 +77,10 @@ class Lease:
             if row.group_number == number:
                 return False
             self.last = row.group_number  # A group that was given up in doubt was committed.
+
+    def renewal(self, number: int, now_ms: int) -> dict[str, object]:
+        """What beginning group `number` writes into the row, and what it expects to find there."""
+        return {**self._values(number, now_ms), "last": self.last}
 
     def end_dead(self, connection: Connection, now_ms: int) -> int:
         """Give back what brokers hold whose lease is over; how many reservations there were."""

@@ -3,8 +3,9 @@
 A request that is repeated by id changes nothing, so that whoever lost the answer to a write can ask again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy import Connection, bindparam, delete, select, text
 
@@ -16,7 +17,7 @@ from zerog.compute.provider.book.records import Charge, Operation, Release, Rese
 from zerog.compute.provider.book.schema import charges, reservations
 from zerog.primitives import Address, Wei
 
-__all__ = ["apply_operations", "end_reservations_of"]
+__all__ = ["OpenReservation", "Rows", "apply_operations", "carry_out", "end_reservations_of"]
 
 OPEN = (
     select(reservations.c.request_id, reservations.c.user_address, reservations.c.highest_wei)
@@ -39,16 +40,45 @@ END = text("DELETE FROM reservations WHERE broker_id = :broker_id RETURNING user
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class OpenReservation:
+    """A request under way, and the most that it can cost."""
+
     user: Address
     highest_wei: int
 
 
+class Rows(Protocol):
+    """The rows that some operations touch: read once, changed in memory and written once."""
+
+    def read_open(self, ended: Collection[str], begun: Collection[str]) -> dict[str, OpenReservation]:
+        """The reservations that are open under ids that `ended` or `begun` names; those of `begun` are most likely new."""
+
+    def read_accounts(self, users: Collection[Address]) -> dict[Address, Account]:
+        """The accounts of `users`, which nobody else changes until the transaction ends."""
+
+    def read_charged(self, ids: Collection[str]) -> set[str]:
+        """Which of these requests were charged before. It is asked for after the accounts: whoever charges the same request holds them."""
+
+    def save(
+        self,
+        closed: Collection[str],
+        opened: Mapping[str, OpenReservation],
+        charged: Sequence[Charge],
+        changed: Mapping[Address, Account],
+    ) -> None:
+        """Write down what has become of the rows."""
+
+
 def apply_operations(connection: Connection, operations: Sequence[Operation], *, broker_id: str) -> list[ComputeError | None]:
     """Carry out `operations` in their order within the transaction of `connection`; for each, why it was refused, if it was."""
-    tally = _Tally(connection, operations)
+    return carry_out(_SqlRows(connection, broker_id), operations)
+
+
+def carry_out(rows: Rows, operations: Sequence[Operation]) -> list[ComputeError | None]:
+    """The same over rows of any kind."""
+    tally = _Tally(rows, operations)
     refusals = [tally.take(operation) for operation in operations]
-    tally.save(broker_id)
+    tally.save()
     return refusals
 
 
@@ -63,26 +93,19 @@ def end_reservations_of(connection: Connection, broker_id: str) -> int:
 
 
 class _Tally:
-    """The rows that some operations touch, read once, changed in memory and written once."""
+    """What some operations make of the rows that they touch."""
 
-    def __init__(self, connection: Connection, operations: Sequence[Operation]) -> None:
-        self._connection = connection
-        self._open = self._read_open({operation.request_id for operation in operations})
+    def __init__(self, rows: Rows, operations: Sequence[Operation]) -> None:
+        self._rows = rows
+        ended = {operation.request_id for operation in operations if not isinstance(operation, Reserve)}
+        begun = {operation.request_id for operation in operations if isinstance(operation, Reserve)} - ended
+        self._open = rows.read_open(ended, begun)
         self._found = frozenset(self._open)
         users = {operation.user for operation in operations if not isinstance(operation, Release)}
-        self._accounts = lock_accounts(connection, users | {reservation.user for reservation in self._open.values()})
-        # After the lock: whoever charges the same request holds it too, so that this sees what he did.
-        self._charged = self._read_charged({operation.request_id for operation in operations if isinstance(operation, Charge)})
+        self._accounts = rows.read_accounts(users | {reservation.user for reservation in self._open.values()})
+        self._charged = rows.read_charged({operation.request_id for operation in operations if isinstance(operation, Charge)})
         self._changed: dict[Address, Account] = {}
         self._charges: list[Charge] = []
-
-    def _read_open(self, ids: Iterable[str]) -> dict[str, _Open]:
-        rows = self._connection.execute(OPEN, {"ids": sorted(ids)})
-        return {row[0]: _Open(Address(row[1]), int(row[2])) for row in rows}
-
-    def _read_charged(self, ids: Iterable[str]) -> set[str]:
-        wanted = sorted(ids)
-        return set(self._connection.execute(CHARGED, {"ids": wanted}).scalars()) if wanted else set()
 
     def take(self, operation: Operation) -> ComputeError | None:
         match operation:
@@ -107,7 +130,7 @@ class _Tally:
             return InsufficientBalanceError(wanted.user, Wei(wanted.locked_wei), Wei(needed_wei))
         account.reserved_wei += wanted.highest_wei
         self._changed[wanted.user] = account
-        self._open[wanted.request_id] = _Open(wanted.user, wanted.highest_wei)
+        self._open[wanted.request_id] = OpenReservation(wanted.user, wanted.highest_wei)
         return None
 
     def _charge(self, charge: Charge) -> None:
@@ -127,19 +150,46 @@ class _Tally:
             account.reserved_wei -= reservation.highest_wei
             self._changed[reservation.user] = account
 
-    def save(self, broker_id: str) -> None:
-        closed = self._found - self._open.keys()
+    def save(self) -> None:
+        opened = {id_: reservation for id_, reservation in self._open.items() if id_ not in self._found}
+        self._rows.save(self._found - self._open.keys(), opened, self._charges, self._changed)
+
+
+class _SqlRows:
+    """The rows of either database, by way of SQLAlchemy."""
+
+    def __init__(self, connection: Connection, broker_id: str) -> None:
+        self._connection = connection
+        self._broker_id = broker_id
+
+    def read_open(self, ended: Collection[str], begun: Collection[str]) -> dict[str, OpenReservation]:
+        rows = self._connection.execute(OPEN, {"ids": sorted((*ended, *begun))})
+        return {row[0]: OpenReservation(Address(row[1]), int(row[2])) for row in rows}
+
+    def read_accounts(self, users: Collection[Address]) -> dict[Address, Account]:
+        return lock_accounts(self._connection, users)
+
+    def read_charged(self, ids: Collection[str]) -> set[str]:
+        return set(self._connection.execute(CHARGED, {"ids": sorted(ids)}).scalars()) if ids else set()
+
+    def save(
+        self,
+        closed: Collection[str],
+        opened: Mapping[str, OpenReservation],
+        charged: Sequence[Charge],
+        changed: Mapping[Address, Account],
+    ) -> None:
         if closed:
             self._connection.execute(CLOSE, {"ids": sorted(closed)})
-        new = [_reservation_row(id_, self._open[id_], broker_id) for id_ in self._open if id_ not in self._found]
-        if new:
-            execute_rows(self._connection, RESERVE, new)
-        if self._charges:
-            execute_rows(self._connection, CHARGE, [_charge_row(charge) for charge in self._charges])
-        save_accounts(self._connection, self._changed)
+        if opened:
+            rows = [_reservation_row(id_, reservation, self._broker_id) for id_, reservation in opened.items()]
+            execute_rows(self._connection, RESERVE, rows)
+        if charged:
+            execute_rows(self._connection, CHARGE, [_charge_row(charge) for charge in charged])
+        save_accounts(self._connection, changed)
 
 
-def _reservation_row(request_id: str, reservation: _Open, broker_id: str) -> dict[str, object]:
+def _reservation_row(request_id: str, reservation: OpenReservation, broker_id: str) -> dict[str, object]:
     return {
         "request_id": request_id,
         "user": bytes(reservation.user),

@@ -4,6 +4,7 @@ While one group is on its way to the disk the next one gathers, so many writers 
 """
 
 import asyncio
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from zerog.compute.provider.book.database import Database
 from zerog.compute.provider.book.errors import BookError, BookUnavailableError
 from zerog.compute.provider.book.leases import LEASE_MS, Lease
 from zerog.compute.provider.book.operations import apply_operations
+from zerog.compute.provider.book.quick import QuickBook
 from zerog.compute.provider.book.records import Charge, Operation, Release, Reserve
 from zerog.runtime.clock import Clock
 
@@ -44,8 +46,8 @@ class Job:
     """One write, and how to tell whoever waits for it."""
 
     task: Operation | Work
-    loop: asyncio.AbstractEventLoop | None = None
-    done: anyio.Event | None = None
+    done: asyncio.Future[None] | None = None
+    """Of whoever waits."""
     begun: bool = False
     result: object = None
     error: Exception | None = None
@@ -75,6 +77,7 @@ class Writer:
         self._database = database
         self._clock = clock
         self._lease = Lease(broker_id)
+        self._quick = QuickBook(broker_id)
         self._connection: Connection | None = None
         self._number = 0
         self._room = anyio.Semaphore(QUEUE_MAX, max_value=QUEUE_MAX, fast_acquire=True)
@@ -84,6 +87,8 @@ class Writer:
         self._renew_at_s = 0.0
         self.groups = 0
         """Transactions committed so far."""
+        self.quick_groups = 0
+        """Those of them that went the quick way of SQLite."""
         self._thread = threading.Thread(target=self._run, name="zerog-book-writer", daemon=True)
 
     def start(self) -> None:
@@ -104,13 +109,16 @@ class Writer:
 
         Raises what the work raises, `BookUnavailableError` or `BrokerReplacedError`.
         """
-        await self._room.acquire()
         try:
-            done = anyio.Event()
-            job = Job(task, asyncio.get_running_loop(), done)
+            self._room.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._room.acquire()
+        try:
+            done = asyncio.get_running_loop().create_future()  # An event of anyio's costs as much as the rest of a write.
+            job = Job(task, done)
             self._enqueue(job)
             try:
-                await done.wait()
+                await done
             except BaseException:
                 self._withdraw(job)
                 raise
@@ -212,6 +220,7 @@ class Writer:
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
+        self._quick.forget()
         if connection is None:
             return
         try:
@@ -223,16 +232,35 @@ class Writer:
     def _commit(self, connection: Connection, part: _Part) -> None:
         self._database.set_durable(connection, durable=part.is_durable)
         now_ms = self._now_ms()
-        with connection.begin():
-            if self._lease.renew(connection, self._number, now_ms):
-                if self._clock.monotonic_s() >= self._renew_at_s:
-                    self._lease.end_dead(connection, now_ms)
-                self._apply(connection, part.operations, now_ms)
-                for job in part.works:
-                    _work(connection, job, self._database)
+        is_overdue = self._clock.monotonic_s() >= self._renew_at_s
+        if part.works or is_overdue or not self._commit_quickly(connection, part, now_ms):
+            self._quick.forget()
+            with connection.begin():
+                if self._lease.renew(connection, self._number, now_ms):
+                    if is_overdue:
+                        self._lease.end_dead(connection, now_ms)
+                    self._apply(connection, part.operations, now_ms)
+                    for job in part.works:
+                        _work(connection, job, self._database)
         self._lease.last = self._number
         self._renew_at_s = self._clock.monotonic_s() + RENEW_SECONDS
         self.groups += 1
+
+    def _commit_quickly(self, connection: Connection, part: _Part, now_ms: int) -> bool:
+        """Whether the quick way of SQLite was possible. Raises `DBAPIError`."""
+        raw = self._database.raw_sqlite(connection)
+        if raw is None:
+            return False
+        operations = [job.task for job in part.operations if isinstance(job.task, Operation)]
+        try:
+            is_done = self._quick.commit(raw, operations, self._lease.renewal(self._number, now_ms))
+        except sqlite3.Error as error:
+            raise DBAPIError.instance("a group of operations", None, error, sqlite3.Error) from error
+        if is_done:
+            self.quick_groups += 1
+            for job in part.operations:
+                job.error = None  # Of a former attempt.
+        return is_done
 
     def _apply(self, connection: Connection, jobs: Sequence[Job], now_ms: int) -> None:
         if not jobs:
@@ -301,17 +329,18 @@ def _fail(part: _Part, error: Exception) -> None:
 
 def _wake(group: Sequence[Job]) -> None:
     """One call into each loop for all that wait there."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[anyio.Event]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for job in group:
-        if job.loop is not None and job.done is not None:
-            by_loop.setdefault(job.loop, []).append(job.done)
-    for loop, events in by_loop.items():
+        if job.done is not None:
+            by_loop.setdefault(job.done.get_loop(), []).append(job.done)
+    for loop, futures in by_loop.items():
         try:
-            loop.call_soon_threadsafe(_set_all, events)
+            loop.call_soon_threadsafe(_end_all, futures)
         except RuntimeError:
             log.debug("book_waiter_gone")  # Its loop was closed; what it brought is written all the same.
 
 
-def _set_all(events: Sequence[anyio.Event]) -> None:
-    for event in events:
-        event.set()
+def _end_all(futures: Sequence["asyncio.Future[None]"]) -> None:
+    for future in futures:
+        if not future.done():  # Whoever waited may have been cancelled.
+            future.set_result(None)

@@ -1,12 +1,14 @@
 """What a provider asks of an engine, and gets from it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from anyio.abc import TaskStatus
+
 from zerog.compute.protocol.constants import ServiceType
-from zerog.primitives import Hash32
+from zerog.primitives import Address, Hash32
 
 __all__ = ["Engine", "EngineAnswer", "EngineChoice", "EngineIdentity", "EngineRequest", "ModelInfo", "PooledEngine"]
 
@@ -20,6 +22,9 @@ class EngineIdentity:
     note: str | None = None
     """What a user must know, such as that answers are scripted."""
     model_sha256: Hash32 | None = None
+    """Of the model's file, where the engine has it: then its answers can be recomputed."""
+    parameters: Mapping[str, str] | None = None
+    """Of one answer: what decided it beside model and prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,8 @@ class EngineRequest:
     stream: bool
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    user: Address | None = None
+    """Who asks, for an engine of our own in which users take turns; no server is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +61,10 @@ class EngineAnswer(Protocol):
     def status(self) -> int: ...
     @property
     def content_type(self) -> str: ...
+    @property
+    def identity(self) -> EngineIdentity:
+        """What computed it; complete once all of it has come."""
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes; pieces are merged only if they wait already.
 
@@ -79,6 +90,9 @@ class PooledEngine(Engine, Protocol):
 
     async def models(self) -> Sequence[ModelInfo]:
         """What it says it has. Raises `EngineError`s."""
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Do what answers need that no request does by itself, until cancelled. Reports when it can be asked."""
 
     async def aclose(self) -> None:
         """Close what is open to it."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import msgspec
+from anyio.abc import TaskStatus
 
 from zerog import __version__
 from zerog.compute.provider.engines.breaker import Admission, CircuitBreaker
@@ -131,6 +132,11 @@ class OpenAIEngine:
         """By tokens that resemble those of the usual models; only for servers that do not tell theirs."""
         return count_tokens(text)
 
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Nothing goes on between requests."""
+        task_status.started()
+        await anyio.lowlevel.checkpoint()
+
     async def aclose(self) -> None:
         """Close all connections; what is under way fails."""
         self.client.close()
@@ -208,6 +214,11 @@ class OpenAIAnswer:
     def content_type(self) -> str:
         """As the server sent it."""
         return self._header(b"content-type") or "application/octet-stream"
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """That of the engine: what a server computes it does not show."""
+        return self._engine.identity
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:

@@ -23,7 +23,7 @@ from zerog.compute.provider.auth import FRESH_S, AccountState, Caller
 from zerog.compute.provider.book import Book, Charge
 from zerog.compute.provider.catalogue import today
 from zerog.compute.provider.desk import Desk
-from zerog.compute.provider.engines import EngineAnswer, EngineRequest
+from zerog.compute.provider.engines import EngineAnswer, EngineIdentity, EngineRequest
 from zerog.compute.provider.errors import NoAccountError, NotAcknowledgedError, NotRecordedError, UpstreamRefusedError
 from zerog.compute.provider.metering import AnswerReader, EventReader, JsonReader, RawReader
 from zerog.compute.provider.orders import Order, capped, highest_wei, read_asked_anywhere, sha256_of, usage_of_answer
@@ -151,9 +151,10 @@ class PaidRoutes:
             await self._break_off(sink, order, error)
 
     async def _relay(self, sink: Sink, order: Order, answer: EngineAnswer) -> None:
-        reader = self._reader(order, answer.content_type)
+        content_type = answer.content_type
+        reader = self._reader(order, content_type)
         digest = hashlib.sha256()
-        head = self._head(order, answer)
+        head = self._head(order, content_type.encode("latin-1"))
         unread_bytes = 0
         async for chunk in answer.chunks():
             passed = reader.feed(chunk)
@@ -169,18 +170,20 @@ class PaidRoutes:
                     break
         tail = await to_thread.run_sync(reader.finish) if reader.is_large else reader.finish()
         digest.update(tail)
-        await self._charge(sink, order, reader, digest.digest(), tail)
+        await self._charge(sink, order, reader, digest.digest(), tail, answer.identity)
         if sink.is_started:
             await sink.piece(tail, is_last=True)
         else:
             await sink.answer(answer.status, tail, *head)
 
-    async def _charge(self, sink: Sink, order: Order, reader: AnswerReader, response_sha256: bytes, tail: bytes) -> None:
+    async def _charge(
+        self, sink: Sink, order: Order, reader: AnswerReader, response_sha256: bytes, tail: bytes, computed: EngineIdentity
+    ) -> None:
         desk = self._desk
         usage = await usage_of_answer(order, reader)
         fee = capped(order, usage)
-        charge = desk.billing.charge(order, usage, fee, response_sha256, reader.image_hashes)
-        with anyio.CancelScope(shield=True), anyio.move_on_after(RECORD_S) as waiting:
+        charge = desk.billing.charge(order, usage, fee, response_sha256, reader.image_hashes, computed)
+        with anyio.move_on_after(RECORD_S, shield=True) as waiting:
             await sink.record(desk.book, charge, tail)
         if waiting.cancelled_caught:
             raise NotRecordedError
@@ -193,7 +196,7 @@ class PaidRoutes:
 
     def _reader(self, order: Order, content_type: str) -> AnswerReader:
         kind = content_type.partition(";")[0].strip().lower()
-        names = AnswerNames(order.key, order.model.id)
+        names = AnswerNames(order.key, order.model.id, keeps_fingerprint=order.engine.identity.model_sha256 is not None)
         if kind == "text/event-stream":
             return EventReader(names, order.sealer)
         if kind == "application/json":
@@ -202,9 +205,8 @@ class PaidRoutes:
             raise UnsealableAnswerError(f"it is {kind or 'of no type'}")
         return RawReader(is_text=kind.startswith("text/"))
 
-    def _head(self, order: Order, answer: EngineAnswer) -> tuple[Header, ...]:
+    def _head(self, order: Order, content_type: bytes) -> tuple[Header, ...]:
         desk = self._desk
-        content_type = answer.content_type.encode("latin-1")
         extra = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")) if content_type.startswith(EVENTS) else ()
         return (
             (b"content-type", content_type),
@@ -239,6 +241,7 @@ def _engine_request(order: Order, headers: tuple[tuple[bytes, bytes], ...]) -> E
         model=order.upstream_model,
         stream=order.asked.stream,
         query=order.query,
+        user=order.user,
         headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers),
     )
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import anyio.lowlevel
 import msgspec
 from anyio import to_thread
+from anyio.abc import TaskStatus
 
 from zerog.compute.provider.engines.interface import EngineIdentity, EngineRequest, ModelInfo
 from zerog.compute.provider.engines.scripted.answers import ENGINE, NOTE, InvalidRequestError
@@ -23,6 +24,7 @@ __all__ = ["ScriptedAnswer", "ScriptedEngine"]
 
 VERSION: Final = "1"
 """Changes when the same request gets another answer."""
+IDENTITY: Final = EngineIdentity(name=ENGINE, version=VERSION, note=NOTE)
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 QUICK_BYTES: Final = 16 << 10
@@ -37,6 +39,11 @@ class ScriptedAnswer:
     content_type: str
     pieces: Iterator[bytes]
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """That of the engine."""
+        return IDENTITY
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body, an event each if it is a stream."""
@@ -54,7 +61,7 @@ class ScriptedEngine:
     @property
     def identity(self) -> EngineIdentity:
         """Its name says what it is, and its note too."""
-        return EngineIdentity(name=ENGINE, version=VERSION, note=NOTE)
+        return IDENTITY
 
     @asynccontextmanager
     async def answer(self, request: EngineRequest) -> AsyncIterator[ScriptedAnswer]:
@@ -70,6 +77,11 @@ class ScriptedEngine:
     def count_tokens(self, text: str) -> int:
         """By the same tokens as its own answers."""
         return count_tokens(text)
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Nothing goes on between requests."""
+        task_status.started()
+        await anyio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         """Nothing is open."""
