@@ -3,7 +3,7 @@
 import hashlib
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Literal
@@ -59,6 +59,7 @@ class ByteModel:
     engine_version: Final = "test"
     sha256: Final = Hash32(hashlib.sha256(b"bytes").digest())
     root: Final = Hash32(hashlib.sha256(b"root").digest())
+    details: Final[Mapping[str, object]] = {"architecture": "bytes", "limits": "it has no weights"}
     vocabulary_size: Final = END_TOKEN + 1
     end_tokens: Final = (END_TOKEN,)
 

@@ -1,6 +1,7 @@
 """`additionalInfo`: what a service says of itself on chain beside the fields of the contract. The names of its members are exact.
 
-Source: npm `@0gfoundation/0g-compute-ts-sdk` 0.9.0; 0gfoundation/0g-serving-broker, `api/inference`. `Simulated` is ours.
+Source: npm `@0gfoundation/0g-compute-ts-sdk` 0.9.0; 0gfoundation/0g-serving-broker, `api/inference`. `Simulated`, `ModelSha256` and
+`ModelRoot` are ours.
 """
 
 import json
@@ -12,7 +13,7 @@ import msgspec
 from zerog.compute.protocol.constants import ADDITIONAL_INFO_BYTES_MAX, ProviderType
 from zerog.compute.protocol.errors import AdditionalInfoError, InvalidPriceError
 from zerog.compute.protocol.fees import Prices, PriceTier
-from zerog.primitives import Address, is_nested_deeper
+from zerog.primitives import Address, Hash32, is_nested_deeper
 
 __all__ = ["SIMULATED_IMAGE", "AdditionalInfo"]
 
@@ -53,6 +54,8 @@ class _Members(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
     multi_model: bool = False
     price_denomination: str = msgspec.field(default="", name="priceDenomination")
     simulated: bool = False
+    model_sha256: str = ""
+    model_root: str = ""
 
 
 _DECODER: Final = msgspec.json.Decoder(_Members)
@@ -78,6 +81,10 @@ class AdditionalInfo:
     price_denomination: str = ""
     is_simulated: bool = False
     """Whether the enclave is none. Ours; official clients do not look at it."""
+    model_sha256: Hash32 | None = None
+    """Of the file that the model is, where that is known. Ours, as is the next."""
+    model_root: Hash32 | None = None
+    """Of the same file in 0G Storage, by which anybody can fetch it."""
     further: dict[str, object] = field(default_factory=dict)
     """Members that no client knows."""
 
@@ -105,6 +112,8 @@ class AdditionalInfo:
             multi_model=self.multi_model,
             price_denomination=self.price_denomination,
             simulated=self.is_simulated,
+            model_sha256=str(self.model_sha256) if self.model_sha256 else "",
+            model_root=str(self.model_root) if self.model_root else "",
         )
         text = json.dumps({**msgspec.to_builtins(members), **self.further}, separators=(",", ":"), ensure_ascii=False)
         if len(text.encode()) > ADDITIONAL_INFO_BYTES_MAX:
@@ -133,6 +142,8 @@ class AdditionalInfo:
                 multi_model=members.multi_model,
                 price_denomination=members.price_denomination,
                 is_simulated=members.simulated,
+                model_sha256=_hash(members.model_sha256),
+                model_root=_hash(members.model_root),
                 further={name: value for name, value in everything.items() if name not in _NAMES},
             )
         except (msgspec.DecodeError, ValueError, InvalidPriceError) as error:
@@ -161,3 +172,7 @@ def _tier(members: _Tier) -> PriceTier:
 
 def _address(text: str) -> Address | None:
     return Address.from_json(text) if text else None
+
+
+def _hash(text: str) -> Hash32 | None:
+    return Hash32.from_json(text) if text else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
+from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
@@ -31,6 +31,7 @@ from zerog.compute.provider.place import BOOK_FILE, Place, book_url, broker_name
 from zerog.compute.provider.routes.application import HTTP_LIMITS, ProviderApplication
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.compute.provider.settler import Settler, SettlerOptions
+from zerog.contracts.compute import ServiceParams
 from zerog.primitives import Account
 from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.http.guard import AccessRules, Guard
@@ -85,7 +86,6 @@ class ComputeProvider:
         """
         sys.setswitchinterval(SWITCH_S)
         settings = self.settings
-        catalogue = read_catalogue(settings)
         with folder_of(settings) as folder:
             enclave = self._enclave
             if enclave is None:
@@ -93,23 +93,23 @@ class ComputeProvider:
             async with (
                 AsyncChainClient(settings.chain_url) as client,
                 await Book.open(book_url(settings, folder), broker_id=broker_name(settings, folder), clock=self.clock) as book,
-                self._pool(catalogue) as pool,
             ):
+                catalogue = read_catalogue(settings)
                 place = await find_place(client, settings, self._account)
                 await book.bind(str(place))
                 chain = ProviderChain(client, place.account, place.contract, chain_id=place.chain_id, clock=self.clock)
                 options = SettlerOptions(force_s=settings.settle_interval_s, check_s=settings.settle_check_s)
                 settler = Settler(book, chain, enclave.signer, self.clock, options)
-                running = self._assemble(place, catalogue, enclave, book, pool, chain, settler)
-                await self._serve_all(running, task_status)
+                async with self._pool(catalogue) as pool:
+                    running = self._assemble(place, catalogue, enclave, book, pool, chain, settler)
+                    await self._serve_all(running, task_status)
 
     async def _serve_all(self, running: "_Running", task_status: TaskStatus[str]) -> None:
         try:
             async with create_task_group() as parts:
                 self.url = await parts.start(self._serve, running, name=f"{self.name}.http")
                 self._running = running
-                await parts.start(running.pool.run, name=f"{self.name}.engines")
-                offer = offer_of(running.desk.catalogue, running.desk.enclave, self.settings.public_url or self.url)
+                offer = running.offer(self.settings.public_url or self.url)
                 await parts.start(running.chain.run, offer, name=f"{self.name}.chain")
                 await parts.start(running.settler.run, name=f"{self.name}.settler")
                 parts.start_soon(running.app.jobs.work, name=f"{self.name}.jobs")
@@ -129,10 +129,14 @@ class ComputeProvider:
             for model in catalogue.models
         ]
         pool = EnginePool(engines, routes)
-        try:
-            yield pool
-        finally:
-            await pool.aclose()
+        async with create_task_group() as tasks:
+            try:
+                await tasks.start(pool.run, name=f"{self.name}.engines")
+                yield pool
+            finally:
+                tasks.cancel_scope.cancel()
+                with CancelScope(shield=True):
+                    await pool.aclose()
 
     def _assemble(
         self, place: Place, catalogue: Catalogue, enclave: Enclave, book: Book, pool: EnginePool, chain: ProviderChain, settler: Settler
@@ -230,6 +234,13 @@ class _Running:
         self.pool: Final = pool
         self.chain: Final = chain
         self.settler: Final = settler
+
+    def offer(self, url: str) -> ServiceParams:
+        """What the provider offers on chain."""
+        desk = self.desk
+        first = desk.catalogue.first
+        engine, _ = self.pool.choose(first.service_type, first.id)
+        return offer_of(desk.catalogue, desk.enclave, url, engine.identity)
 
 
 def _copy(folder: Path, directory: Path) -> None:

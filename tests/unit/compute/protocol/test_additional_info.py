@@ -11,6 +11,7 @@ from zerog.compute.protocol.additional_info import SIMULATED_IMAGE, AdditionalIn
 from zerog.compute.protocol.constants import ADDITIONAL_INFO_BYTES_MAX, ProviderType
 from zerog.compute.protocol.errors import AdditionalInfoError
 from zerog.compute.protocol.fees import PriceTier
+from zerog.primitives import Hash32
 
 FULL = AdditionalInfo(
     verifier_url="https://verifier.example",
@@ -28,6 +29,8 @@ FULL = AdditionalInfo(
     multi_model=True,
     price_denomination="USD",
     is_simulated=True,
+    model_sha256=Hash32(b"\1" * 32),
+    model_root=Hash32(b"\2" * 32),
     further={"modelRoot": "0x00"},
 )
 
@@ -58,6 +61,8 @@ def test_the_members_have_the_official_names() -> None:
         "MultiModel": True,
         "priceDenomination": "USD",
         "Simulated": True,
+        "ModelSha256": "0x" + "01" * 32,
+        "ModelRoot": "0x" + "02" * 32,
         "modelRoot": "0x00",
     }
 

@@ -1,6 +1,6 @@
 """What a model has to be for the exact engine, and for whoever replays its answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from zerog.compute.protocol.exact.sampling import Sampling
@@ -120,6 +120,10 @@ class ServedModel(Protocol):
     @property
     def root(self) -> Hash32:
         """Of its file in 0G Storage."""
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What a list of models tells of it: its architecture, its size, its limits; JSON values."""
 
     @property
     def vocabulary(self) -> Vocabulary: ...

@@ -23,6 +23,10 @@ class EngineIdentity:
     """What a user must know, such as that answers are scripted."""
     model_sha256: Hash32 | None = None
     """Of the model's file, where the engine has it: then its answers can be recomputed."""
+    model_root: Hash32 | None = None
+    """Of the same file in 0G Storage."""
+    details: Mapping[str, object] | None = None
+    """What a list of models tells of the file beside that; JSON values."""
     parameters: Mapping[str, str] | None = None
     """Of one answer: what decided it beside model and prompt."""
 

@@ -22,6 +22,7 @@ from zerog.compute.provider.errors import (
     RequestError,
     SignatureNotFoundError,
 )
+from zerog.compute.provider.offer import weights_of
 from zerog.compute.provider.routes.exchange import Exchange
 from zerog.primitives import Address, Data
 from zerog.runtime.http.asgi import JSON
@@ -45,7 +46,11 @@ class FreeRoutes:
         """`GET /v1/models`: what is offered at what price."""
         desk = self._desk
         address = str(desk.address)
-        await exchange.answer_json({"object": "list", "data": [{**model.info(address), **desk.trust} for model in desk.catalogue.models]})
+        told = []
+        for model in desk.catalogue.models:
+            engine, _ = desk.engines.choose(model.service_type, model.id)
+            told.append({**model.info(address), **desk.trust, **weights_of(engine.identity)})
+        await exchange.answer_json({"object": "list", "data": told})
 
     async def unsettled_fee(self, exchange: Exchange, user: str) -> None:
         """`GET /v1/user/{address}/unsettledfee`: what its owner owes; the official client tops its account up by it."""

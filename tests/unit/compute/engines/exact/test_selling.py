@@ -63,6 +63,19 @@ async def test_what_is_not_done_costs_nothing_and_is_told(tmp_path: Path) -> Non
     assert "maximum context length is 4096 tokens" in too_long.json()["error"]["message"]
 
 
+async def test_the_list_of_models_says_which_file_answers_and_what_it_cannot(tmp_path: Path) -> None:
+    async with selling(tmp_path, ByteModel()) as stage:
+        [told] = (await stage.http.get("/v1/models")).json()["data"]
+    assert told["weights"] == {
+        "sha256": str(ByteModel.sha256),
+        "storage_root": str(ByteModel.root),
+        "engine": "exact",
+        "engine_version": "test",
+        "architecture": "bytes",
+        "limits": "it has no weights",
+    }
+
+
 async def test_without_a_model_the_answer_is_the_command_that_brings_one(tmp_path: Path) -> None:
     async with selling(tmp_path, None) as stage:
         refused = await stage.chat(stage.user())

@@ -76,7 +76,9 @@ class ExactEngine:
         model = self._model
         if model is None:
             return EngineIdentity(name=ENGINE, version="none")
-        return EngineIdentity(name=ENGINE, version=model.engine_version, model_sha256=model.sha256)
+        return EngineIdentity(
+            name=ENGINE, version=model.engine_version, model_sha256=model.sha256, model_root=model.root, details=model.details
+        )
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Open the model, then compute until cancelled. Reports when it can be asked. Raises `ModelError`s for a file that is no model."""
