@@ -1,6 +1,7 @@
 """`zerog compute` and `zerog verify` on a running network: an answer is asked, paid, kept, settled and checked from a shell."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.devnet.command import Zerog
 from zerog.cli.application import run
+from zerog.compute.wire.answer_file import ANSWER_FILE_BYTES_MAX
 
 
 @dataclass
@@ -57,8 +59,11 @@ def test_an_answer_is_asked_kept_settled_and_checked(zerog: Commands, network: Z
     assert "kept in" in asked.stderr
     assert file.stat().st_mode & 0o077 == 0
     shown = zerog.run("verify", str(file))[0]
-    assert shown.startswith("simulated, ")
-    assert "not proven: that there is an enclave at all" in shown
+    assert shown.startswith(f"{file}: simulated, ")
+    assert "no model computed this" in shown
+    proven, not_proven = shown.split("\nnot proven\n")
+    assert "byte for byte" in proven
+    assert "that there is an enclave at all" in not_proven
 
     settled = zerog.told("compute", "receipt", str(file), "--wait")
     verdict = zerog.told("verify", str(file), "--settled")
@@ -82,6 +87,68 @@ def test_one_url_is_all_that_a_verifier_needs(zerog: Commands, tmp_path: Path) -
     assert verdict["request_id"] == answer["request_id"]
     assert verdict["fee_wei"] == answer["fee_wei"]
     assert not zerog.told("verify", str(file), "--network", url, expect=1, folder=tmp_path)["enough"]
+
+
+def test_an_encrypted_answer_streams_pays_and_proves_itself(zerog: Commands, network: Zerog, tmp_path: Path) -> None:
+    open_file, sealed_file = tmp_path / "open.json", tmp_path / "sealed.json"
+    asked = network.run("compute", "chat", "--encrypted", "Say", "hello.", "--max-tokens", "16", "--save", str(open_file), "--wait-settled")
+    assert "with the key that opens it" in asked.stderr
+    shown = zerog.run("verify", str(open_file), "--show")[0]
+    assert shown.startswith(f"{open_file}: simulated, settled")
+    assert "encrypted from end to end" in shown
+    assert shown.rstrip().endswith(asked.stdout.strip())
+    assert '"content": "Say hello."' in shown
+    told = zerog.told("compute", "chat", "--encrypted", "Say hello.", "--max-tokens", "16", "--save", str(sealed_file), "--without-key")
+    assert told["text"]
+    verdict = zerog.told("verify", str(sealed_file), "--show")
+    assert (verdict["encrypted"], verdict["request"], verdict["answer"]) == (True, None, None)
+    assert b"hello" not in sealed_file.read_bytes()
+    assert "error [simulated_evidence]" in zerog.refusal("compute", "chat", "--encrypted", "--enclave", "tdx", "Say hello.")
+    assert "error [arguments]" in zerog.refusal("compute", "chat", "--without-key", "Say hello.")
+
+
+def test_every_other_file_is_refused_in_words(zerog: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    zerog.told("compute", "chat", "Say hello.", "--max-tokens", "4", "--save", str(file))
+    content = file.read_bytes()
+    others = {
+        "spaced": json.dumps(json.loads(content), indent=1).encode(),
+        "utf-16": content.decode().encode("utf-16"),
+        "marked": b"\xef\xbb\xbf" + content,
+        "twice": content[:-1] + b',"version":1}',
+        "deep": b"[" * 100_000,
+        "text": b"hello",
+        "empty": b"",
+    }
+    for name, other in others.items():
+        (tmp_path / name).write_bytes(other)
+        for command in (("verify",), ("compute", "receipt")):
+            told = zerog.refusal(*command, str(tmp_path / name))
+            assert told.startswith("error [answer_file]: this is no saved answer: "), name
+            assert "\nremedy: " in told
+    (tmp_path / "huge").touch()
+    with (tmp_path / "huge").open("r+b") as huge:
+        huge.truncate(ANSWER_FILE_BYTES_MAX + 1)
+    assert "more than" in zerog.refusal("verify", str(tmp_path / "huge"))
+    assert "error [file_unreadable]" in zerog.refusal("verify", str(tmp_path))
+    assert "error [file_unreadable]" in zerog.refusal("verify", str(tmp_path / "nothing"))
+    assert "error [node_unreachable]" in zerog.refusal("verify", str(file), "--network", "http://127.0.0.1:1")
+    assert "error [answer_not_saved]" in zerog.refusal("compute", "chat", "Say hello.", "--save", str(tmp_path / "no" / "where.json"))
+    assert "quote_verifier" in zerog.run("verify", str(file), "--at-least", "tdx", expect=1)[1]
+    assert "replayer" in zerog.run("verify", str(file), "--at-least", "replayed", expect=1)[1]
+
+
+def test_output_that_cannot_be_written_is_told_and_the_answer_is_kept(network: Zerog, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    for words in (
+        ("compute", "chat", "Say hello.", "--max-tokens", "8", "--save", str(file)),
+        ("verify", str(file)),
+        ("verify", str(file), "--json"),
+    ):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(network.arguments(*words), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr.count("error [output_lost]"), "Traceback" in done.stderr) == (1, 1, False), done.stderr
+    assert file.exists(), "it is paid, so it is kept"
 
 
 def test_money_is_shown_and_moved(zerog: Commands) -> None:

@@ -27,5 +27,7 @@ def _run(arguments: list[str]) -> int | str:
     except ZerogError as error:
         return "\n".join(report_of(error).lines())
     from zerog.cli.application import run
+    from zerog.cli.output import guard_output
 
+    guard_output()
     return run(arguments)

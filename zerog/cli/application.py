@@ -11,7 +11,7 @@ import cyclopts
 from zerog import __version__
 from zerog.cli import network
 from zerog.cli.early import network_folder
-from zerog.cli.output import AsJson, print_json, tell_error
+from zerog.cli.output import AsJson, OutputLostError, print_json, tell_error
 from zerog.devnet.folder import NetworkFolder
 from zerog.primitives.errors import ZerogError
 from zerog.runtime.settings import parameter_rules, sources
@@ -63,8 +63,8 @@ COMPUTE_COMMANDS: Final = (
     ("list", "zerog.cli.compute:list_", "List the services of the market."),
     ("account", "zerog.cli.compute:account", "Show where the money is."),
     ("chat", "zerog.cli.compute:chat", "Ask a model, and pay for the answer."),
-    ("receipt", "zerog.cli.compute:receipt", "Add the settlement to a saved answer."),
-    ("verify", "zerog.cli.compute:verify", "Check a saved answer; the same as 'zerog verify'."),
+    ("receipt", "zerog.cli.verify:receipt", "Add the settlement to a saved answer."),
+    ("verify", "zerog.cli.verify:verify", "Check a saved answer; the same as 'zerog verify'."),
     ("key", "zerog.cli.compute:key", "Make or revoke API keys for OpenAI clients."),
     ("limit", "zerog.cli.compute:limit", "Show or set what may be spent."),
     ("run", "zerog.cli.compute_node:run", "Run a compute provider in the foreground."),
@@ -86,15 +86,25 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app = make_app(network_folder(arguments))
         result = app(list(arguments), result_action="return_value", exit_on_error=False)
+        sys.stdout.flush()
     except cyclopts.CycloptsError:
         return EXIT_USAGE  # Told already, in words, by the parser.
+    except OutputLostError as error:
+        _drop_output()
+        tell_error(error)
+        return 1
     except ZerogError as error:
         tell_error(error)
         return 1
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Whoever read our output has enough.
+        _drop_output()  # Whoever read our output has enough.
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, instead of failing once more when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_app(folder: NetworkFolder) -> cyclopts.App:
@@ -122,7 +132,7 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
         kv.command(function, name=name, help=text)
     app.command(kv)
     app.command(_compute())
-    app.command("zerog.cli.compute:verify", name="verify", help="Check a saved answer of a model, against one chain node alone.")
+    app.command("zerog.cli.verify:verify", name="verify", help="Check a saved answer of a model, against one chain node alone.")
     miner = cyclopts.App(name="miner", help="The miner of a storage node, which is paid for what the node keeps.")
     for name, function, text in MINER_COMMANDS:
         miner.command(function, name=name, help=text)

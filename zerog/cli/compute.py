@@ -1,4 +1,4 @@
-"""`zerog compute list`, `account`, `chat`, `receipt`, `key` and `limit`, and `zerog verify`: inference and what proves it."""
+"""`zerog compute list`, `account`, `chat`, `key` and `limit`: inference and its money."""
 
 import sys
 from collections.abc import Iterator
@@ -11,33 +11,27 @@ from typing import Annotated, Final, Literal
 import cyclopts
 
 from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, amount_of, provider_of, shown_amount
-from zerog.cli.output import AsJson, WorkingFolder, print_json, say
+from zerog.cli.kept_answers import SETTLE_S_MAX, check_savable, save_answer
+from zerog.cli.output import AsJson, OutputLostError, WorkingFolder, print_json, say
 from zerog.compute.client import (
     Answer,
     ChatOptions,
     ChatStream,
     ComputeClient,
-    Grade,
     Limits,
     Message,
     Money,
-    NotSettledError,
     ProviderMoney,
-    Verdict,
 )
 from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.errors import AdditionalInfoError
-from zerog.compute.wire.answer_file import ANSWER_FILE_BYTES_MAX, AnswerFile, AnswerFileError, read_answer_file
+from zerog.compute.wire.answer_file import AnswerFile
 from zerog.contracts.compute import InferenceService
-from zerog.runtime.files import open_for_reading, write_atomically
 
-__all__ = ["account", "chat", "key", "limit", "list_", "receipt", "verify"]
+__all__ = ["account", "chat", "key", "limit", "list_"]
 
 Place = Annotated[ComputePlace, cyclopts.Parameter(name="*")]
 PLACE: Final = ComputePlace()
-SETTLE_S_MAX: Final = 900.0
-"""Official providers settle within ten minutes."""
-EXIT_REFUSED: Final = 1
 
 
 def list_(
@@ -123,6 +117,8 @@ class Asking:
     """Where its dice begin, for models that can repeat an answer."""
     no_fund: Annotated[bool, Flag] = False
     """Do not move any money."""
+    encrypted: Annotated[bool, Flag] = False
+    """Encrypt prompt and answer, so that only the provider's enclave reads them. What it has to show for that, --enclave says."""
 
     @contextmanager
     def ask(self, compute: ComputeClient, text: str) -> Iterator[ChatStream]:
@@ -130,7 +126,9 @@ class Asking:
         messages = ([Message("system", self.system)] if self.system is not None else []) + [Message("user", text)]
         options = ChatOptions(max_tokens=self.max_tokens, temperature=self.temperature, seed=self.seed)
         provider = None if self.provider is None else provider_of(self.provider)
-        with compute.chat(messages, model=self.model, provider=provider, options=options, fund=not self.no_fund) as stream:
+        with compute.chat(
+            messages, model=self.model, provider=provider, options=options, encrypted=self.encrypted, fund=not self.no_fund
+        ) as stream:
             yield stream
 
 
@@ -138,6 +136,8 @@ def chat(
     *prompt: str,
     asking: Annotated[Asking, cyclopts.Parameter(name="*")] = Asking(),
     save: Annotated[Path | None, cyclopts.Parameter(name=["--save", "-o"])] = None,
+    without_key: Annotated[bool, Flag] = False,
+    enclave: Literal["mock", "form", "tdx"] | None = None,
     wait_settled: Annotated[bool, Flag] = False,
     place: Place = PLACE,
     json: AsJson = False,
@@ -153,101 +153,39 @@ def chat(
         What to ask; without words it is read from the standard input.
     save
         File to keep request, answer, signature and receipt in.
+    without_key
+        Of an encrypted answer: leave out of the file what opens it. It proves the same, and tells nobody what was said, you included.
+    enclave
+        What the enclave's evidence has to show before anything is encrypted to it: tdx (a quote that a processor signed, the default), form
+        (one whose signature nobody has checked), or mock (a simulated enclave, the default on a local network).
     wait_settled
         Wait until the answer is settled on chain, and keep the proof of that too.
     """
     if wait_settled and save is None:
         raise ComputeArgumentError("--wait-settled adds to what --save keeps: name a file")
+    if (without_key or enclave is not None) and not asking.encrypted:
+        raise ComputeArgumentError("--without-key and --enclave are about what is --encrypted")
     text = " ".join(prompt) if prompt else sys.stdin.read()
     if not text:
         raise ComputeArgumentError("there is nothing to ask")
-    with place.connect(directory) as compute:
+    if save is not None:
+        check_savable(save)
+    with place.connect(directory, enclave=enclave) as compute:
         with asking.ask(compute, text) as stream:
-            for words in stream:
-                if not json:
-                    sys.stdout.write(words)
-                    sys.stdout.flush()
-            if not json:
-                print()
+            lost = _print_words(stream, quietly=json, must_end=save is not None)
             answer = stream.answer
-        kept = answer.file
+        kept = answer.file.without_opening if without_key else answer.file
         if save is not None:
-            answer.save(save)
+            save_answer(save, kept)
         if wait_settled and save is not None:
-            kept = compute.settled(answer.file, wait_s=SETTLE_S_MAX)
-            write_atomically(save, kept.to_bytes())
+            kept = compute.settled(kept, wait_s=SETTLE_S_MAX)
+            save_answer(save, kept)
+    if lost is not None:
+        raise lost  # What was asked is paid and kept all the same.
     if json:
         print_json(_answer_facts(answer, kept, save))
         return
-    say(_told(answer, save))
-
-
-def receipt(
-    file: Path,
-    /,
-    *,
-    wait: Annotated[bool, Flag] = False,
-    place: Place = PLACE,
-    json: AsJson = False,
-    directory: WorkingFolder = Path(),
-) -> None:
-    """Ask the provider for the settlement of a saved answer, and add the proof of it to the file.
-
-    Parameters
-    ----------
-    wait
-        Wait until it is settled.
-    """
-    kept = _read(file)
-    with place.connect(directory, paying=False) as compute:
-        settled = compute.settled(kept, wait_s=SETTLE_S_MAX if wait else 0.0)
-        compute.verify(settled)
-    if settled.settlement is None or settled.receipt is None:
-        raise NotSettledError("" if settled.receipt is None else settled.receipt.receipt.id)
-    write_atomically(file, settled.to_bytes())
-    place_of = settled.settlement
-    if json:
-        print_json({"file": str(file), "transaction_hash": str(place_of.transaction_hash), "block": place_of.block_number})
-        return
-    print(place_of.transaction_hash)
-    say(f"settled in block {place_of.block_number}, receipt {place_of.index + 1} of {place_of.count}: the proof is in {file} now")
-
-
-def verify(
-    file: Path,
-    /,
-    *,
-    at_least: Literal["simulated", "signed", "tdx", "replayed"] | None = None,
-    settled: Annotated[bool, Flag] = False,
-    place: Place = PLACE,
-    json: AsJson = False,
-    directory: WorkingFolder = Path(),
-) -> int:
-    """Check a saved answer: its bytes, its signature, its receipt and its settlement, against one chain node and nothing else.
-
-    The exit code is 1 if it proves less than asked for, which is `signed`, or `simulated` on a local network.
-
-    Parameters
-    ----------
-    file
-        What `zerog compute chat --save` has kept.
-    at_least
-        How much it has to prove.
-    settled
-        It has to be settled.
-    """
-    answer = _read(file)
-    needed = Grade(at_least or ("simulated" if place.is_local(directory) else "signed"))
-    with place.connect(directory, paying=False) as compute:
-        verdict = compute.verify(answer)
-    is_enough = verdict.grade.is_at_least(needed) and (verdict.settled is not None or not settled)
-    if json:
-        print_json(_verdict_facts(verdict, enough=is_enough))
-    else:
-        _show_verdict(verdict)
-        if not is_enough:
-            say(f"this is less than was asked for: {needed.value}{', settled' if settled else ''}")
-    return 0 if is_enough else EXIT_REFUSED
+    say(_told(answer, kept, save))
 
 
 def key(
@@ -353,16 +291,28 @@ def limit(
         print(f"pays     {provider}")
 
 
+def _print_words(stream: ChatStream, *, quietly: bool, must_end: bool) -> OutputLostError | BrokenPipeError | None:
+    """Print an answer as it comes. Where it `must_end`, it is read on when nobody takes the output any more; returns what failed then."""
+    lost: OutputLostError | BrokenPipeError | None = None
+    for words in _with_end(stream):
+        if quietly or lost is not None:
+            continue
+        try:
+            sys.stdout.write(words)
+            sys.stdout.flush()
+        except (OutputLostError, BrokenPipeError) as error:
+            if not must_end:
+                raise
+            lost = error
+    return lost
+
+
+def _with_end(stream: ChatStream) -> Iterator[str]:
+    yield from stream
+    yield "\n"
+
+
 # ---- words and facts ---------------------------------------------------------------------------------------------
-
-
-def _read(file: Path) -> AnswerFile:
-    """Raises `FileUnreadableError`, `AnswerFileError`."""
-    with open_for_reading(file) as stream:
-        content = stream.read(ANSWER_FILE_BYTES_MAX + 1)
-    if not content:
-        raise AnswerFileError("it is empty")
-    return read_answer_file(content)
 
 
 def _limit(text: str) -> str | None:
@@ -388,51 +338,13 @@ def _end(expires_at_ms: int) -> str:
     return f"until {_time(expires_at_ms // 1000)}" if expires_at_ms else "for ever"
 
 
-def _told(answer: Answer, save: Path | None) -> str:
+def _told(answer: Answer, file: AnswerFile, save: Path | None) -> str:
     used, fee = answer.usage, answer.fee_wei
     cost = "" if used is None or fee is None else f"{used.prompt_tokens} + {used.completion_tokens} tokens for {shown_amount(fee)}, "
     note = None if answer.file.receipt is None else answer.file.receipt.receipt.engine.note
-    kept = f"; kept in {save}" if save is not None else ""
+    key = ", with the key that opens it" if file.opening is not None else ""
+    kept = f"; kept in {save}{key}" if save is not None else ""
     return f"{cost}answer {answer.request_id} of {answer.file.provider}{kept}" + (f"\nnote: {note}" if note else "")
-
-
-def _show_verdict(verdict: Verdict) -> None:
-    print(verdict.state)
-    print(f"  model {verdict.model} of provider {verdict.provider}, signed by {verdict.signer}")
-    if verdict.fee_wei is not None:
-        print(f"  paid by {verdict.user}: {shown_amount(verdict.fee_wei)}")
-    if verdict.settled is not None:
-        print(f"  settled in block {verdict.settled.block_number}, transaction {verdict.settled.transaction_hash}")
-    for line in verdict.proven:
-        print(f"  proven: {line}")
-    for line in verdict.not_proven:
-        print(f"  not proven: {line}")
-
-
-def _verdict_facts(verdict: Verdict, *, enough: bool) -> dict[str, object]:
-    settled = verdict.settled
-    return {
-        "grade": verdict.grade.value,
-        "state": verdict.state,
-        "enough": enough,
-        "request_id": verdict.request_id,
-        "user": None if verdict.user is None else str(verdict.user),
-        "provider": str(verdict.provider),
-        "signer": str(verdict.signer),
-        "model": verdict.model,
-        "fee_wei": None if verdict.fee_wei is None else str(verdict.fee_wei),
-        "settled": None
-        if settled is None
-        else {
-            "transaction_hash": str(settled.transaction_hash),
-            "block": settled.block_number,
-            "whole": settled.is_whole,
-            "receipts": settled.receipts,
-            "total_fee_wei": str(settled.total_fee_wei),
-        },
-        "proven": verdict.proven,
-        "not_proven": verdict.not_proven,
-    }
 
 
 def _answer_facts(answer: Answer, file: AnswerFile, save: Path | None) -> dict[str, object]:

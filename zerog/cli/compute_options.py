@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import cyclopts
 
-from zerog.compute.client import ComputeClient, Wallet
+from zerog.compute.client import Assurance, ComputeClient, Wallet
 from zerog.primitives import Account, Address, SignatureError, decode_data
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.settings import ENVIRONMENT_PREFIX
@@ -53,15 +53,22 @@ class ComputePlace:
     ] = field(default=None, repr=False)
 
     @contextmanager
-    def connect(self, folder: Path, *, paying: bool = True) -> Iterator[ComputeClient]:
-        """A client of the market that is meant, with somebody who pays if `paying`. Raises `NoNetworkError`, `ComputeArgumentError`."""
+    def connect(self, folder: Path, *, paying: bool = True, enclave: str | None = None) -> Iterator[ComputeClient]:
+        """A client of the market that is meant, with somebody who pays if `paying`. `enclave` is what one has to show, if not the usual.
+
+        Raises `NoNetworkError`, `ComputeArgumentError`.
+        """
         from zerog.chain.client import ChainClient
-        from zerog.sdk.network import wallet_of
+        from zerog.sdk.network import least_assurance_of, wallet_of
 
         place = self.place(folder)
         wallet = wallet_of(place)
         account = self.payer(place, wallet) if paying else None
-        with ChainClient(place.chain_url) as chain, ComputeClient(chain=chain, account=account, wallet=wallet) as compute:
+        least = least_assurance_of(place) if enclave is None else Assurance(enclave)
+        with (
+            ChainClient(place.chain_url) as chain,
+            ComputeClient(chain=chain, account=account, wallet=wallet, least_assurance=least) as compute,
+        ):
             yield compute
 
     def place(self, folder: Path) -> "Place":

@@ -9,6 +9,7 @@ from zerog.compute.client.errors import (
     KeyMissingError,
     NoBlocksError,
     NotSettledError,
+    ProofUnavailableError,
     ProviderAnswerError,
     ProviderError,
     ProviderNotAllowedError,
@@ -20,6 +21,7 @@ from zerog.compute.client.errors import (
     TransactionFailedError,
     UnsafeUrlError,
     WalletError,
+    WrongChainError,
 )
 from zerog.compute.client.exchange import Answer, Exchange
 from zerog.compute.client.funding import Retrieval
@@ -56,6 +58,7 @@ __all__ = [
     "Money",
     "NoBlocksError",
     "NotSettledError",
+    "ProofUnavailableError",
     "ProviderAnswerError",
     "ProviderError",
     "ProviderMoney",
@@ -77,6 +80,7 @@ __all__ = [
     "WaitingRefund",
     "Wallet",
     "WalletError",
+    "WrongChainError",
     "contracts_of",
     "default_folder",
     "encode_form",

@@ -17,7 +17,9 @@ from zerog.compute.client.errors import (
     AnswerRefutedError,
     KeyMissingError,
     NotSettledError,
+    ProofUnavailableError,
     ProviderError,
+    ProviderUnreachableError,
     ServiceUnknownError,
     ServiceUnusableError,
 )
@@ -394,7 +396,8 @@ class ComputeClient:
     def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
         """The same answer with the settlement that its receipt is part of, and the way there; asks for it for up to `wait_s` seconds.
 
-        Raises `NotSettledError`, `AnswerRefutedError` when the provider shows another receipt, `ProviderError`.
+        Raises `NotSettledError`, `ProofUnavailableError` where the provider is gone, `AnswerRefutedError` when it shows another receipt,
+        `ProviderError`.
         """
         if file.receipt is None:
             raise AnswerRefutedError("receipt", "there is none, so no settlement can hold it")
@@ -402,13 +405,19 @@ class ComputeClient:
         connection = self._connection_to(file.url)
         pause, ends_s = threading.Event(), time.monotonic() + wait_s  # Nobody sets it: a wait that ends by its time-out.
         while True:
-            reply = connection.get(f"/v1/receipts/{request_id}", ReceiptReply)
-            if reply.signed != file.receipt:
-                raise AnswerRefutedError("receipt", "the provider shows another one than it gave")
-            if reply.settlement is not None:
-                return msgspec.structs.replace(file, settlement=reply.settlement)
-            if time.monotonic() >= ends_s:
-                raise NotSettledError(request_id)
+            is_last = time.monotonic() >= ends_s
+            try:
+                reply = connection.get(f"/v1/receipts/{request_id}", ReceiptReply)
+            except ProviderUnreachableError as error:
+                if is_last:
+                    raise ProofUnavailableError(error.url, error.cause) from None
+            else:
+                if reply.signed != file.receipt:
+                    raise AnswerRefutedError("receipt", "the provider shows another one than it gave")
+                if reply.settlement is not None:
+                    return msgspec.structs.replace(file, settlement=reply.settlement)
+                if is_last:
+                    raise NotSettledError(request_id)
             pause.wait(SETTLED_LOOK_S)
 
     def verify(

@@ -7,6 +7,7 @@ ComputeError
 ├── KeyMissingError            nobody is there to pay
 ├── ProviderError              the provider's fault, or that of the way to it
 │   ├── ProviderUnreachableError   no connection, or no answer in time
+│   │   └── ProofUnavailableError  likewise, where only this provider has what is asked for
 │   ├── ProviderAnswerError        an answer that is not what a provider answers
 │   ├── ProviderRefusedError       the provider refused, in its own words
 │   └── UnsafeUrlError             a service's URL that leads to a private address
@@ -15,6 +16,7 @@ ComputeError
 ├── SpendLimitError            more than the limit that the user set
 ├── ProviderNotAllowedError    a provider that is not on the user's list
 ├── WalletError                a file of the wallet that cannot be used
+├── WrongChainError            an answer of another chain than the one that was asked
 ├── NotSettledError            a receipt that no settlement holds yet
 └── AnswerRefutedError         an answer that is not what it says
 """
@@ -32,6 +34,7 @@ __all__ = [
     "KeyMissingError",
     "NoBlocksError",
     "NotSettledError",
+    "ProofUnavailableError",
     "ProviderAnswerError",
     "ProviderError",
     "ProviderNotAllowedError",
@@ -43,6 +46,7 @@ __all__ = [
     "TransactionFailedError",
     "UnsafeUrlError",
     "WalletError",
+    "WrongChainError",
 ]
 
 
@@ -119,6 +123,13 @@ class ProviderUnreachableError(ProviderError):
 
     def __str__(self) -> str:
         return f"no answer from {self.url}: {self.cause}"
+
+
+class ProofUnavailableError(ProviderUnreachableError):
+    """The provider is away, and only it can show the way from a receipt to its settlement."""
+
+    code = "proof_unavailable"
+    remedy = "try again later: nobody but this provider has the proof. Until then the answer verifies as not yet settled"
 
 
 @dataclass(eq=False)
@@ -265,12 +276,27 @@ class NotSettledError(ComputeError):
 
 
 @dataclass(eq=False)
+class WrongChainError(ComputeError):
+    """An answer that was sold on another chain than the one that is to prove it. That says nothing about the answer."""
+
+    answer_chain_id: int
+    chain_id: int
+    url: str
+
+    code = "wrong_chain"
+    remedy = "name the network that the answer was bought on: `--network local`, galileo, mainnet or the URL of a node"
+
+    def __str__(self) -> str:
+        return f"the answer is of chain {self.answer_chain_id}, and {self.url} is chain {self.chain_id}"
+
+
+@dataclass(eq=False)
 class AnswerRefutedError(ComputeError):
     """An answer that is not what it says."""
 
     check: str
-    """The part that does not hold: `request`, `response`, `signature`, `receipt`, `service`, `settlement`, `evidence`, `opening` or
-    `replay`."""
+    """The part that does not hold: `request`, `response`, `signature`, `receipt`, `service`, `settlement`, `evidence`, `opening`, `replay`,
+    or what a replayer calls the place of a difference."""
     cause: str
 
     code = "answer_refuted"

@@ -12,7 +12,7 @@ from tests.unit.compute.client.answers import signed_answer
 from tests.unit.compute.client.conftest import Shop, open_shop
 from tests.unit.compute.provider.place import ONE, PROVIDER
 from zerog.chain.client import ChainClient
-from zerog.compute.client import AnswerRefutedError, ChatOptions, ComputeClient, Grade, NotSettledError
+from zerog.compute.client import AnswerRefutedError, ChatOptions, ComputeClient, Grade, NotSettledError, WrongChainError
 from zerog.compute.protocol.receipts import canonical_bytes, leaf_of, sign_receipt
 from zerog.compute.protocol.signing import answer_text, sha256_hash, sign_text
 from zerog.compute.wire.answer_file import AnswerFile
@@ -139,7 +139,7 @@ def test_what_does_not_hold_is_named(kept: Kept, verifier: ComputeClient, change
 def test_an_answer_of_another_chain_is_refused(kept: Kept, shop: Shop) -> None:
     with ChainClient(shop.place.url) as chain, ComputeClient(chain=chain) as client:
         client.market.__dict__["chain_id"] = 16602
-        with pytest.raises(AnswerRefutedError, match="chain 31337"):
+        with pytest.raises(WrongChainError, match="chain 31337"):
             client.verify(kept.settled)
 
 

@@ -1,6 +1,9 @@
 """The wallet: its key, its limits, and days that end."""
 
+import secrets
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -122,6 +125,50 @@ def test_many_threads_do_not_spend_more_than_the_limit_together(tmp_path: Path) 
     for thread in threads:
         thread.join()
     assert (len(refused), Wallet(tmp_path).spent_today("request")) == (3, 50)
+
+
+SPENDERS = """
+import os, random, signal, sys, time
+from pathlib import Path
+from zerog.compute.client.errors import SpendLimitError
+from zerog.compute.client.wallet import Wallet
+from zerog.primitives import Address
+
+folder, done = Path(sys.argv[1]), os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND)
+dice, children = random.Random(int(sys.argv[3])), []
+for number in range(20):
+    child = os.fork()
+    if child == 0:
+        try:
+            while True:
+                with Wallet(folder).spending("request", Address(bytes([2]) * 20), 10):
+                    os.write(done, b"+")
+        except SpendLimitError:
+            os._exit(0)
+    children.append(child)
+for victim in dice.sample(children, 8):
+    while os.fstat(done).st_size < dice.randrange(20):
+        os.sched_yield()
+    os.kill(victim, signal.SIGKILL)
+killed = sum(os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child in children)
+print(killed)
+"""
+"""Twenty processes that spend as fast as they can, of which eight are killed wherever they are."""
+
+
+def test_many_processes_do_not_spend_more_than_the_limit_together_wherever_they_are_killed(tmp_path: Path) -> None:
+    Wallet(tmp_path / "wallet").set_limits(Limits(per_call_wei="10", per_day_wei="1000"))
+    done = tmp_path / "done"
+    done.touch()
+    program = [sys.executable, "-c", SPENDERS, str(tmp_path / "wallet"), str(done), str(secrets.randbits(32))]
+    ran = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    wallet = Wallet(tmp_path / "wallet")
+    spent_wei = wallet.spent_today("request")
+    assert done.stat().st_size * 10 <= spent_wei == 1000, "what was let go out was counted before"
+    with pytest.raises(SpendLimitError), wallet.spending("request", PROVIDER, 10):
+        pass
+    assert {path.name for path in wallet.folder.iterdir()} <= {"limits.json", "lock", "spent.json"}
 
 
 def test_the_wallet_of_public_networks_lies_where_no_reset_reaches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

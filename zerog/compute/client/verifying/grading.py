@@ -52,7 +52,7 @@ def _evidence(file: AnswerFile, quote_verifier: QuoteVerifier | None) -> Evidenc
 def _check_recipient(file: AnswerFile, evidence: EvidenceVerdict | None, findings: Findings) -> None:
     """Whose key the request was sealed to."""
     if evidence is None or evidence.encryption_public_key is None:
-        findings.not_proven.append("that nobody but the provider's enclave could read it: no evidence says whose key it was encrypted to")
+        findings.not_proven.append("that only an enclave could read it: no evidence says whose key it was encrypted to")
         return
     named = metadata_of(load_object(file.request.body, "the request")).get("key_id")
     if named != key_id_of(evidence.encryption_public_key):
@@ -60,7 +60,9 @@ def _check_recipient(file: AnswerFile, evidence: EvidenceVerdict | None, finding
     if evidence.assurance is Assurance.TDX:
         findings.proven.append("the request was encrypted to a key that is in the enclave")
     else:
-        findings.not_proven.append("that nobody but an enclave could read it: it was encrypted to the key that the evidence names")
+        findings.not_proven.append(
+            "that only an enclave could read it: the evidence names the key that it was encrypted to, and proves no enclave"
+        )
 
 
 def _is_said_to_be_simulated(file: AnswerFile, service: InferenceService | None, findings: Findings) -> bool:

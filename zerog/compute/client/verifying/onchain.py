@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from zerog.chain.protocol.logs import LogCriteria
-from zerog.compute.client.errors import AnswerRefutedError
+from zerog.compute.client.errors import AnswerRefutedError, WrongChainError
 from zerog.compute.client.market import Market
 from zerog.compute.client.verifying.grading import enclave_grade, info_of
 from zerog.compute.client.verifying.offline import check_bytes
@@ -59,6 +59,7 @@ def verify_answer(
         signer=file.signature.signing_address,
         model=file.model,
         service_type=content.kind.service_type,
+        engine=None if receipt is None else receipt.engine,
         is_sealed=content.is_sealed,
         request=content.request,
         answer=content.answer,
@@ -70,7 +71,7 @@ def verify_answer(
 
 def _check_place(file: AnswerFile, market: Market) -> None:
     if file.chain_id != market.chain_id:
-        raise AnswerRefutedError("service", f"it is of chain {file.chain_id}, and the chain that was asked is {market.chain_id}")
+        raise WrongChainError(file.chain_id, market.chain_id, market.chain.url)
     if file.contract != market.contracts.serving:
         raise AnswerRefutedError("service", f"{file.contract} is not the market of this chain, which is {market.contracts.serving}")
 
@@ -150,9 +151,16 @@ def _check_fee(receipt: Receipt, service: InferenceService | None, market: Marke
                 findings.not_proven.append(open_question)
                 return
             raise AnswerRefutedError("receipt", f"its fee of {receipt.fee} wei follows from no price that the service ever had on chain")
-    findings.proven.append("the fee follows from what was used and the service's prices on chain")
+    if _fits(receipt, kind, info, pairs, exactly=True):
+        findings.proven.append("the fee follows from what was used and the service's prices on chain")
+    else:
+        findings.proven.append("the fee is lower than what was used would cost at the service's prices on chain")
 
 
-def _fits(receipt: Receipt, kind: ServiceType, info: AdditionalInfo, pairs: Sequence[tuple[int, int]]) -> bool:
+def _fits(receipt: Receipt, kind: ServiceType, info: AdditionalInfo, pairs: Sequence[tuple[int, int]], *, exactly: bool = False) -> bool:
+    """Whether a pair of prices gives the fee, or a higher one: no provider charges more than it has set aside, however much was used."""
     fees = (fee_of(kind, info.prices(input_wei=price_in, output_wei=price_out), receipt.usage) for price_in, price_out in pairs)
-    return any((fee.input_wei, fee.output_wei) == (int(receipt.input_fee), int(receipt.output_fee)) for fee in fees)
+    charged = (int(receipt.input_fee), int(receipt.output_fee))
+    if exactly:
+        return any((fee.input_wei, fee.output_wei) == charged for fee in fees)
+    return any(charged[0] <= fee.input_wei and charged[1] <= fee.output_wei for fee in fees)

@@ -1,6 +1,5 @@
 """Running a model again: what a replayer is given, and what it has to say. Whoever has the model hands one to the client."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,8 +7,8 @@ from zerog.compute.client.errors import AnswerRefutedError
 from zerog.compute.client.verifying.offline import Content
 from zerog.compute.client.verifying.verdict import Findings
 from zerog.compute.protocol.errors import ComputeError
+from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.wire.answer_file import AnswerFile
-from zerog.primitives import Hash32
 
 __all__ = ["Replay", "ReplayImpossibleError", "ReplayTask", "Replayer", "check_replay"]
 
@@ -37,14 +36,9 @@ class ReplayTask:
     """The body of the request."""
     answer: bytes = field(repr=False)
     """The body of the answer: JSON, or the events of a stream."""
-    model: str
-    engine: str
-    """Name of what computed the answer, as the receipt says."""
-    engine_version: str
-    model_sha256: Hash32 | None
-    """Of the model's weights, likewise."""
-    parameters: Mapping[str, str]
-    """What the engine says that the answer depends on beside the request, such as the seed, likewise."""
+    receipt: Receipt
+    """Which says what computed the answer (`engine`: its name, version, the hash of the model, and what decided the answer beside the
+    request) and what was used. All checks of it have held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +48,8 @@ class Replay:
     is_same: bool
     what: str
     """What was compared and came out the same, or the first difference."""
+    check: str = "replay"
+    """Where the difference is, in a word: the prompt, the seed, the parameters, the model, or the answer itself."""
 
 
 class Replayer(Protocol):
@@ -69,23 +65,13 @@ def check_replay(file: AnswerFile, content: Content, replayer: Replayer, finding
     if file.receipt is None or content.request is None or content.answer is None:
         findings.not_proven.append(f"{unproven}: there is no receipt, or no key to read the exchange")
         return False
-    engine = file.receipt.receipt.engine
-    task = ReplayTask(
-        path=file.request.path,
-        request=content.request,
-        answer=content.answer,
-        model=file.model,
-        engine=engine.name,
-        engine_version=engine.version,
-        model_sha256=engine.model_sha256,
-        parameters=engine.parameters or {},
-    )
+    task = ReplayTask(path=file.request.path, request=content.request, answer=content.answer, receipt=file.receipt.receipt)
     try:
         replay = replayer.replay(task)
     except ReplayImpossibleError as error:
         findings.not_proven.append(f"{unproven}: {error.cause}")
         return False
     if not replay.is_same:
-        raise AnswerRefutedError("replay", f"the model, run again, gives another answer: {replay.what}")
+        raise AnswerRefutedError(replay.check, f"the model, run again, gives another answer: {replay.what}")
     findings.proven.append(f"the model, run again, gave the same: {replay.what}")
     return True

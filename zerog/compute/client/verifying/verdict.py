@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from zerog.compute.protocol.constants import ServiceType
+from zerog.compute.protocol.receipts import EngineIdentity
 from zerog.primitives import Address, Hash32, Wei
 
 __all__ = ["Findings", "Grade", "SettledAt", "Verdict"]
@@ -68,6 +69,8 @@ class Verdict:
     signer: Address
     model: str
     service_type: ServiceType
+    engine: EngineIdentity | None
+    """What computed the answer, as the provider says in the receipt."""
     is_sealed: bool
     """Whether request and answer were encrypted from end to end."""
     request: bytes | None = field(repr=False)
