@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import openai
 import pytest
 
@@ -136,6 +137,8 @@ def test_embeddings(client: Client) -> None:
 def test_pictures(client: Client) -> None:
     found = client.call("images.generate", model="pictures", prompt="a tree", n=2, response_format="b64_json")
     assert [base64.b64decode(image["b64_json"])[:8] for image in found["data"]] == [PNG, PNG]
+    [named] = client.call("images.generate", model="pictures", prompt="a tree", response_format="url")["data"]
+    assert httpx.get(named["url"]).content[:8] == PNG
 
 
 def test_edited_pictures(client: Client) -> None:

@@ -19,6 +19,8 @@ __all__ = ["PAID_PATHS", "Asked", "PaidPath", "read_asked"]
 FIELD_BYTES_MAX: Final = 4_096
 """Of a field of a form that is looked at."""
 IMAGES_MAX: Final = 128
+PICTURE_BYTES: Final = "b64_json"
+"""The `response_format` in which an engine sends pictures and not their addresses."""
 CHOICES_MAX: Final = 128
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -63,25 +65,37 @@ class Asked:
     choices: int = 1
     fields: dict[str, msgspec.Raw] | None = None
     """Of a JSON body."""
+    wants_addresses: bool = False
+    """Whether pictures are to come as addresses, where they can be fetched."""
     model_at: tuple[int, int] | None = None
     """Where the model's name stands in a form."""
+    format_at: tuple[int, int] | None = None
+    """Where that wish stands in a form."""
 
     def upstream_body(self, body: bytes, path: PaidPath, model: str) -> bytes:
-        """The body with the name that the model has upstream; of a stream the usage is asked for."""
+        """The body with the name that the model has upstream; of a stream the usage is asked for, of pictures the bytes."""
         if self.fields is None:
-            return (
-                body
-                if self.model_at is None or self.model == model
-                else b"".join((body[: self.model_at[0]], model.encode(), body[self.model_at[1] :]))
-            )
+            return self._upstream_form(body, model)
         fields = self.fields
         wants_usage = self.stream and path.is_chat and not _includes_usage(fields)
-        if model == self.model and not wants_usage:
+        if model == self.model and not wants_usage and not self.wants_addresses:
             return body
         fields = {**fields, "model": msgspec.Raw(_encode(model))}
         if wants_usage:
             fields["stream_options"] = msgspec.Raw(_encode({**_options(fields), "include_usage": True}))
+        if self.wants_addresses:
+            fields["response_format"] = msgspec.Raw(_encode(PICTURE_BYTES))
         return _encode(fields)
+
+    def _upstream_form(self, body: bytes, model: str) -> bytes:
+        changes: list[tuple[tuple[int, int], bytes]] = []
+        if self.model_at is not None and self.model != model:
+            changes.append((self.model_at, model.encode()))
+        if self.format_at is not None and self.wants_addresses:
+            changes.append((self.format_at, PICTURE_BYTES.encode()))
+        for (start, end), value in sorted(changes, reverse=True):
+            body = b"".join((body[:start], value, body[end:]))
+        return body
 
 
 class _Head(msgspec.Struct):
@@ -118,6 +132,7 @@ def read_asked(path: PaidPath, body: bytes, content_type: str) -> Asked:
         completion_tokens_max=max(bounds, default=None),  # Servers differ in which of the two they honour.
         choices=_within("n", head.n, CHOICES_MAX),
         fields=fields,
+        wants_addresses=path.has_images and is_text(fields, "response_format", b'"url"'),
     )
 
 
@@ -144,13 +159,13 @@ def _within(name: str, count: int | None, most: int) -> int:
 
 
 class _FormFields:
-    """Takes the few short fields of a form that matter, and where the model's name stands; files are passed over unread."""
+    """Takes the few short fields of a form that matter, and where they stand; files are passed over unread."""
 
-    WANTED: Final = frozenset({b"model", b"n", b"stream"})
+    WANTED: Final = frozenset({b"model", b"n", b"stream", b"response_format"})
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
-        self.model_at: tuple[int, int] | None = None
+        self.places: dict[bytes, tuple[int, int]] = {}
         self._name: bytes | None = None
         self._header = b""
         self._value = b""
@@ -182,8 +197,8 @@ class _FormFields:
             return
         if len(self._value) + end - start > FIELD_BYTES_MAX:
             raise RequestError(f"the field {self._name.decode()} of the form is longer than {FIELD_BYTES_MAX} bytes")
-        if self._name == b"model":
-            self.model_at = (start if not self._value or self.model_at is None else self.model_at[0], end)
+        first, _ = self.places.get(self._name, (start, end))
+        self.places[self._name] = (first, end)
         self._value += data[start:end]
 
     def _end(self) -> None:
@@ -211,4 +226,11 @@ def _read_form(path: PaidPath, body: bytes, content_type: str) -> Asked:
         count = int(values[b"n"]) if b"n" in values else None
     except ValueError as error:
         raise RequestError(f"a field of the form cannot be read: {error}") from error
-    return Asked(model=model, stream=values.get(b"stream") in (b"true", b"1"), images=_images(path, count), model_at=found.model_at)
+    return Asked(
+        model=model,
+        stream=values.get(b"stream") in (b"true", b"1"),
+        images=_images(path, count),
+        wants_addresses=path.has_images and values.get(b"response_format") == b"url",
+        model_at=found.places.get(b"model"),
+        format_at=found.places.get(b"response_format"),
+    )

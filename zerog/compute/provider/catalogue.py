@@ -24,6 +24,7 @@ import msgspec
 
 from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.protocol.fees import Prices, PriceTier
+from zerog.compute.provider.engines import NoEngineError
 from zerog.compute.provider.errors import ModelExpiredError, ModelMismatchError, ProviderSettingsError
 from zerog.compute.provider.settings import ComputeProviderSettings
 
@@ -95,7 +96,12 @@ class Catalogue:
         return len(self.models) > 1
 
     def find(self, name: str | None, service_types: Sequence[ServiceType], today: date) -> OfferedModel:
-        """The model `name`, or the first of its kind for `None`. Raises `ModelMismatchError` and `ModelExpiredError`."""
+        """The model `name`, or the first of its kind for `None`.
+
+        Raises `NoEngineError` where none of its kind is offered, `ModelMismatchError` and `ModelExpiredError`.
+        """
+        if not self.serves(service_types):
+            raise NoEngineError(service_types[0].value)
         if name is None:
             model = next((model for model in self.models if model.service_type in service_types), None)
         else:

@@ -18,6 +18,7 @@ from zerog.compute.provider.book import Book
 from zerog.compute.provider.catalogue import Catalogue
 from zerog.compute.provider.engines import EngineChoice
 from zerog.compute.provider.limits import Limits
+from zerog.compute.provider.pictures import PictureRules
 from zerog.primitives import Address
 from zerog.runtime.clock import Clock
 from zerog.runtime.gate import Gate
@@ -79,7 +80,10 @@ class Desk:
     enclave: Enclave
     trust: Mapping[str, object]
     """What `/v1/models` says of each model beside its price: who vouches for its answers."""
+    public_url: Callable[[], str]
+    """Where clients reach this provider, without a slash at its end."""
     jobs_waiting_max: int
+    picture_rules: PictureRules
     new_key: Callable[[], str] = field(default_factory=KeySource)
     gate: Gate = field(default_factory=Gate)
     """Closed while a copy of the provider's state is made: charged requests wait."""

@@ -13,7 +13,7 @@ ComputeError
 ├── TooManyRequestsError         more at once than one user may have (429)
 ├── ProviderBusyError            more at once than the provider answers (503)
 ├── JobNotFoundError, ForeignJobError, TooManyJobsError
-├── SignatureNotFoundError, ReceiptNotFoundError
+├── SignatureNotFoundError, ReceiptNotFoundError, PictureNotFoundError
 ├── BrokenAnswerError            what the model's server answered cannot be used (502)
 ├── UpstreamRefusedError         the model's server refused the request; its status and words are passed on
 ├── NotRecordedError             an answer that could not be charged, and is therefore not given (503)
@@ -37,6 +37,7 @@ __all__ = [
     "NotAcknowledgedError",
     "NotKeptError",
     "NotRecordedError",
+    "PictureNotFoundError",
     "ProviderBusyError",
     "ProviderSettingsError",
     "ProviderStoppedError",
@@ -317,6 +318,23 @@ class ReceiptNotFoundError(ComputeError):
 
     def __str__(self) -> str:
         return f"there is no receipt for {self.answer_id[:80]!r}"
+
+
+@dataclass(eq=False)
+class PictureNotFoundError(ComputeError):
+    """No picture is kept at this address."""
+
+    kept_s: float
+
+    code = "picture_not_found"
+    http_status = 404
+
+    @property
+    def remedy(self) -> str:  # type: ignore[override]
+        return f"use an address out of an answer; pictures are kept for {self.kept_s / 3600:.0f} h"
+
+    def __str__(self) -> str:
+        return "there is no picture here, or not any more"
 
 
 @dataclass(eq=False)

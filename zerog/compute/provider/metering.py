@@ -4,8 +4,6 @@ A reader is fed the pieces that a model's server sends, and gives back what may 
 `finish` is the end of the answer: it leaves only when the charge is durable.
 """
 
-import base64
-import binascii
 import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
@@ -16,6 +14,7 @@ import msgspec
 from zerog.compute.protocol.e2ee import ResponseSealer
 from zerog.compute.protocol.fees import Usage
 from zerog.compute.provider.errors import BrokenAnswerError
+from zerog.compute.provider.pictures import picture_hashes, pictures_in, with_addresses
 from zerog.compute.provider.sanitising import AnswerNames, decode_object, is_text, sanitised
 from zerog.compute.provider.sse import EventSplitter, event_bytes, event_data
 from zerog.compute.provider.texts import answer_words
@@ -60,6 +59,8 @@ class AnswerReader(ABC):
     def __init__(self) -> None:
         self.image_hashes: list[bytes] = []
         """SHA-256 of each picture in the answer."""
+        self.pictures: list[bytes] = []
+        """Those of which the client gets the addresses, so that they have to be kept."""
 
     @property
     def is_large(self) -> bool:
@@ -108,11 +109,15 @@ class RawReader(AnswerReader):
 class JsonReader(AnswerReader):
     """One JSON object: it is passed on when all of it is there."""
 
-    def __init__(self, names: AnswerNames, sealer: ResponseSealer | None = None, *, has_images: bool = False) -> None:
+    def __init__(
+        self, names: AnswerNames, sealer: ResponseSealer | None = None, *, has_images: bool = False, addresses: str | None = None
+    ) -> None:
+        """`addresses`, followed by a number, take the place of pictures."""
         super().__init__()
         self._names: Final = names
         self._sealer: Final = sealer
         self._has_images: Final = has_images
+        self._addresses: Final = addresses
         self._parts: list[bytes] = []
         self._size_bytes = 0
         self._answer: dict[str, msgspec.Raw] = {}
@@ -133,12 +138,22 @@ class JsonReader(AnswerReader):
         self._parts = []
         try:
             self._answer = decode_object(whole)
+            shown = dict(self._answer)
             if self._has_images:
-                self.image_hashes = _image_hashes(self._answer.get("data"))
-            answer = sanitised(dict(self._answer), whole, self._names)
+                self._read_pictures(shown)
+            answer = sanitised(shown, whole, self._names)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BrokenAnswerError(str(error)) from error
         return self._sealer.seal_answer(answer) if self._sealer else answer
+
+    def _read_pictures(self, shown: dict[str, msgspec.Raw]) -> None:
+        data = shown.get("data")
+        if self._addresses is None or data is None:
+            self.image_hashes = picture_hashes(data)
+            return
+        self.pictures = pictures_in(data)
+        self.image_hashes = [hashlib.sha256(picture).digest() for picture in self.pictures]
+        shown["data"] = with_addresses(data, self._addresses)
 
     def usage(self) -> Usage | None:
         found = usage_from(self._answer.get("usage")) or _duration(self._answer.get("duration"))
@@ -259,28 +274,3 @@ def _duration(value: msgspec.Raw | None) -> Usage | None:
     except msgspec.DecodeError:
         return None
     return Usage(seconds=max(1, round(seconds))) if 0 < seconds <= TOKENS_MAX else None
-
-
-class _Image(msgspec.Struct):
-    b64_json: str | None = None
-    url: str | None = None
-
-
-_decode_images: Final = msgspec.json.Decoder(list[_Image]).decode
-
-
-def _image_hashes(data: msgspec.Raw | None) -> list[bytes]:
-    """SHA-256 of each picture; of one that is only named, of its address. Answers without pictures have none."""
-    if data is None:
-        return []
-    try:
-        images = _decode_images(data)
-        if not all(image.b64_json or image.url for image in images):
-            return []
-        return [hashlib.sha256(_picture(image)).digest() for image in images]
-    except (msgspec.DecodeError, binascii.Error):
-        return []
-
-
-def _picture(image: _Image) -> bytes:
-    return base64.b64decode(image.b64_json, validate=True) if image.b64_json else (image.url or "").encode()

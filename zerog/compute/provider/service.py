@@ -161,7 +161,9 @@ class ComputeProvider:
             is_acknowledged=is_acknowledged,
             settlement_of=SettlementProofs(book, provider=address, contract=place.contract).shown_place_of,
             trust=trust_of(enclave),
+            public_url=lambda: settings.public_url or self.url or "",
             jobs_waiting_max=settings.jobs_waiting,
+            picture_rules=settings.picture_rules,
         )
         rules = AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False)
         app = ProviderApplication(desk, Guard(rules), RolePages(probe=self.probe, metrics=self.metrics))

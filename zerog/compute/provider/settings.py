@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from zerog.compute.provider.errors import ProviderSettingsError
 from zerog.compute.provider.limits import LimitRules
+from zerog.compute.provider.pictures import PictureRules
 
 __all__ = ["ComputeProviderSettings"]
 
@@ -77,6 +78,10 @@ class ComputeProviderSettings:
     """Seconds after which those are settled whose money may be gone soon."""
     jobs_waiting: int = 100
     """Jobs of images that may wait."""
+    pictures_kept_s: float = 86_400.0
+    """Seconds for which pictures can be fetched that a client wanted the addresses of (`response_format` `url`)."""
+    pictures_mib: int = 2_048
+    """MiB that all of them may take together; the oldest go for new ones."""
     allowed_hosts: str | None = None
     """Comma-separated host names and origins that may call, beside those of this machine; `*` lets every web page call."""
 
@@ -95,6 +100,8 @@ class ComputeProviderSettings:
             raise ProviderSettingsError("settle-interval, settle-check and engine-timeout are more than 0 s")
         if not 1 <= self.jobs_waiting <= 100_000:
             raise ProviderSettingsError("jobs-waiting is from 1 to 100000")
+        if self.pictures_kept_s <= 0 or not 64 <= self.pictures_mib <= 1 << 20:
+            raise ProviderSettingsError("pictures-kept is more than 0 s, and pictures-mib from 64 to 1048576")
         if self.private_key is not None and self.key_file is not None:
             raise ProviderSettingsError("private-key and key-file: give one of them")
         if not self.model:
@@ -104,6 +111,11 @@ class ComputeProviderSettings:
     def allowed_host_names(self) -> tuple[str, ...]:
         """`allowed_hosts`, one by one."""
         return tuple(name.strip() for name in (self.allowed_hosts or "").split(",") if name.strip())
+
+    @property
+    def picture_rules(self) -> PictureRules:
+        """How long and how many pictures are kept."""
+        return PictureRules(kept_s=self.pictures_kept_s, bytes_max=self.pictures_mib * MIB)
 
     @property
     def limit_rules(self) -> LimitRules:

@@ -29,10 +29,11 @@ from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.pages import RolePages
 from zerog.runtime.server import serve
 
-__all__ = ["CHAIN_ID", "CHAT", "Stage", "key_of", "open_stage", "token_of"]
+__all__ = ["CHAIN_ID", "CHAT", "PUBLIC_URL", "Stage", "key_of", "open_stage", "token_of"]
 
 CHAIN_ID = 31337
 CHAT = {"model": "llama", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16}
+PUBLIC_URL = "https://provider.example"
 PROVIDER = Account.from_private_key(keccak256(b"provider"))
 
 
@@ -104,7 +105,9 @@ async def open_stage(folder: Path, pool: EngineChoice | None = None, **settings:
             settlement_of=_no_settlement,
             enclave=enclave,
             trust={"verifiability": "TeeML"},
+            public_url=lambda: PUBLIC_URL,
             jobs_waiting_max=made.jobs_waiting,
+            picture_rules=made.picture_rules,
         )
         app = ProviderApplication(desk, Guard(AccessRules(dev_methods=False)), RolePages())
         tasks.start_soon(app.jobs.work)

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from tests.unit.compute.provider.doubles import ScriptedAnswer, ScriptedPool, chat_events, json_answer
-from tests.unit.compute.provider.stage import CHAT, Stage, key_of, open_stage, token_of
+from tests.unit.compute.provider.stage import CHAT, PUBLIC_URL, Stage, key_of, open_stage, token_of
 from zerog._kernel import x25519_key_pair
 from zerog.compute.protocol import e2ee
 from zerog.compute.protocol.profiles import CHAT as CHAT_PROFILE
 
 pytestmark = pytest.mark.anyio
 
-PICTURE = b"\x89PNG picture"
+PICTURE = b"\x89PNG\r\n\x1a\n picture"
 MODELS = """
 [[model]]
 id = "llama"
@@ -77,6 +77,84 @@ async def test_pictures_are_paid_by_number_and_signed_one_by_one(tmp_path: Path)
         pictures = ",".join(hashlib.sha256(PICTURE + bytes([index])).hexdigest() for index in range(2))
         assert text == f"{hashlib.sha256(response.request.content).hexdigest()}:{pictures}"
         assert await fee_of(stage, key) == 2 * 1000
+
+
+@pytest.mark.parametrize("is_job", [False, True])
+async def test_pictures_by_address_are_kept_signed_as_pictures_and_fetched_without_a_token(tmp_path: Path, is_job: bool) -> None:
+    pictures = [PICTURE + bytes([index]) for index in range(2)]
+    rows = [{"b64_json": base64.b64encode(picture).decode(), "revised_prompt": "a cat"} for picture in pictures]
+    pool = ScriptedPool(lambda _: json_answer({"created": 1, "data": rows}))
+    async with open_stage(tmp_path, pool, models=models_file(tmp_path)) as stage:
+        headers = token_of(stage.user())
+        asked = {"model": "painter", "prompt": "a cat", "n": 2, "response_format": "url"}
+        if is_job:
+            made = await stage.http.post("/v1/async/images/generations", json=asked, headers=headers)
+            key = made.json()["jobId"]
+            data = (await ended(stage, key, headers))["result"]["data"]
+        else:
+            made = await stage.http.post("/v1/proxy/images/generations", json=asked, headers=headers)
+            key, data = made.headers["zg-res-key"], made.json()["data"]
+        assert msgspec.json.decode(pool.requests[0].body)["response_format"] == "b64_json"
+        assert data == [{"url": f"{PUBLIC_URL}/v1/proxy/images/{key}/{index}", "revised_prompt": "a cat"} for index in range(2)]
+        text = (await stage.http.get(f"/v1/proxy/signature/{key}")).json()["text"]
+        hashes = ",".join(hashlib.sha256(picture).hexdigest() for picture in pictures)
+        assert text == f"{hashlib.sha256(made.request.content).hexdigest()}:{hashes}"
+        for row, picture in zip(data, pictures, strict=True):
+            fetched = await stage.http.get(row["url"].removeprefix(PUBLIC_URL))
+            assert (fetched.status_code, fetched.content, fetched.headers["content-type"]) == (200, picture, "image/png")
+            looked_at = await stage.http.head(row["url"].removeprefix(PUBLIC_URL))
+            assert (looked_at.status_code, looked_at.content, looked_at.headers["content-length"]) == (200, b"", str(len(picture)))
+
+
+async def test_a_picture_that_is_not_there_or_not_any_more_is_not_found(tmp_path: Path) -> None:
+    async with open_stage(tmp_path, models=models_file(tmp_path)) as stage:
+        book = stage.desk.book
+        await book.keep_pictures("key", [b"first", b"second"], kept_s=60, bytes_max=100)
+        assert (await stage.http.get("/v1/proxy/images/key/1")).content == b"second"
+        for path in ("key/2", "other/0", "key/0000", "key/x", "key", "key/1/1"):
+            missing = await stage.http.get(f"/v1/proxy/images/{path}")
+            assert (missing.status_code, bool(missing.json()["error"]["remedy"])) == (404, True), path
+        assert (await stage.http.post("/v1/proxy/images/key/1")).status_code == 405
+        await book.keep_pictures("new", [b"new"], kept_s=-1, bytes_max=100)
+        assert (await stage.http.get("/v1/proxy/images/key/1")).status_code == 404
+
+
+async def test_one_host_fetches_a_bounded_number_of_pictures_in_a_minute(tmp_path: Path) -> None:
+    async with open_stage(tmp_path) as stage:
+        await stage.desk.book.keep_pictures("key", [b"picture"], kept_s=60, bytes_max=100)
+        for _ in range(5):
+            assert (await stage.http.get("/v1/proxy/images/key")).status_code == 404  # No picture's path: it does not count.
+        statuses = [(await stage.http.get("/v1/proxy/images/key/0")).status_code for _ in range(120)]
+        refused = await stage.http.get("/v1/proxy/images/key/0")
+        assert (set(statuses), refused.status_code, 0 < int(refused.headers["retry-after"]) <= 60) == ({200}, 429, True)
+
+
+async def test_addresses_of_the_engines_own_are_not_passed_on_to_who_wants_addresses(tmp_path: Path) -> None:
+    answer = {"created": 1, "data": [{"url": "http://10.0.0.7/secret.png"}]}
+    async with open_stage(tmp_path, ScriptedPool(lambda _: json_answer(answer)), models=models_file(tmp_path)) as stage:
+        user = stage.user()
+        asked = {"model": "painter", "prompt": "a cat", "response_format": "url"}
+        response = await stage.http.post("/v1/proxy/images/generations", json=asked, headers=token_of(user))
+        assert (response.status_code, "10.0.0.7" in response.text) == (502, False)
+        assert await stage.desk.book.unsettled_wei(user.address) == 0
+
+
+async def test_a_form_that_wants_addresses_asks_the_engine_for_bytes(tmp_path: Path) -> None:
+    answer = {"created": 1, "data": [{"b64_json": base64.b64encode(PICTURE).decode()}]}
+    async with open_stage(tmp_path, ScriptedPool(lambda _: json_answer(answer)), models=models_file(tmp_path)) as stage:
+        request = stage.http.build_request(
+            "POST",
+            "/v1/proxy/images/edits",
+            data={"response_format": "url", "model": "editor", "prompt": "url"},
+            files={"image": ("cat.png", PICTURE, "image/png")},
+            headers=token_of(stage.user()),
+        )
+        sent = await request.aread()
+        response = await stage.http.send(request)
+        [row] = response.json()["data"]
+        expected = sent.replace(b"\r\n\r\neditor\r\n", b"\r\n\r\nupstream/model-7b\r\n")
+        assert stage.pool.requests[0].body == expected.replace(b'"response_format"\r\n\r\nurl', b'"response_format"\r\n\r\nb64_json')
+        assert (await stage.http.get(row["url"].removeprefix(PUBLIC_URL))).content == PICTURE
 
 
 async def test_a_form_is_passed_on_with_the_engines_name_of_the_model_and_nothing_else_changed(tmp_path: Path) -> None:
@@ -208,17 +286,25 @@ async def test_what_is_not_offered_says_what_to_do(tmp_path: Path) -> None:
         for method, path in [
             ("POST", "/v1/proxy/videos"),
             ("GET", "/v1/proxy/videos/1"),
+            ("DELETE", "/v1/proxy/videos/1"),
             ("POST", "/v1/proxy/decisions"),
             ("GET", "/v1/lora/adapters"),
-            ("GET", "/v1/logs"),
+            ("GET", "/v1/lora/adapters/ft-a-model"),
+            ("POST", "/v1/lora/adapters/deploy"),
+            ("GET", "/v1/logs?component=broker"),
+            ("GET", "/v1/logs/broker/today"),
             ("POST", "/internal/v1/adapter-keys"),
             ("POST", "/v1/user/0x00/task"),
+            ("POST", "/v1/user/0x00/dataset"),
             ("GET", "/v1/task/pending"),
             ("GET", "/v1/model/x"),
         ]:
             response = await stage.http.request(method, path, headers=headers)
             assert response.status_code == 501, path
             assert response.json()["error"]["remedy"], path
+        for path in ("embeddings", "images/generations", "audio/speech"):
+            unserved = await stage.http.post(f"/v1/proxy/{path}", json={"model": "llama", "input": "x"}, headers=headers)
+            assert (unserved.status_code, unserved.json()["error"]["code"]) == (501, "no_engine"), path
         unknown = await stage.http.post("/v1/proxy/nothing", json={}, headers=headers)
         assert (unknown.status_code, unknown.json()["error"]["message"][:22]) == (404, "endpoint not supported")
         wrong = await stage.http.get("/v1/proxy/chat/completions", headers=headers)

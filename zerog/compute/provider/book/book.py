@@ -1,6 +1,6 @@
 """The book: what the rest of the provider calls. All its work runs in threads, on whichever database its URL names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, TypeVar
 
 import anyio
@@ -9,7 +9,7 @@ from anyio import to_thread
 from sqlalchemy import Connection, Row, bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
-from zerog.compute.provider.book import queue
+from zerog.compute.provider.book import pictures, queue
 from zerog.compute.provider.book.database import READERS_MAX, Database, open_database
 from zerog.compute.provider.book.errors import BookUnavailableError, BookUnusableError
 from zerog.compute.provider.book.records import (
@@ -242,6 +242,21 @@ class Book:
     async def jobs(self, user: Address | None = None, cursor: int | None = None, limit: int = 100) -> Page[StoredJob]:
         """A page of jobs, newest first: of one user or of all."""
         return await self.read(lambda connection: queue.read_jobs(connection, user, cursor, max(1, min(limit, PAGE_ROWS_MAX))))
+
+    async def keep_pictures(self, request_id: str, bodies: Sequence[bytes], *, kept_s: float, bytes_max: int) -> None:
+        """Keep the pictures of an answer, durably, for `kept_s` seconds; of all that are kept, `bytes_max` bytes at most, the newest."""
+        now_ms = int(self._clock.unix_s() * 1000)
+        kept_ms = int(kept_s * 1000)
+        await self.write(
+            lambda connection: pictures.keep_pictures(connection, request_id, bodies, now_ms=now_ms, kept_ms=kept_ms, bytes_max=bytes_max)
+        )
+
+    async def picture(self, request_id: str, number: int, *, kept_s: float) -> bytes | None:
+        """A picture of an answer; `None` if none is kept there, or not any more."""
+        if not _may_be_id(request_id):
+            return None
+        since_ms = int((self._clock.unix_s() - kept_s) * 1000)
+        return await self.read(lambda connection: pictures.read_picture(connection, request_id, number, since_ms=since_ms))
 
 
 def _may_be_id(text: str) -> bool:

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-__all__ = ["SCHEMA_VERSION", "SEQUENCE_MAX", "accounts", "brokers", "charges", "facts", "jobs", "metadata", "reservations"]
+__all__ = ["SCHEMA_VERSION", "SEQUENCE_MAX", "accounts", "brokers", "charges", "facts", "jobs", "metadata", "pictures", "reservations"]
 
 SCHEMA_VERSION: Final = 1
 SEQUENCE_MAX: Final = 2**63 - 1
@@ -102,3 +102,16 @@ jobs = Table(
           sqlite_where=text("finished_at_ms IS NULL"), postgresql_where=text("finished_at_ms IS NULL")),
 )  # fmt: skip
 """Requests that are answered later."""
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("request_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # Within its answer, from 0.
+    Column("created_at_ms", BigInteger, nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("pictures_of_request", "request_id", "number", unique=True),
+)
+"""Pictures whose address was given out; they go when their time is over."""

@@ -14,6 +14,7 @@ from zerog.compute.provider.jobs import JobRoutes
 from zerog.compute.provider.routes.exchange import Exchange, error_body, preflight_headers
 from zerog.compute.provider.routes.free import FreeRoutes
 from zerog.compute.provider.routes.paid import PaidRoutes
+from zerog.compute.provider.routes.pictures import PictureRoutes, picture_at
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.asgi import Receive, Scope, Send, refuse, respond
 from zerog.runtime.http.config import DirectAnswers
@@ -38,7 +39,6 @@ ASYNC: Final = "/v1/async"
 NOT_OFFERED: Final = (
     ("/v1/proxy/videos", "videos", "choose a provider of that service type: `zerog compute list`"),
     ("/v1/proxy/decisions", "decisions", "use POST /v1/proxy/chat/completions"),
-    ("/v1/proxy/images", "stored pictures by address", "ask for pictures with response_format b64_json"),
     ("/v1/lora", "adapters of fine-tuned models", "use the models that GET /v1/models lists"),
     ("/v1/logs", "its logs", "ask the operator, who finds them in the provider's state folder under logs/"),
     ("/v1/task", "fine-tuning", "choose a provider of the fine-tuning service"),
@@ -57,6 +57,7 @@ class ProviderApplication:
         self._pages: Final = pages
         self._paid: Final = PaidRoutes(desk)
         self._free: Final = FreeRoutes(desk)
+        self._pictures: Final = PictureRoutes(desk)
         self.jobs: Final = JobRoutes(desk, self._paid)
         self._tally: Final = desk.tally
         self._gate: Final = desk.gate
@@ -135,6 +136,9 @@ class ProviderApplication:
             name = path.removeprefix(prefix)
             if name != path and name and "/" not in name:
                 return lambda exchange: named(exchange, name)
+        place = picture_at(path)
+        if place is not None:
+            return lambda exchange: self._pictures.picture(exchange, *place)
         parts = path.split("/")
         if len(parts) == 5 and parts[1:3] == ["v1", "user"] and parts[4] == "unsettledfee":
             return lambda exchange: self._free.unsettled_fee(exchange, parts[3])

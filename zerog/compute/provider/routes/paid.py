@@ -27,6 +27,7 @@ from zerog.compute.provider.engines import EngineAnswer, EngineIdentity, EngineR
 from zerog.compute.provider.errors import NoAccountError, NotAcknowledgedError, NotRecordedError, UpstreamRefusedError
 from zerog.compute.provider.metering import AnswerReader, EventReader, JsonReader, RawReader
 from zerog.compute.provider.orders import Order, capped, highest_wei, read_asked_anywhere, sha256_of, usage_of_answer
+from zerog.compute.provider.pictures import PICTURES_PATH
 from zerog.compute.provider.routes.exchange import Exchange, Header, error_body
 from zerog.compute.provider.sanitising import AnswerNames
 from zerog.primitives.errors import RefusalError, ZerogError
@@ -183,7 +184,10 @@ class PaidRoutes:
         usage = await usage_of_answer(order, reader)
         fee = capped(order, usage)
         charge = desk.billing.charge(order, usage, fee, response_sha256, reader.image_hashes, computed)
+        rules = desk.picture_rules
         with anyio.move_on_after(RECORD_S, shield=True) as waiting:
+            if reader.pictures:  # Before the charge: nobody pays for an address at which there is nothing.
+                await desk.book.keep_pictures(order.key, reader.pictures, kept_s=rules.kept_s, bytes_max=rules.bytes_max)
             await sink.record(desk.book, charge, tail)
         if waiting.cancelled_caught:
             raise NotRecordedError
@@ -200,7 +204,8 @@ class PaidRoutes:
         if kind == "text/event-stream":
             return EventReader(names, order.sealer)
         if kind == "application/json":
-            return JsonReader(names, order.sealer, has_images=order.path.has_images)
+            addresses = f"{self._desk.public_url()}{PICTURES_PATH}{order.key}/" if order.asked.wants_addresses else None
+            return JsonReader(names, order.sealer, has_images=order.path.has_images, addresses=addresses)
         if order.sealer is not None:
             raise UnsealableAnswerError(f"it is {kind or 'of no type'}")
         return RawReader(is_text=kind.startswith("text/"))
