@@ -56,6 +56,7 @@ __all__ = [
     "keccak256",
     "keccak256_many",
     "open_blocks",
+    "personal_sign",
     "pora_probe",
     "pora_qualities",
     "pora_scratchpad",
@@ -141,6 +142,9 @@ def address_of(private_key: bytes) -> bytes:
 
 def secp256k1_sign(digest: bytes, private_key: bytes) -> bytes:
     """Sign 32 bytes; r, s and the recovery id 0 or 1 (65 bytes), s low (EIP-2), deterministic (RFC 6979). Raises `SignatureError`."""
+
+def personal_sign(message: bytes, private_key: bytes) -> bytes:
+    """Sign a message (EIP-191, version 0x45): r, s and v 27 or 28 (65 bytes). Other threads run meanwhile. Raises `SignatureError`."""
 
 def secp256k1_recover(digest: bytes, signature: bytes) -> bytes:
     """Address that signed; `signature` is r, s and a recovery id 0, 1, 27 or 28 (65 bytes). Raises `SignatureError`."""

@@ -78,6 +78,18 @@ pub fn sign(digest: &B256, private_key: &[u8]) -> Result<Signature, CryptoError>
     Ok(Signature::from_bytes_and_parity(&bytes, i32::from(id) & 1 == 1))
 }
 
+/// What is signed for a message of a person's: its length and a prefix keep it apart from everything else. Source: EIP-191, version 0x45.
+pub fn personal_digest(message: &[u8]) -> B256 {
+    let mut bytes = format!("\x19Ethereum Signed Message:\n{}", message.len()).into_bytes();
+    bytes.extend_from_slice(message);
+    keccak256(&bytes)
+}
+
+/// Sign a message (`personal_sign` of EIP-191): r, s and v, which is 27 or 28.
+pub fn sign_personal(message: &[u8], private_key: &[u8]) -> Result<[u8; 65], CryptoError> {
+    Ok(sign(&personal_digest(message), private_key)?.as_bytes())
+}
+
 /// Address that signed the digest.
 pub fn recover(digest: &B256, signature: &Signature) -> Result<Address, CryptoError> {
     if signature.s() > S_MAX {
@@ -207,6 +219,23 @@ mod tests {
         for key in [&public[1..], &off_the_curve, &[0; 33], &[]] {
             assert_eq!(shared_x(&[1; 32], key), Err(CryptoError::PublicKey));
         }
+    }
+
+    /// Source: the text of an answer and its signature, made with ethers 6 and eth-keys.
+    #[test]
+    fn a_personal_signature_is_that_of_other_libraries() {
+        let text = "548f58d1c36c715b44f0863472074a97c448d5b8d18164b92adf55592b127f86:\
+                    4062edaf750fb8074e7e83e0c9028c94e32468a8b6f1614774328ef045150f93";
+        let key = hex!("4c0883a69102937d6231471b5dbb6204fe512961708279b7e1a8d7d7a3c2b9e3");
+        let signature = sign_personal(text.as_bytes(), &key).unwrap();
+        assert_eq!(
+            signature,
+            hex!(
+                "e2a1fa19fc77b7574514696d6eb1fffb0a97f76c9f8d6a0d3cd4a7805f58272f"
+                "3377a77e5dd471e7163e4918ec4b1bb488193a95d72bd439c98e247c116046ec1b"
+            )
+        );
+        assert_eq!(recover_bytes(personal_digest(text.as_bytes()).as_slice(), &signature), address_of(&key));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(public_key_of, module)?)?;
     module.add_function(wrap_pyfunction!(address_of, module)?)?;
     module.add_function(wrap_pyfunction!(secp256k1_sign, module)?)?;
+    module.add_function(wrap_pyfunction!(personal_sign, module)?)?;
     module.add_function(wrap_pyfunction!(secp256k1_recover, module)?)?;
     module.add_function(wrap_pyfunction!(secp256k1_recover_many, module)?)
 }
@@ -51,6 +52,13 @@ fn address_of<'py>(py: Python<'py>, private_key: &[u8]) -> PyResult<Bound<'py, P
 fn secp256k1_sign<'py>(py: Python<'py>, digest: &[u8], private_key: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let signature = crypto::sign(&crypto::digest_from_bytes(digest)?, private_key)?;
     Ok(PyBytes::new(py, &crypto::signature_to_bytes(&signature)))
+}
+
+/// Sign a message (EIP-191, version 0x45): r, s and v 27 or 28 (65 bytes). Other threads run meanwhile. Raises `SignatureError`.
+#[pyfunction]
+fn personal_sign<'py>(py: Python<'py>, message: &[u8], private_key: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let signature = py.detach(|| crypto::sign_personal(message, private_key))?;
+    Ok(PyBytes::new(py, &signature))
 }
 
 /// Address that signed; `signature` is r, s and a recovery id 0, 1, 27 or 28 (65 bytes). Raises `SignatureError`.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
-from zerog._kernel import SignatureError, keccak256, secp256k1_recover, secp256k1_sign
+from zerog._kernel import SignatureError, keccak256, personal_sign, secp256k1_recover
 from zerog.compute.protocol.errors import SignedTextError
 from zerog.primitives import Address, Hash32
 
@@ -76,8 +76,7 @@ def recover_text_signer(text: str, signature: bytes) -> Address:
 
 def sign_personal(message: bytes, private_key: bytes) -> bytes:
     """Sign bytes (EIP-191 `personal_sign`): r, s and v 27 or 28. Raises `SignatureError` for bytes that are no key."""
-    compact = secp256k1_sign(personal_digest(message), private_key)
-    return compact[:64] + bytes([compact[64] + 27])
+    return personal_sign(message, private_key)
 
 
 def recover_personal_signer(message: bytes, signature: bytes) -> Address:

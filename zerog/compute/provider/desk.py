@@ -1,7 +1,6 @@
 """What all routes of a provider share: its books, engines, limits and keys."""
 
 import secrets
-import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,19 +32,20 @@ log = structlog.get_logger(__name__)
 
 
 class KeySource:
-    """Names that nobody can guess: whoever knows one may read the answer's signature and receipt. UUIDs of version 4."""
+    """Names that nobody can guess: whoever knows one may read the answer's signature and receipt. UUIDs of version 4 (RFC 9562)."""
 
     def __init__(self, dice: Callable[[int], bytes] = secrets.token_bytes) -> None:
         """`dice` is asked for many names at once: one call of the system takes as long as a small chat's other work."""
         self._dice: Final = dice
-        self._rest = b""
+        self._rest = ""
 
     def __call__(self) -> str:
         """A new name."""
         if not self._rest:
-            self._rest = self._dice(KEY_BYTES * KEYS_AT_ONCE)
-        drawn, self._rest = self._rest[:KEY_BYTES], self._rest[KEY_BYTES:]
-        return str(uuid.UUID(bytes=drawn, version=4))
+            self._rest = self._dice(KEY_BYTES * KEYS_AT_ONCE).hex()
+        drawn, self._rest = self._rest[: 2 * KEY_BYTES], self._rest[2 * KEY_BYTES :]
+        variant = "89ab"[int(drawn[16], 16) & 3]
+        return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ from zerog.runtime.http.memory import RequestMemory
 
 __all__ = ["DirectAnswers", "ServerConfig"]
 
-DirectAnswers: TypeAlias = Callable[[bytes], bytes | Awaitable[bytes]]
-"""From a body to a complete HTTP/1.1 response that keeps the connection open, or to one that is to be awaited."""
+DirectAnswers: TypeAlias = Callable[[bytes], bytes | Awaitable[bytes] | None]
+"""From a body to a complete HTTP/1.1 response that keeps the connection open, or to one that is to be awaited; `None` sends a request with
+this body the usual way."""
 
 
 class ServerConfig(Config):

@@ -253,12 +253,14 @@ class HttpProtocol(MeteredProtocol):
             if not share.is_taken:
                 return False
             share_bytes = share.size_bytes
-        self.request_count += 1
         try:
-            self._answer_directly(known[1], data[head_bytes:], share_bytes)
+            if not self._answer_directly(known[1], data[head_bytes:], share_bytes):
+                self.memory.give_back(share_bytes)
+                return False
         except Exception:
             log.exception("direct_answer_failed")
             self.refuse(BrokenServerError())
+        self.request_count += 1
         return True
 
     def _answer_at_once(self, share_bytes: int) -> bool:
@@ -269,8 +271,10 @@ class HttpProtocol(MeteredProtocol):
         if answers is None:
             return False
         body = self._take_early_body()
+        if not self._answer_directly(answers, body, share_bytes):
+            self.early_body = [body]
+            return False
         self._remember_head(len(body), answers)
-        self._answer_directly(answers, body, share_bytes)
         return True
 
     def _remember_head(self, body_bytes: int, answers: DirectAnswers) -> None:
@@ -282,10 +286,13 @@ class HttpProtocol(MeteredProtocol):
                 known.clear()
             known[self.chunk[:head_bytes]] = (body_bytes, answers)
 
-    def _answer_directly(self, answers: DirectAnswers, body: bytes, share_bytes: int) -> None:
+    def _answer_directly(self, answers: DirectAnswers, body: bytes, share_bytes: int) -> bool:
+        """Whether this body is one for the direct way."""
         self.body_share_bytes = share_bytes  # If this fails, the refusal gives it back.
         response = answers(body)
         self.body_share_bytes = 0
+        if response is None:
+            return False
         self.phase = COMPLETE
         if isinstance(response, bytes):
             self.piece_bytes = len(response)
@@ -295,6 +302,7 @@ class HttpProtocol(MeteredProtocol):
             self.server_state.total_requests += 1
         else:
             self._await_answer(response, share_bytes)
+        return True
 
     def _await_answer(self, response: Awaitable[bytes], share_bytes: int) -> None:
         """The task belongs to the server, which waits for it or cancels it when it stops, as with uvicorn's own."""

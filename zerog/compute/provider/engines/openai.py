@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -51,6 +52,8 @@ ILL: Final = (502, 503, 504)
 """The server says that it cannot work at all. 500 is as likely about the one request, with which nobody shall stop those of others."""
 RETRIES_MAX: Final = 3
 FIRST_RETRY_S: Final = 0.1
+HEADS_MAX: Final = 256
+"""Of requests that are remembered: most are the same but for their bodies."""
 LIST_BYTES_MAX: Final = 8 << 20
 LIST_S: Final = 10.0
 VERSION_PATHS: Final = ("/version", "/api/version")
@@ -100,6 +103,7 @@ class OpenAIEngine:
         agent = f"user-agent: zerog/{__version__}\r\naccept: */*\r\naccept-encoding: identity\r\n"
         self._fixed: Final = f" HTTP/1.1\r\nhost: {parts.netloc}\r\n{agent}{authorization}"
         self._identity = EngineIdentity(name="openai", version="unknown")
+        self._head_start: Final = lru_cache(maxsize=HEADS_MAX)(self._make_head_start)
 
     @property
     def identity(self) -> EngineIdentity:
@@ -166,20 +170,24 @@ class OpenAIEngine:
             return body
 
     def _head(self, request: EngineRequest) -> bytes:
-        target = f"{self._prefix}{request.path}?{request.query}" if request.query else self._prefix + request.path
-        if not TARGET.fullmatch(target) or not HEADER_VALUE.fullmatch(request.content_type):
+        start = self._head_start(request.path, request.query, request.content_type, request.headers)
+        return b"%bcontent-length: %d\r\n\r\n" % (start, len(request.body))
+
+    def _make_head_start(self, path: str, query: str, content_type: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """All of a head but the length of its body. Raises `EngineBrokenAnswerError`."""
+        target = f"{self._prefix}{path}?{query}" if query else self._prefix + path
+        if not TARGET.fullmatch(target) or not HEADER_VALUE.fullmatch(content_type):
             raise EngineBrokenAnswerError(self.options.name, "cannot be asked on a path, or with a content type, that is none")
         more = "".join(
             [
                 f"{name}: {value}\r\n"
-                for name, value in request.headers
+                for name, value in headers
                 if name.lower() not in OWN_HEADERS and HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)
             ]
         )
-        if request.path.startswith("/messages"):
+        if path.startswith("/messages"):
             more += self._x_api_key
-        framing = f"content-type: {request.content_type}\r\ncontent-length: {len(request.body)}\r\n"
-        return f"POST {target}{self._fixed}{framing}{more}\r\n".encode("latin-1")
+        return f"POST {target}{self._fixed}content-type: {content_type}\r\n{more}".encode("latin-1")
 
 
 class OpenAIAnswer:
@@ -242,7 +250,10 @@ class OpenAIAnswer:
         return self._connection
 
     def _header(self, wanted: bytes) -> str | None:
-        return next((value.decode("latin-1") for name, value in self._open.headers if name == wanted), None)
+        for name, value in self._open.headers:
+            if name == wanted:
+                return value.decode("latin-1")
+        return None
 
     async def _ask(self) -> ClientConnection:
         """Send it, again if that does no harm, until an answer comes whose head is there."""

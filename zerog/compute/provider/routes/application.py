@@ -4,13 +4,15 @@ It stands on bare ASGI, because routing and request objects would cost more than
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from zerog.compute.protocol.constants import BODY_BYTES_MAX
-from zerog.compute.provider.asked import PAID_PATHS
+from zerog.compute.provider.asked import PAID_PATHS, PaidPath
 from zerog.compute.provider.desk import Desk
 from zerog.compute.provider.errors import EndpointNotSupportedError, RouteNotOfferedError
 from zerog.compute.provider.jobs import JobRoutes
+from zerog.compute.provider.routes.direct import DIRECT_PATHS, DIRECT_SCOPE, Collected, is_direct
 from zerog.compute.provider.routes.exchange import Exchange, error_body, preflight_headers
 from zerog.compute.provider.routes.free import FreeRoutes
 from zerog.compute.provider.routes.paid import PaidRoutes
@@ -19,7 +21,7 @@ from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.asgi import Receive, Scope, Send, refuse, respond
 from zerog.runtime.http.config import DirectAnswers
 from zerog.runtime.http.errors import ClientGoneError, MethodNotAllowedError
-from zerog.runtime.http.guard import Guard, Headers
+from zerog.runtime.http.guard import Guard, Headers, Verdict
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.pages import RolePages
 
@@ -98,9 +100,31 @@ class ProviderApplication:
             self._tally.refused += 1
             await exchange.answer_error(error)
 
-    def direct_answers(self, method: bytes, target: bytes, headers: Headers) -> DirectAnswers | None:  # noqa: ARG002 - all go the usual way.
-        """Declines; that it exists lets the server read whole bodies, within the memory that it counts, before anything runs."""
-        return None
+    def direct_answers(self, method: bytes, target: bytes, headers: Headers) -> DirectAnswers | None:
+        """What answers chats and embeddings without ASGI, as far as they are no streams.
+
+        Of all others, that there is a direct way lets the server read whole bodies, within the memory that it counts, before anything runs.
+        """
+        paid = DIRECT_PATHS.get(target) if method == b"POST" else None
+        if paid is None:
+            return None
+        verdict = self._guard.verdict(headers)
+        return None if verdict.refusal is not None else partial(self._answer_directly, paid, verdict, dict(headers))
+
+    def _answer_directly(self, paid: PaidPath, verdict: Verdict, headers: dict[bytes, bytes], body: bytes) -> Awaitable[bytes] | None:
+        return self._answer_whole(paid, verdict, headers, body) if is_direct(body) else None
+
+    async def _answer_whole(self, paid: PaidPath, verdict: Verdict, headers: dict[bytes, bytes], body: bytes) -> bytes:
+        collected = Collected(body)
+        exchange = Exchange(DIRECT_SCOPE, collected.receive, collected.send, verdict, PROXY + paid.path, headers)
+        try:
+            async with self._gate.passing():
+                await self._paid.answer(exchange, paid)
+        except Exception as error:  # noqa: BLE001 - the answer says what it was, and the log what it does not say.
+            self._tally.refused += 1
+            collected.clear()  # Nothing of it has left.
+            await exchange.answer_error(error)
+        return collected.response()
 
     def refusal_body(self, error: RefusalError) -> bytes:
         """How the server writes what it refuses before a request gets here: a body that is too long, headers without end."""
