@@ -168,6 +168,17 @@ def test_money_is_shown_and_moved(zerog: Commands) -> None:
     assert "MinimumDepositRequired" in zerog.refusal("compute", "fund", "refund", "1.5")
 
 
+def test_what_was_charged_is_listed(zerog: Commands) -> None:
+    asked = [zerog.told("compute", "chat", "Say hello.", "--max-tokens", str(number)) for number in (3, 4)]
+    listed = zerog.told("compute", "receipts", "--most", "2")
+    assert [one["id"] for one in listed] == [one["request_id"] for one in reversed(asked)]
+    assert [one["fee"] for one in listed] == [one["fee_wei"] for one in reversed(asked)]
+    shown = zerog.run("compute", "receipts")[0]
+    assert asked[0]["request_id"] in shown
+    assert "error [insufficient_balance]" in zerog.run("compute", "receipts", "--key", "0x" + "77" * 32, listed[0]["provider"], expect=1)[1]
+    assert "name the provider" in zerog.run("compute", "receipts", "--key", "0x" + "77" * 32, expect=1)[1]
+
+
 def test_limits_and_keys(zerog: Commands) -> None:
     zerog.told("compute", "chat", "Say hello.", "--max-tokens", "8")
     [service] = zerog.told("compute", "list")

@@ -64,6 +64,7 @@ COMPUTE_COMMANDS: Final = (
     ("account", "zerog.cli.compute:account", "Show where the money is."),
     ("chat", "zerog.cli.compute:chat", "Ask a model, and pay for the answer."),
     ("receipt", "zerog.cli.verify:receipt", "Add the settlement to a saved answer."),
+    ("receipts", "zerog.cli.verify:receipts", "List what a provider has charged for."),
     ("verify", "zerog.cli.verify:verify", "Check a saved answer; the same as 'zerog verify'."),
     ("key", "zerog.cli.compute:key", "Make or revoke API keys for OpenAI clients."),
     ("limit", "zerog.cli.compute:limit", "Show or set what may be spent."),

@@ -2,20 +2,24 @@
 
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, cast
 
 import cyclopts
 import msgspec
 
-from zerog.cli.compute_options import ComputePlace, Flag, shown_amount
+from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, provider_of, shown_amount
 from zerog.cli.kept_answers import SETTLE_S_MAX, read_answer, save_answer
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say
-from zerog.compute.client import Grade, NotSettledError, ProviderAnswerError, Verdict
+from zerog.compute.client import ComputeClient, Grade, NotSettledError, ProviderAnswerError, Verdict
 from zerog.compute.client.words import words_of
+from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.protocol.sealed_proof import event_payloads
+from zerog.primitives import Address
 
-__all__ = ["receipt", "verify"]
+__all__ = ["receipt", "receipts", "verify"]
 
 Place = Annotated[ComputePlace, cyclopts.Parameter(name="*")]
 PLACE: Final = ComputePlace()
@@ -62,6 +66,38 @@ def receipt(
     say(f"paid in block {verdict.settled.block_number}{part}, among {verdict.settled.receipts} receipts: the proof is in {file} now")
 
 
+def receipts(
+    provider: str | None = None,
+    /,
+    *,
+    most: int = 20,
+    place: Place = PLACE,
+    json: AsJson = False,
+    directory: WorkingFolder = Path(),
+) -> None:
+    """List what a provider says that it has charged you for, newest first.
+
+    Parameters
+    ----------
+    provider
+        Its address; the one with which your money lies, if it is one.
+    most
+        How many receipts at most.
+    """
+    with place.connect(directory) as compute:
+        found = list(islice(compute.receipts(_provider(provider, compute)), most))
+    if json:
+        print_json([_receipt_facts(one) for one in found])
+        return
+    for one in found:
+        used = f"{one.usage.prompt_tokens} + {one.usage.completion_tokens} tokens"
+        used = f"{one.usage.images} pictures" if one.usage.images else f"{one.usage.seconds} s" if one.usage.seconds else used
+        when = datetime.fromtimestamp(one.created_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        print(f"{when}  {one.id}  {one.model}, {used}: {shown_amount(int(one.fee))}")
+    if not found:
+        say("there is none")
+
+
 def verify(
     file: Path,
     /,
@@ -105,6 +141,16 @@ def verify(
         if needed in HOW_TO_REACH and not verdict.grade.is_at_least(needed):
             say(HOW_TO_REACH[needed])
     return 0 if is_enough else EXIT_REFUSED
+
+
+def _provider(named: str | None, compute: ComputeClient) -> Address:
+    """Raises `ComputeArgumentError` where several could be meant, or none."""
+    if named is not None:
+        return provider_of(named)
+    providers = [account.provider for account in compute.market.accounts(compute.account.address)]
+    if len(providers) != 1:
+        raise ComputeArgumentError(f"name the provider: your money lies with {len(providers)} of them (`zerog compute account`)")
+    return providers[0]
 
 
 # ---- words and facts ---------------------------------------------------------------------------------------------
@@ -187,6 +233,10 @@ def _facts(verdict: Verdict, *, enough: bool, show: bool) -> dict[str, object]:
         "not_proven": verdict.not_proven,
         **content,
     }
+
+
+def _receipt_facts(receipt: Receipt) -> dict[str, object]:
+    return cast("dict[str, object]", msgspec.to_builtins(receipt, enc_hook=str))
 
 
 def _text_of(body: bytes | None) -> str | None:

@@ -20,6 +20,7 @@ from zerog.compute.client.verifying import Replayer, Verdict
 from zerog.compute.client.verifying.kinds import JSON_TYPE
 from zerog.compute.client.wallet import Wallet
 from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
+from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import ModelInfo
 from zerog.contracts.compute import InferenceService
@@ -184,6 +185,10 @@ class AsyncComputeClient:
         """See `ComputeClient.post`."""
         send = partial(self.blocking.post, path, body, content_type=content_type, model=model, provider=provider)
         return await to_thread.run_sync(partial(send, encrypted=encrypted, fund=fund), abandon_on_cancel=True)
+
+    async def receipts(self, provider: Address) -> list[Receipt]:
+        """See `ComputeClient.receipts`; all at once."""
+        return await to_thread.run_sync(lambda: list(self.blocking.receipts(provider)), abandon_on_cancel=True)
 
     async def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
         """See `ComputeClient.settled`."""

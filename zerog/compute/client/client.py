@@ -33,16 +33,18 @@ from zerog.compute.client.sealing import SealedTalk, recipient_of, shown_evidenc
 from zerog.compute.client.sending import Sender
 from zerog.compute.client.verifying import Replayer, Verdict, verify_answer
 from zerog.compute.client.verifying.kinds import EVENTS_TYPE, JSON_TYPE, KINDS, Kind, json_object
+from zerog.compute.client.verifying.offline import check_receipt_of
 from zerog.compute.client.wallet import Spending, Wallet
 from zerog.compute.protocol.constants import LOCKED_BALANCE_WEI_MIN, ServiceType
 from zerog.compute.protocol.envelope import load_object
 from zerog.compute.protocol.errors import InsufficientBalanceError
 from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
 from zerog.compute.protocol.profiles import profile_of
+from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.protocol.sealed_proof import event_payloads
 from zerog.compute.wire.answer_file import AnswerFile, read_answer_file
 from zerog.compute.wire.forms import boundary_of, form_type, read_fields
-from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, UnsettledFeeAnswer
+from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, ReceiptsAnswer, UnsettledFeeAnswer
 from zerog.compute.wire.provider import ReceiptAnswer as ReceiptReply
 from zerog.contracts.compute import InferenceAccount, InferenceService
 from zerog.primitives import Account, Address, Wei
@@ -51,6 +53,7 @@ __all__ = ["ComputeClient"]
 
 ROOM_WEI: Final = 10**18
 """What is moved to a provider beyond the need, so that not every request moves money. No public ledger wants more."""
+RECEIPTS_PAGE: Final = 50
 SETTLED_LOOK_S: Final = 0.5
 """Between two looks for a settlement."""
 DEFAULT_OPTIONS: Final = ChatOptions()
@@ -390,6 +393,28 @@ class ComputeClient:
         key = self._signing_keys().session(account.provider, account.generation)
         answer = self._connection(service).get(f"/v1/user/{account.user}/unsettledfee", UnsettledFeeAnswer, key=key)
         return Wei(int(answer.unsettled_fee))
+
+    def receipts(self, provider: Address) -> Iterator[Receipt]:
+        """What a provider says that it has charged this account for, newest first; each is signed by the key that it names.
+
+        Raises `InsufficientBalanceError` where this user has no account, `AnswerRefutedError` for a receipt that is not what
+        it says, or not this user's, and `ProviderError`.
+        """
+        service, user = self.service(provider), self.account.address
+        account = self.market.account(user, provider)
+        if account is None:
+            raise InsufficientBalanceError(user, Wei(0), Wei(self.market.transfer_min_wei))
+        key = self._signing_keys().session(provider, account.generation)
+        cursor: int | None = None
+        while True:
+            query = f"?limit={RECEIPTS_PAGE}" + ("" if cursor is None else f"&cursor={cursor}")
+            page = self._connection(service).get(f"/v1/receipts{query}", ReceiptsAnswer, key=key)
+            for signed in page.receipts:
+                check_receipt_of(signed, user, provider, self.market.chain_id)
+                yield signed.receipt
+            if page.next_cursor is None or not page.receipts or (cursor is not None and page.next_cursor >= cursor):
+                return
+            cursor = page.next_cursor
 
     # ---- proofs --------------------------------------------------------------------------------------------------
 

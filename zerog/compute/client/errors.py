@@ -227,10 +227,10 @@ class SpendLimitError(ComputeError):
     http_status = 403
 
     def __str__(self) -> str:
-        what = f"{self.what} of up to {self.amount_wei} wei"
+        what, limit = f"{self.what} of up to {_in_0g(self.amount_wei)}", _in_0g(self.limit_wei)
         if self.spent_wei is None:
-            return f"{what} is above the limit of {self.limit_wei} wei a call"
-        return f"{what} and today's {self.spent_wei} wei are above the limit of {self.limit_wei} wei a day"
+            return f"{what} is above the limit of {limit} a call"
+        return f"{what} and today's {_in_0g(self.spent_wei)} are above the limit of {limit} a day"
 
 
 @dataclass(eq=False)
@@ -304,3 +304,9 @@ class AnswerRefutedError(ComputeError):
 
     def __str__(self) -> str:
         return f"{self.check}: {self.cause}"
+
+
+def _in_0g(wei: int) -> str:
+    """Exactly."""
+    whole, part = divmod(wei, 10**18)
+    return f"{whole}.{part:018d}".rstrip("0").rstrip(".") + " 0G"

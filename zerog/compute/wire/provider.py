@@ -14,6 +14,7 @@ __all__ = [
     "ModelInfo",
     "ModelsAnswer",
     "ReceiptAnswer",
+    "ReceiptsAnswer",
     "RemainderPlace",
     "SettlementEntry",
     "SettlementPlace",
@@ -38,6 +39,14 @@ class SignatureAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Where a company runs the model; so are the next two."""
     provider_identity: str | None = None
     tls_cert_fingerprint: str | None = None
+
+
+class ReceiptsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /v1/receipts?cursor&limit`: a user's receipts, newest first."""
+
+    receipts: list["SignedReceipt"]
+    next_cursor: int | None = None
+    """For the next page; `None` after the last."""
 
 
 class UnsettledFeeAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,10 +19,10 @@ from zerog.compute.protocol.receipts import ReceiptError, canonical_bytes, leaf_
 from zerog.compute.protocol.sealed_proof import ExchangeSecret, SealedExchange
 from zerog.compute.protocol.signing import answer_text, images_text, recover_text_signer, sha256_hash
 from zerog.compute.wire.answer_file import AnswerFile
-from zerog.compute.wire.provider import SignatureAnswer
-from zerog.primitives import Hash32
+from zerog.compute.wire.provider import SignatureAnswer, SignedReceipt
+from zerog.primitives import Address
 
-__all__ = ["Content", "check_bytes"]
+__all__ = ["Content", "check_bytes", "check_receipt_of"]
 
 STATUS_OK: Final = 200
 PROXY: Final = "/v1/proxy"
@@ -185,14 +185,20 @@ def _company(signature: SignatureAnswer) -> str:
 # ---- the receipt -----------------------------------------------------------------------------------------------------------------------
 
 
+def check_receipt_of(signed: SignedReceipt, user: Address, provider: Address, chain_id: int) -> None:
+    """A receipt by itself: signed by the key that it names, and of these parties. Raises `AnswerRefutedError`."""
+    _check_signed(signed)
+    receipt = signed.receipt
+    if (receipt.user, receipt.provider, receipt.chain_id) != (user, provider, chain_id):
+        raise AnswerRefutedError("receipt", f"it is of {receipt.user} with {receipt.provider} on chain {receipt.chain_id}")
+
+
 def _check_receipt(file: AnswerFile, content: Content) -> None:
     """It is about this answer, signed by who signed the answer, and charges for no more than the answer says."""
     if file.receipt is None:
         raise RuntimeError("there is a receipt")
-    receipt, leaf = file.receipt.receipt, file.receipt.leaf
-    if leaf_of(canonical_bytes(receipt)) != leaf:
-        raise AnswerRefutedError("receipt", "it does not have the hash that stands beside it")
-    _check_receipt_signature(leaf, file.receipt.signature, file)
+    receipt = file.receipt.receipt
+    _check_signed(file.receipt)
     pairs = (
         ("the signer", receipt.signer, file.signature.signing_address),
         ("the chain", receipt.chain_id, file.chain_id),
@@ -211,12 +217,13 @@ def _check_receipt(file: AnswerFile, content: Content) -> None:
         content.findings.not_proven.append("that so much was used as the receipt charges for: the answer does not say it all")
 
 
-def _check_receipt_signature(leaf: Hash32, signature: bytes, file: AnswerFile) -> None:
-    if file.receipt is None:
-        raise RuntimeError("there is a receipt")
+def _check_signed(signed: SignedReceipt) -> None:
+    """Its hash is that of its canonical bytes, and the signer that it names has signed that."""
+    if leaf_of(canonical_bytes(signed.receipt)) != signed.leaf:
+        raise AnswerRefutedError("receipt", "it does not have the hash that stands beside it")
     try:
-        signer = recover_receipt_signer(leaf, signature)
+        signer = recover_receipt_signer(signed.leaf, signed.signature)
     except ReceiptError as error:
         raise AnswerRefutedError("receipt", str(error)) from None
-    if signature[-1] not in (27, 28) or signer != file.receipt.receipt.signer:
-        raise AnswerRefutedError("receipt", f"it is not signed by {file.receipt.receipt.signer}")
+    if signed.signature[-1] not in (27, 28) or signer != signed.receipt.signer:
+        raise AnswerRefutedError("receipt", f"it is not signed by {signed.receipt.signer}")
