@@ -27,7 +27,8 @@ def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> No
         lines.append(storage if endpoints.storage.kv is None else f"{storage}, key-value {endpoints.storage.kv}")
     for provider in endpoints.compute.providers if endpoints.compute is not None else []:
         enclave = ", simulated enclave" if provider.simulated else ""
-        lines.append(f"  compute  {provider.url}  (model {provider.model}{enclave})")
+        trouble = f"; {provider.trouble}" if provider.trouble else ""
+        lines.append(f"  compute  {provider.url}  (model {provider.model}{enclave}{trouble})")
     if endpoints.accounts:
         lines += [f"  account  {endpoints.accounts[0].address}", f"  key      {endpoints.accounts[0].private_key}"]
     lines += [f"  state    {endpoints.data_dir}", "", *_commands(endpoints, where), ""]

@@ -11,7 +11,6 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
-from zerog.compute.provider.engines import open_engines
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.devnet.acknowledgement import SignerAcknowledger
@@ -71,7 +70,7 @@ class ComputeService:
         chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
         of_provider = _settled_soon(replace(of_provider, chain_url=chain.url), chain)
         account = chain.role_account("compute", PROVIDER_ACCOUNT) if of_provider.private_key is None else None
-        provider = self._provider = ComputeProvider(await _with_model(of_provider), account=account)
+        provider = self._provider = ComputeProvider(of_provider, account=account)
         try:
             async with AsyncChainClient(chain.url) as client, anyio.create_task_group() as parts:
                 self._url = await parts.start(provider.run, name="compute.provider")
@@ -84,9 +83,11 @@ class ComputeService:
     async def probe(self) -> Mapping[str, object]:
         """On a network of our own: wait until the signer is acknowledged, and the first time pay for a chat and see its signature.
 
-        Raises `ZerogError`.
+        Without a model there is nothing to prove: the network runs, and says so. Raises `ZerogError`.
         """
         provider, chain = self._parts()
+        if provider.trouble is not None:
+            return {"proof": None, "trouble": provider.trouble}
         proof = await prove_compute(chain, provider, str(self._url))
         return {**await provider.probe(), **proof}
 
@@ -123,6 +124,8 @@ class ComputeService:
         flags = ["--host", self._settings.host, "--port", str(self._settings.port)]
         for engine in self._settings.engine:
             flags += ["--engine", engine]
+        if self._settings.model is not None:
+            flags += ["--model", self._settings.model]
         filled = fill(ComputeProviderSettings, flags, command=("compute", "run"), state_folder=self._state_folder)
         return filled if filled.data_dir is not None else replace(filled, data_dir=self._state_folder / FOLDER)
 
@@ -150,6 +153,7 @@ class ComputeService:
             "service_type": first.service_type.value,
             "signer": str(running.desk.enclave.signer.address),
             "simulated": running.desk.enclave.is_simulated,
+            "trouble": provider.trouble,
         }
 
 
@@ -165,19 +169,3 @@ def _settled_soon(settings: ComputeProviderSettings, chain: ChainPlace) -> Compu
     if chain.network is None or asked != by_default:
         return settings
     return replace(settings, settle_interval_s=OWN_SETTLE_S, settle_check_s=OWN_SETTLE_S)
-
-
-async def _with_model(settings: ComputeProviderSettings) -> ComputeProviderSettings:
-    """The settings with the first model that the first engine has, if an engine was named and no model.
-
-    Raises `EngineSettingsError`, and `EngineError`s where that engine does not say what it has.
-    """
-    is_named = settings.model != ComputeProviderSettings().model or settings.upstream_model is not None or settings.models is not None
-    if not settings.engine or is_named:
-        return settings
-    engine = next(iter(open_engines(settings.engine, settings.engine_key).values()))
-    try:
-        models = await engine.models()
-    finally:
-        await engine.aclose()
-    return replace(settings, model=models[0].id) if models else settings

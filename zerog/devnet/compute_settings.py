@@ -17,5 +17,7 @@ class ComputeServiceSettings:
     """Port of the provider; 0 lets the system choose."""
     engine: tuple[str, ...] = ()
     """OpenAI-compatible servers that answer; without one the scripted engine does, and says so."""
+    model: str | None = None
+    """Name of the model, if it is not the engine's first."""
     chain_url: str | None = None
     """JSON-RPC of a node of the chain; by default the one that runs in this folder."""

@@ -62,6 +62,8 @@ class ProviderEndpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Who signs its answers and settlements."""
     simulated: bool
     """Whether its enclave is none."""
+    trouble: str | None = None
+    """Why it answers nothing, such as that it has no model; `None` where it answers."""
 
 
 class ComputeEndpoints(msgspec.Struct, frozen=True, kw_only=True):

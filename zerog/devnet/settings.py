@@ -58,6 +58,8 @@ class DevnetSettings:
     """Let the first storage node mine what it holds; its account is funded on a network of our own."""
     engine: tuple[str, ...] = ()
     """OpenAI-compatible server that answers for the provider of compute, as http://host:port/v1; without one the scripted engine does."""
+    model: str | None = None
+    """Model of the provider of compute, if it is not the engine's first."""
     one_process: bool = False
     """Run all roles in one process, for tests and small machines."""
     ephemeral: bool = False

@@ -104,6 +104,8 @@ def _compute_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
     flags = ["--host", settings.host, "--port", str(ports["http"])]
     for engine in settings.engine:
         flags += ["--engine", engine]
+    if settings.model is not None:
+        flags += ["--model", settings.model]
     return flags
 
 

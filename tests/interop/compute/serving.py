@@ -177,13 +177,16 @@ def running_provider(
         "concurrent": 0,
         "concurrent_per_user": 0,
         "settle_interval_s": 0.5,
+        "engine": ("scripted",),
     }
     role = ComputeProvider(ComputeProviderSettings(**(unbounded | changes)), account=account)
     ended = Event()
     future, url = portal.start_task(_run, role, ended)
     relay.target_port = int(url.rpartition(":")[2])
     try:
-        market.wait_until(lambda: (found := market.service(account.address)) is not None and found.params.model == role.settings.model)
+        market.wait_until(
+            lambda: (found := market.service(account.address)) is not None and found.params.model == role.running.desk.catalogue.first.id
+        )
         if acknowledged:
             market.acknowledge(account.address)
         yield Provider(role, account, relay)

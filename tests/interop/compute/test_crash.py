@@ -22,7 +22,20 @@ NETWORK: Final = own_network()
 @contextmanager
 def running(folder: Path, market: Market) -> Iterator[Role]:
     """The provider as a process of its own, by the key that the network funds for it."""
-    words = ("compute", "run", "--chain-url", market.chain_url, "--port", "0", "--settle-interval", "0.5", "--dir", str(folder))
+    words = (
+        "compute",
+        "run",
+        "--engine",
+        "scripted",
+        "--chain-url",
+        market.chain_url,
+        "--port",
+        "0",
+        "--settle-interval",
+        "0.5",
+        "--dir",
+        str(folder),
+    )
     with begun_role(folder.with_suffix(".log"), *words) as role:
         yield role.ready()
 

@@ -34,6 +34,8 @@ class ChatOptions:
     temperature: float | None = None
     seed: int | None = None
     stream: bool = True
+    token_ids: bool | None = None
+    """Whether the answer is to hold its tokens, with which it is replayed quickly; by default where the service names its model's file."""
     further: tuple[tuple[str, Any], ...] = ()
     """Members of the request that stand here as they are, such as tools."""
 
@@ -48,6 +50,8 @@ def chat_request(messages: Sequence[Message], model: str, options: ChatOptions) 
     body |= {name: value for name, value in given.items() if value is not None}
     if options.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
+    if options.token_ids:
+        body["return_token_ids"] = True
     return body | dict(options.further)
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 import msgspec
@@ -26,7 +26,7 @@ from zerog.compute.client.errors import (
 from zerog.compute.client.exchange import Answer, Asked, Exchange
 from zerog.compute.client.funding import Funding, Retrieval
 from zerog.compute.client.keys import ApiKey, Keys
-from zerog.compute.client.market import Contracts, Market
+from zerog.compute.client.market import Contracts, Market, weights_of
 from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
 from zerog.compute.client.pricing import highest_fee_wei
 from zerog.compute.client.sealing import SealedTalk, recipient_of, shown_evidence
@@ -238,6 +238,8 @@ class ComputeClient:
         service = self.choose(model=model, provider=provider)
         messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
         named = model or service.params.model
+        if options.token_ids is None:
+            options = replace(options, token_ids=weights_of(service) is not None)
         body = msgspec.json.encode(chat_request(messages, named, options))
         request = _Request(KINDS[CHAT_PATH], named, body, JSON_TYPE, encrypted=encrypted)
         with (

@@ -7,6 +7,8 @@ from typing import Final
 
 from zerog.chain.client import ChainClient, RpcError
 from zerog.compute.client.errors import ServiceUnknownError
+from zerog.compute.protocol.additional_info import AdditionalInfo
+from zerog.compute.protocol.errors import AdditionalInfoError
 from zerog.contracts.compute import (
     INFERENCE_SERVING,
     LEDGER_MANAGER,
@@ -18,10 +20,10 @@ from zerog.contracts.compute import (
 from zerog.contracts.compute_refusals import ComputeCallRefusedError, compute_refusal
 from zerog.contracts.interface import AbiValue, Function
 from zerog.networks import load, public_name
-from zerog.primitives import Address, Data, DecodeError, Wei
+from zerog.primitives import Address, Data, DecodeError, Hash32, Wei
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["Contracts", "Market", "contracts_of", "refusal_of"]
+__all__ = ["Contracts", "Market", "Weights", "contracts_of", "refusal_of", "weights_of"]
 
 PAGE: Final = 50
 """Entries that the contract lists at most in one call."""
@@ -36,6 +38,24 @@ class Contracts:
 
     ledger: Address
     serving: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The file that a service's model is, as it says on chain."""
+
+    sha256: Hash32
+    root: Hash32 | None
+    """In 0G Storage."""
+
+
+def weights_of(service: InferenceService) -> Weights | None:
+    """`None` where the service does not name it."""
+    try:
+        info = AdditionalInfo.from_json(service.params.additional_info)
+    except AdditionalInfoError:
+        return None
+    return None if info.model_sha256 is None else Weights(info.model_sha256, info.model_root)
 
 
 def contracts_of(chain_id: int) -> Contracts:

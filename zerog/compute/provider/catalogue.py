@@ -181,6 +181,8 @@ class _ModelFile(msgspec.Struct, forbid_unknown_fields=True):
 def read_catalogue(settings: ComputeProviderSettings) -> Catalogue:
     """The models of `settings`. Raises `ProviderSettingsError`, or `InvalidPriceError`."""
     if settings.models is None:
+        if settings.model is None:
+            raise ProviderSettingsError("model: a name is needed")
         prices = Prices(input_wei=settings.input_price, output_wei=settings.output_price, cache_divisor=settings.cache_divisor)
         only = OfferedModel(
             id=settings.model,

@@ -3,13 +3,13 @@
 import shutil
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import structlog
-from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group, to_thread
+from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
@@ -18,17 +18,18 @@ from zerog.compute.provider.auth import Authenticator
 from zerog.compute.provider.billing import Billing
 from zerog.compute.provider.book import Book
 from zerog.compute.provider.book.proofs import SettlementProofs
-from zerog.compute.provider.catalogue import Catalogue, read_catalogue
+from zerog.compute.provider.catalogue import Catalogue
 from zerog.compute.provider.chain import ProviderChain
 from zerog.compute.provider.desk import Desk
 from zerog.compute.provider.enclave import load_simulated_enclave
-from zerog.compute.provider.engines import EnginePool, EngineRoute, HttpRules, PooledEngine, open_engines
+from zerog.compute.provider.engines import EnginePool, ExactEngine, PooledEngine
 from zerog.compute.provider.errors import NotAcknowledgedError, NotKeptError, ProviderStoppedError
 from zerog.compute.provider.limits import Limits
 from zerog.compute.provider.metrics import render_metrics
 from zerog.compute.provider.offer import offer_of, trust_of
 from zerog.compute.provider.place import BOOK_FILE, Place, book_url, broker_name, find_place, folder_of
 from zerog.compute.provider.routes.application import HTTP_LIMITS, ProviderApplication
+from zerog.compute.provider.serving import serving
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.compute.provider.settler import Settler, SettlerOptions
 from zerog.contracts.compute import ServiceParams
@@ -94,13 +95,12 @@ class ComputeProvider:
                 AsyncChainClient(settings.chain_url) as client,
                 await Book.open(book_url(settings, folder), broker_id=broker_name(settings, folder), clock=self.clock) as book,
             ):
-                catalogue = read_catalogue(settings)
                 place = await find_place(client, settings, self._account)
                 await book.bind(str(place))
                 chain = ProviderChain(client, place.account, place.contract, chain_id=place.chain_id, clock=self.clock)
                 options = SettlerOptions(force_s=settings.settle_interval_s, check_s=settings.settle_check_s)
                 settler = Settler(book, chain, enclave.signer, self.clock, options)
-                async with self._pool(catalogue) as pool:
+                async with serving(settings, self._engines, role=self.name) as (pool, catalogue):
                     running = self._assemble(place, catalogue, enclave, book, pool, chain, settler)
                     await self._serve_all(running, task_status)
 
@@ -118,25 +118,6 @@ class ComputeProvider:
                 task_status.started(self.url)
         finally:
             self._running, self.url = None, None
-
-    @asynccontextmanager
-    async def _pool(self, catalogue: Catalogue) -> AsyncIterator[EnginePool]:
-        settings = self.settings
-        rules = HttpRules(head_s=settings.engine_timeout_s, piece_s=settings.engine_timeout_s)
-        engines = self._engines if self._engines is not None else open_engines(settings.engine, settings.engine_key, rules=rules)
-        routes = [
-            EngineRoute(service_type=model.service_type, model=model.id, engine=model.engine, upstream_model=model.upstream_model)
-            for model in catalogue.models
-        ]
-        pool = EnginePool(engines, routes)
-        async with create_task_group() as tasks:
-            try:
-                await tasks.start(pool.run, name=f"{self.name}.engines")
-                yield pool
-            finally:
-                tasks.cancel_scope.cancel()
-                with CancelScope(shield=True):
-                    await pool.aclose()
 
     def _assemble(
         self, place: Place, catalogue: Catalogue, enclave: Enclave, book: Book, pool: EnginePool, chain: ProviderChain, settler: Settler
@@ -187,6 +168,13 @@ class ComputeProvider:
             models[name] = len(await engine.models())
         return {"provider": str(running.place.account.address), "model": service.params.model, "engines": models}
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be answered, with what helps: there is no model; `None` where there is one. Raises `ProviderStoppedError`."""
+        engines = self.running.pool.engines.values()
+        missing = next((engine.missing for engine in engines if isinstance(engine, ExactEngine) and engine.missing is not None), None)
+        return None if missing is None else f"no model: {missing.remedy}"
+
     def status(self) -> Mapping[str, object]:
         """What the provider knows about itself; JSON values only."""
         running = self.running
@@ -204,7 +192,7 @@ class ComputeProvider:
             "refused": desk.tally.refused,
             "under_way": desk.limits.concurrent,
             "registered": running.chain.is_registered,
-            "trouble": running.chain.trouble or running.chain.registration_trouble,
+            "trouble": self.trouble or running.chain.trouble or running.chain.registration_trouble,
             "settler": running.settler.status(),
         }
 

@@ -46,8 +46,8 @@ class ComputeProviderSettings:
     """What engines get as `Authorization: Bearer …`: `KEY` for all, or `NAME=KEY`."""
     engine_timeout_s: float = 300.0
     """Seconds that an engine may be silent."""
-    model: str = "scripted"
-    """The model's public name, as it stands on chain."""
+    model: str | None = None
+    """The model's public name, as it stands on chain; by default that of the first one that the engine has."""
     upstream_model: str | None = None
     """What the engine calls the model, where that is another name."""
     models: Path | None = None
@@ -104,7 +104,7 @@ class ComputeProviderSettings:
             raise ProviderSettingsError("pictures-kept is more than 0 s, and pictures-mib from 64 to 1048576")
         if self.private_key is not None and self.key_file is not None:
             raise ProviderSettingsError("private-key and key-file: give one of them")
-        if not self.model:
+        if self.model == "":
             raise ProviderSettingsError("model: a name is needed")
 
     @property

@@ -1,6 +1,6 @@
 """The whole provider on a real chain: it registers, a funded user chats and pays, and what is owed is settled on chain."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tests.unit.compute.provider.stage import token_of
 from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.receipts import InclusionProof, SummedNode, leaf_of, proven_place
 from zerog.compute.protocol.signing import recover_text_signer
+from zerog.compute.provider.engines import PooledEngine
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, InferenceService
@@ -28,10 +29,13 @@ CHAT = {"model": "scripted", "messages": [{"role": "user", "content": "Say hello
 
 
 @asynccontextmanager
-async def running(place: Place, folder: Path | None, **settings: Any) -> AsyncIterator[tuple[ComputeProvider, httpx.AsyncClient]]:
+async def running(
+    place: Place, folder: Path | None, *, engines: Mapping[str, PooledEngine] | None = None, **settings: Any
+) -> AsyncIterator[tuple[ComputeProvider, httpx.AsyncClient]]:
     """A provider on `place` that runs until the block ends."""
-    values = {"port": 0, "chain_url": place.url, "data_dir": folder, "settle_interval_s": 3600.0, **settings}
-    provider = ComputeProvider(ComputeProviderSettings(**values))
+    usual = {"port": 0, "chain_url": place.url, "data_dir": folder, "settle_interval_s": 3600.0, "engine": ("scripted",)}
+    values = {**usual, **settings}
+    provider = ComputeProvider(ComputeProviderSettings(**values), engines=engines)
     async with anyio.create_task_group() as tasks:
         url = await tasks.start(provider.run)
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:

@@ -6,11 +6,12 @@ receipt shows that they are the right ones. Where neither gives them, the model 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from zerog.compute.client.replaying.differences import DifferenceError, NotReplayableError
 from zerog.compute.client.replaying.said import read_chat_answer, read_messages_answer, read_vectors
+from zerog.compute.client.verifying.replaying import ReplayTask
 from zerog.compute.protocol.errors import ComputeError
 from zerog.compute.protocol.exact import (
     COMPLETION_NAME,
@@ -27,9 +28,10 @@ from zerog.compute.protocol.exact import (
     read_messages,
     tokens_sha256,
 )
+from zerog.compute.protocol.receipts import EngineIdentity
 from zerog.primitives import Hash32
 
-__all__ = ["ReplayTerms", "Replayed", "replay"]
+__all__ = ["Replayed", "replay"]
 
 CHAT_PATH: Final = "/v1/proxy/chat/completions"
 MESSAGES_PATH: Final = "/v1/proxy/messages"
@@ -38,20 +40,6 @@ RESULTS: Final = frozenset((PROMPT_NAME, COMPLETION_NAME, TRACE_NAME))
 SEED_VALUES: Final = 1 << 64
 
 Method = Literal["read", "found", "written"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayTerms:
-    """A saved answer, and what its receipt says of how it came about."""
-
-    path: str
-    """As in the file: below the service's URL."""
-    request: bytes = field(repr=False)
-    answer: bytes = field(repr=False)
-    engine: str
-    engine_version: str
-    model_sha256: Hash32 | None
-    parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,29 +61,29 @@ class Replayed:
         return f"model {self.model}: {how[self.method]}"
 
 
-def replay(terms: ReplayTerms, model: ServedModel) -> Replayed:
+def replay(task: ReplayTask, model: ServedModel) -> Replayed:
     """Run the model again. It takes as long as the model does.
 
     Raises `DifferenceError` with the first difference, and `NotReplayableError` where the answer cannot be made again here.
     """
-    _check_engine(terms, model)
-    if terms.path not in (CHAT_PATH, MESSAGES_PATH, EMBEDDINGS_PATH):
-        raise NotReplayableError(f"nothing answers {terms.path} exactly", "replay chats and embeddings")
+    _check_engine(task.receipt.engine, model)
+    if task.path not in (CHAT_PATH, MESSAGES_PATH, EMBEDDINGS_PATH):
+        raise NotReplayableError(f"nothing answers {task.path} exactly", "replay chats and embeddings")
     try:
-        return _replay_vectors(terms, model) if terms.path == EMBEDDINGS_PATH else _Chat(terms, model).replay()
+        return _replay_vectors(task, model) if task.path == EMBEDDINGS_PATH else _Chat(task, model).replay()
     except (DifferenceError, NotReplayableError):
         raise
     except ComputeError as error:  # The engine refuses such a request, so it never answered it.
         raise DifferenceError("prompt", f"the engine refuses the request: {error}") from error
 
 
-def _check_engine(terms: ReplayTerms, model: ServedModel) -> None:
-    if terms.engine != ENGINE or terms.model_sha256 is None:
-        raise NotReplayableError(f"the engine {terms.engine!r} computed it, not the exact one", "take a lower grade")
-    if terms.model_sha256 != model.sha256:
-        raise DifferenceError("model", f"the receipt names the file {terms.model_sha256}, and this one is {model.sha256}")
-    if terms.engine_version != model.engine_version:
-        versions = f"version {terms.engine_version} of the engine computed it, and this one is {model.engine_version}"
+def _check_engine(engine: EngineIdentity, model: ServedModel) -> None:
+    if engine.name != ENGINE or engine.model_sha256 is None:
+        raise NotReplayableError(f"the engine {engine.name!r} computed it, not the exact one", "take a lower grade")
+    if engine.model_sha256 != model.sha256:
+        raise DifferenceError("model", f"the receipt names the file {engine.model_sha256}, and this one is {model.sha256}")
+    if engine.version != model.engine_version:
+        versions = f"version {engine.version} of the engine computed it, and this one is {model.engine_version}"
         raise NotReplayableError(versions, "replay it with the zerog that has this version of the engine")
 
 
@@ -105,14 +93,14 @@ def _check_engine(terms: ReplayTerms, model: ServedModel) -> None:
 class _Chat:
     """One chat."""
 
-    def __init__(self, terms: ReplayTerms, model: ServedModel) -> None:
-        self._terms: Final = terms
+    def __init__(self, task: ReplayTask, model: ServedModel) -> None:
+        self._texts: Final = task.receipt.engine.parameters or {}
         self._model: Final = model
-        is_openai = terms.path == CHAT_PATH
+        is_openai = task.path == CHAT_PATH
         size = model.vocabulary.vocabulary_size
-        self._asked: Final = read_chat(terms.request, size) if is_openai else read_messages(terms.request)
+        self._asked: Final = read_chat(task.request, size) if is_openai else read_messages(task.request)
         read = read_chat_answer if is_openai else read_messages_answer
-        self._said: Final = read(terms.answer, is_stream=self._asked.stream)
+        self._said: Final = read(task.answer, is_stream=self._asked.stream)
         self._prompt: Final = model.prompt(self._asked.messages)
         self._sampling: Final = self._agreed_sampling()
 
@@ -129,7 +117,7 @@ class _Chat:
 
     def _agreed_sampling(self) -> Sampling:
         """How tokens are chosen, by request and receipt: they agree, and the seed that nobody named is the receipt's."""
-        said, texts = self._said, self._terms.parameters
+        said, texts = self._said, self._texts
         seed = _number(texts, "seed")
         if seed is None or seed >= SEED_VALUES:
             raise DifferenceError("seed", "the receipt names none")
@@ -153,7 +141,7 @@ class _Chat:
         told = self._said.prompt_tokens
         if told is not None and told != self._prompt:
             raise DifferenceError("prompt", _first_difference("the answer's prompt", told, self._prompt))
-        if self._terms.parameters.get(PROMPT_NAME) != str(tokens_sha256(self._prompt)):
+        if self._texts.get(PROMPT_NAME) != str(tokens_sha256(self._prompt)):
             raise DifferenceError("prompt", "the request does not have the tokens that the receipt names")
         if self._said.prompt_count not in (None, len(self._prompt)):
             raise DifferenceError("usage", f"the prompt has {len(self._prompt)} tokens, and the answer says {self._said.prompt_count}")
@@ -162,7 +150,7 @@ class _Chat:
 
     def _tokens(self) -> tuple[list[int], Method]:
         """The tokens of the answer, and how they are known."""
-        committed = self._terms.parameters.get(COMPLETION_NAME)
+        committed = self._texts.get(COMPLETION_NAME)
         if self._said.tokens is not None:
             if str(tokens_sha256(_within(self._said.tokens, self._model))) != committed:
                 raise DifferenceError("token", "the tokens in the answer are not those that the receipt names")
@@ -235,7 +223,7 @@ class _Chat:
         return text + writing.end(), "length", None
 
     def _check_trace(self, trace_root: bytes | None) -> None:
-        told = self._terms.parameters.get(TRACE_NAME)
+        told = self._texts.get(TRACE_NAME)
         computed = None if trace_root is None else str(Hash32(trace_root))
         if told is not None and told != computed:
             raise DifferenceError("trace", f"the receipt commits to {told}, and the logits have {computed}")
@@ -283,14 +271,14 @@ def _first_difference(what: str, told: Sequence[int], ours: Sequence[int]) -> st
 # ---- vectors -----------------------------------------------------------------------------------------------------
 
 
-def _replay_vectors(terms: ReplayTerms, model: ServedModel) -> Replayed:
-    asked = read_embedding(terms.request, model.vocabulary.vocabulary_size)
+def _replay_vectors(task: ReplayTask, model: ServedModel) -> Replayed:
+    asked = read_embedding(task.request, model.vocabulary.vocabulary_size)
     texts = [model.vocabulary.encode(each) if isinstance(each, str) else list(each) for each in asked.inputs]
-    expected = embedding_texts(texts)
-    if dict(terms.parameters) != expected:
-        part: Literal["prompt", "parameters"] = "prompt" if terms.parameters.get("pooling") == expected["pooling"] else "parameters"
+    expected, texts_told = embedding_texts(texts), dict(task.receipt.engine.parameters or {})
+    if texts_told != expected:
+        part: Literal["prompt", "parameters"] = "prompt" if texts_told.get("pooling") == expected["pooling"] else "parameters"
         raise DifferenceError(part, "the receipt speaks of other texts, or of another way from many vectors to one")
-    told = read_vectors(terms.answer)
+    told = read_vectors(task.answer)
     if len(told) != len(texts):
         raise DifferenceError("vector", f"{len(texts)} were asked for, and the answer has {len(told)}")
     for number, (vector, text) in enumerate(zip(told, texts, strict=True), 1):

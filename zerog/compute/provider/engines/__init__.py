@@ -9,6 +9,7 @@ from zerog.compute.provider.engines.errors import (
     NoEngineError,
     UnknownModelError,
 )
+from zerog.compute.provider.engines.exact import EngineBusyError, ExactEngine, ModelMissingError
 from zerog.compute.provider.engines.http import HttpRules
 from zerog.compute.provider.engines.interface import (
     Engine,
@@ -30,6 +31,7 @@ __all__ = [
     "Engine",
     "EngineAnswer",
     "EngineBrokenAnswerError",
+    "EngineBusyError",
     "EngineChoice",
     "EngineError",
     "EngineIdentity",
@@ -40,8 +42,10 @@ __all__ = [
     "EngineSettingsError",
     "EngineTimeoutError",
     "EngineUnavailableError",
+    "ExactEngine",
     "HttpRules",
     "ModelInfo",
+    "ModelMissingError",
     "NoEngineError",
     "OpenAIEngine",
     "PooledEngine",

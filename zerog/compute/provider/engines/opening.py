@@ -24,7 +24,12 @@ def open_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: Htt
     """
     if not engines:
         return {SCRIPTED: ScriptedEngine()}
-    return {name: OpenAIEngine(options) for name, options in read_engines(engines, keys, rules=rules).items()}
+    opened: dict[str, PooledEngine] = {}
+    servers = read_engines([text for text in engines if text != SCRIPTED], keys, rules=rules)
+    if SCRIPTED in engines:
+        opened[SCRIPTED] = ScriptedEngine()
+    opened.update({name: OpenAIEngine(options) for name, options in servers.items()})
+    return opened
 
 
 def read_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: HttpRules | None = None) -> dict[str, EngineOptions]:

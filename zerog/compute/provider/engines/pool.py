@@ -6,8 +6,6 @@ from typing import Final
 
 import anyio
 import structlog
-from anyio import TASK_STATUS_IGNORED
-from anyio.abc import TaskStatus
 
 from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.provider.engines.errors import EngineError, EngineSettingsError, NoEngineError, UnknownModelError
@@ -84,18 +82,11 @@ class EnginePool:
         except EngineError as error:
             log.warning("engine_models_unknown", engine=name, cause=str(error))
 
-    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
-        """Let the engines work, and look at their lists now and then, until cancelled. Reports when all of them can be asked.
-
-        Raises what an engine raises that cannot work.
-        """
-        async with anyio.create_task_group() as tasks:
-            for name, engine in self.engines.items():
-                await tasks.start(engine.run, name=f"compute.engine.{name}")
-            task_status.started()
-            while True:
-                await self.refresh()
-                await anyio.sleep(REFRESH_S)
+    async def run(self) -> None:
+        """Look at the lists now and then, until cancelled."""
+        while True:
+            await self.refresh()
+            await anyio.sleep(REFRESH_S)
 
     async def aclose(self) -> None:
         """Close all engines."""

@@ -9,9 +9,13 @@ import pytest
 
 from tests.unit.compute.engines.asking import chat, request
 from tests.unit.compute.engines.exact.conftest import running_engine
-from zerog.compute.client.replaying import DifferenceError, NotReplayableError, ReplayTerms, replay
+from zerog.compute.client.replaying import DifferenceError, NotReplayableError, replay
+from zerog.compute.client.verifying import ReplayTask
 from zerog.compute.protocol.exact import tokens_sha256
-from zerog.primitives import Hash32
+from zerog.compute.protocol.fees import Usage
+from zerog.compute.protocol.receipts import EngineIdentity, Receipt
+from zerog.compute.provider.engines import ExactEngine
+from zerog.primitives import Address, Hash32
 from zerog.testing.byte_model import END_TOKEN, ByteModel
 
 pytestmark = pytest.mark.anyio
@@ -24,22 +28,62 @@ def truthful() -> ByteModel:
     return ByteModel(lambda prompt: TRUTH if "Hello" in prompt else prompt)
 
 
-async def asked(model: ByteModel, path: str = CHAT, body: object = None, **members: Any) -> ReplayTerms:
+async def asked(model: ByteModel, path: str = CHAT, body: object = None, **members: Any) -> ReplayTask:
     """What `model` answers, with what its receipt says."""
-    wanted = chat("Hello", **members) if body is None else body
+    async with running_engine(model) as engine:
+        return await asked_of(engine, path, body, **members)
+
+
+async def asked_of(engine: ExactEngine, path: str = CHAT, body: object = None, **members: Any) -> ReplayTask:
+    """What an engine that runs answers."""
+    wanted = {**chat("Hello"), **members} if body is None else body
     sent = request(path, wanted, stream=members.get("stream") is True)
-    async with running_engine(model) as engine, engine.answer(sent) as answer:
+    async with engine.answer(sent) as answer:
         content = b"".join([chunk async for chunk in answer.chunks()])
         identity = answer.identity
-    return ReplayTerms(
+    return ReplayTask(
         path="/v1/proxy" + path,
         request=sent.body,
         answer=content,
-        engine=identity.name,
-        engine_version=identity.version,
-        model_sha256=identity.model_sha256,
-        parameters=dict(identity.parameters or {}),
+        receipt=receipt_of(
+            EngineIdentity(
+                name=identity.name,
+                version=identity.version,
+                model_sha256=identity.model_sha256,
+                parameters=dict(identity.parameters or {}),
+            )
+        ),
     )
+
+
+def receipt_of(engine: EngineIdentity) -> Receipt:
+    """A receipt of which only the engine matters here."""
+    nobody, nothing = Address(bytes(20)), Hash32(bytes(32))
+    return Receipt(
+        version=1,
+        id="1",
+        chain_id=1,
+        provider=nobody,
+        user=nobody,
+        service_type="chatbot",
+        model="scripted",
+        request_sha256=nothing,
+        response_sha256=nothing,
+        signed_text="",
+        usage=Usage(),
+        input_fee="0",
+        output_fee="0",
+        fee="0",
+        created_at_ms=1,
+        signer=nobody,
+        engine=engine,
+    )
+
+
+def computed(task: ReplayTask, **members: Any) -> ReplayTask:
+    """By another engine, as the receipt says."""
+    engine = msgspec.structs.replace(task.receipt.engine, **members)
+    return replace(task, receipt=msgspec.structs.replace(task.receipt, engine=engine))
 
 
 SHAPES: list[dict[str, Any]] = [
@@ -92,25 +136,25 @@ async def test_vectors_are_replayed(encoding: str) -> None:
     assert part_of(replace(terms, answer=msgspec.json.encode(first))) == "vector"
 
 
-def part_of(terms: ReplayTerms, model: ByteModel | None = None) -> str:
+def part_of(terms: ReplayTask, model: ByteModel | None = None) -> str:
     with pytest.raises(DifferenceError) as found:
         replay(terms, model or truthful())
     return found.value.part
 
 
-def changed(terms: ReplayTerms, **texts: str) -> ReplayTerms:
+def changed(terms: ReplayTask, **texts: str) -> ReplayTask:
     """With another receipt."""
-    return replace(terms, parameters={**terms.parameters, **texts})
+    return computed(terms, parameters={**(terms.receipt.engine.parameters or {}), **texts})
 
 
-def reworded(terms: ReplayTerms, change: Callable[[dict[str, Any]], None]) -> ReplayTerms:
+def reworded(terms: ReplayTask, change: Callable[[dict[str, Any]], None]) -> ReplayTask:
     """With another answer, of which the receipt knows nothing."""
     answer = msgspec.json.decode(terms.answer)
     change(answer)
     return replace(terms, answer=msgspec.json.encode(answer))
 
 
-def asks(terms: ReplayTerms, **members: Any) -> ReplayTerms:
+def asks(terms: ReplayTask, **members: Any) -> ReplayTask:
     """With another request."""
     return replace(terms, request=msgspec.json.encode({**msgspec.json.decode(terms.request), **members}))
 
@@ -122,7 +166,7 @@ def set_text(answer: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        pytest.param(lambda terms: replace(terms, model_sha256=Hash32(b"\1" * 32)), "model", id="another model"),
+        pytest.param(lambda terms: computed(terms, model_sha256=Hash32(b"\1" * 32)), "model", id="another model"),
         pytest.param(lambda terms: changed(terms, seed="8"), "seed", id="another seed in the receipt"),
         pytest.param(lambda terms: asks(terms, seed=8), "seed", id="another seed in the request"),
         pytest.param(lambda terms: reworded(terms, lambda told: told.update(seed=8)), "seed", id="another seed in the answer"),
@@ -145,13 +189,13 @@ def set_text(answer: dict[str, Any], text: str) -> None:
         pytest.param(lambda terms: changed(terms, trace_root=str(Hash32(bytes(32)))), "trace", id="another trace in the receipt"),
     ],
 )
-async def test_what_is_changed_is_named(change: Callable[[ReplayTerms], ReplayTerms], part: str) -> None:
+async def test_what_is_changed_is_named(change: Callable[[ReplayTask], ReplayTask], part: str) -> None:
     terms = await asked(truthful(), seed=7, return_trace_root=True)
     assert replay(terms, truthful()).method == "found"
     assert part_of(change(terms)) == part
 
 
-def with_tokens(terms: ReplayTerms, tokens: list[int], text: str) -> ReplayTerms:
+def with_tokens(terms: ReplayTask, tokens: list[int], text: str) -> ReplayTask:
     """A provider that signs what it likes: words, tokens and hash fit together."""
 
     def say(told: dict[str, Any]) -> None:
@@ -197,8 +241,8 @@ async def test_probabilities_are_held_against_the_models() -> None:
 async def test_what_cannot_be_replayed_is_no_lie() -> None:
     terms = await asked(truthful())
     for other in (
-        replace(terms, engine="openai", model_sha256=None),
-        replace(terms, engine_version="99"),
+        computed(terms, name="openai", model_sha256=None),
+        computed(terms, version="99"),
         replace(terms, path="/v1/proxy/images/generations"),
         replace(terms, answer=b"{"),
         reworded(terms, lambda told: told["choices"].append(told["choices"][0])),

@@ -52,12 +52,17 @@ class ExactEngine:
         name: str,
         load: Callable[[], ServedModel | None],
         *,
+        wish: str = "smollm2",
         rules: DriverRules | None = None,
         draw: Callable[[int], int] = secrets.randbits,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`load` finds the model and opens it, in a thread; `draw` gives so many random bits for the seeds that nobody named."""
+        """`load` finds the model and opens it, in a thread; `wish` is what it looks for in the cache.
+
+        `draw` gives so many random bits for the seeds that nobody named.
+        """
         self.name: Final = name
+        self.wish: Final = wish
         self._load: Final = load
         self._rules: Final = rules
         self._draw: Final = draw
@@ -69,6 +74,12 @@ class ExactEngine:
     def model(self) -> ServedModel | None:
         """What answers; `None` before `run` has begun, and without a model."""
         return self._model
+
+    @property
+    def missing(self) -> ModelMissingError | None:
+        """Why it cannot answer, if it cannot."""
+        command = f"zerog model pull {self.wish}"
+        return None if self._model is not None else ModelMissingError(self.name, "has no model", command)
 
     @property
     def identity(self) -> EngineIdentity:
@@ -137,8 +148,11 @@ class ExactEngine:
         return f"{identity.name}-{identity.version}-{digest}"
 
     def _parts(self) -> tuple[ServedModel, Driver]:
+        missing = self.missing
+        if missing is not None:
+            raise missing
         if self._model is None or self._driver is None:
-            raise ModelMissingError(self.name, "has no model")
+            raise RuntimeError("an engine that has a model runs")
         return self._model, self._driver
 
     def _read(self, request: EngineRequest, model: ServedModel) -> tuple[ChatAsked, Sequence[int]]:

@@ -16,7 +16,7 @@ __all__ = ["EngineBusyError", "ModelMissingError"]
 class ModelMissingError(EngineError):
     """There is no model to answer with."""
 
-    command: str = "zerog model pull smollm2"
+    command: str
     """What brings one."""
     retry_after_s: float = 60.0
 
