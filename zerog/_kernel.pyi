@@ -5,6 +5,7 @@ Addresses are 20 bytes, hashes 32 bytes, amounts wei, gas in units of gas. A cal
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Literal, Self, TypeAlias, final
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "LedgerOldFormatError",
     "MiningSearch",
     "MiningWork",
+    "ModelFile",
+    "ModelRefusedError",
     "Pool",
     "PoolSnapshot",
     "Rejection",
@@ -125,6 +128,9 @@ class FlowRefusedError(ZerogError):
 
 class SealBrokenError(ZerogError):
     """A sealed block that is not what was encrypted, or stands in another place. `args` = (index of the block,)."""
+
+class ModelRefusedError(ZerogError):
+    """A model file that is not used, or a request to it that is not fulfilled. `args` = (code, what is wrong, what to do)."""
 
 # ---- hash, crypto -------------------------------------------------------------------------------------------
 
@@ -993,3 +999,61 @@ class Pool:
 @final
 class PoolSnapshot:
     """What a pool held at one moment; costs nothing until the pool changes."""
+
+# ---- models ------------------------------------------------------------------------------------------------------
+
+@final
+class ModelFile:
+    """An open model file in the GGUF format (Llama-shaped; F32, F16, Q8_0, Q4_0, Q4_1): what it is, its tokenizer, its chat template.
+
+    The file is mapped. Replace it by renaming: a file that is cut short while it is open ends the process.
+    """
+
+    path: Path
+    size_bytes: int
+    architecture: str | None
+    name: str | None
+    license: str | None
+    parameter_count: int
+    quantization: str
+    """The kind that most weights of the layers have."""
+    context_length: int
+    layers: int
+    width: int
+    vocabulary_size: int
+    chat_template: str | None
+    """`None` where there is none, or one that does not compile; then `render_chat` says why."""
+    knows_tools: bool
+    begin_token: int | None
+    """What texts begin with, for models that want it."""
+    end_tokens: list[int]
+
+    @staticmethod
+    def open(path: str | PathLike[str]) -> ModelFile:
+        """Map a file and check all of it but the weights' values. Raises `ModelRefusedError`."""
+
+    def sha256(self) -> bytes: ...
+    def encode(self, text: str, *, special: bool = False, begin: bool = False) -> list[int]:
+        """Tokens of a text of at most 4 MiB, after `begin_token` if `begin`. With `special`, names of control tokens mean these.
+
+        Raises `ModelRefusedError`.
+        """
+
+    def decode(self, tokens: Sequence[int]) -> bytes:
+        """What tokens add to an answer: UTF-8 when they are taken together. Control tokens add nothing."""
+
+    def token_text(self, token: int) -> bytes:
+        """The text of one token as it stands in the file; empty if there is none."""
+
+    def render_chat(
+        self, messages: bytes, *, tools: bytes | None = None, add_generation_prompt: bool = True, now_s: int | None = None
+    ) -> list[int]:
+        """Tokens of a conversation; names of control tokens in its strings stay words.
+
+        `messages` and `tools` are JSON lists; `now_s` is the time for templates that write the date. Raises `ModelRefusedError`.
+        """
+
+    def chat_text(
+        self, messages: bytes, *, tools: bytes | None = None, add_generation_prompt: bool = True, now_s: int | None = None
+    ) -> str:
+        """The text that `render_chat` turns into tokens."""

@@ -1,4 +1,4 @@
-//! zerog's hot loops: hashing, Merkle trees, encryption of files, mining, signatures, ABI, transactions, the pool, the ledger, and answers to plain reads. Python sees them through `python` alone.
+//! zerog's hot loops: hashing, Merkle trees, encryption of files, mining, signatures, ABI, transactions, the pool, the ledger, answers to plain reads, and models. Python sees them through `python` alone.
 
 pub mod abi;
 pub mod cipher;
@@ -7,6 +7,7 @@ pub mod crypto;
 pub mod front;
 pub mod hash;
 pub mod hpke;
+pub mod inference;
 pub mod json;
 pub mod ledger;
 pub mod merkle;

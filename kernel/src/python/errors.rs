@@ -71,6 +71,12 @@ create_exception!(
     ZerogError,
     "A sealed block that is not what was encrypted, or stands in another place. `args` = (index of the block,)."
 );
+create_exception!(
+    zerog._kernel,
+    ModelRefusedError,
+    ZerogError,
+    "A model file that is not used, or a request to it that is not fulfilled. `args` = (code, what is wrong, what to do)."
+);
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -87,6 +93,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())?;
     module.add("SealBrokenError", py.get_type::<SealBrokenError>())?;
     module.add("FlowRefusedError", py.get_type::<FlowRefusedError>())?;
+    module.add("ModelRefusedError", py.get_type::<ModelRefusedError>())?;
     module.add("BlockRefusedError", py.get_type::<BlockRefusedError>())
 }
 

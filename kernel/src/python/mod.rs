@@ -14,6 +14,7 @@ mod import;
 mod ledger;
 mod merkle;
 mod mining;
+mod model;
 mod pool;
 #[cfg(unix)]
 mod pora;
@@ -39,6 +40,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     call::register(module)?;
     simulate::register(module)?;
     ledger::register(module)?;
+    model::register(module)?;
     #[cfg(unix)]
     front::register(module)?;
     #[cfg(unix)]
