@@ -64,7 +64,7 @@ class AnswerReader(ABC):
 
     @property
     def is_large(self) -> bool:
-        """Whether `finish` takes a while."""
+        """Whether `finish`, or counting `words`, takes a while."""
         return False
 
     @abstractmethod
@@ -74,6 +74,9 @@ class AnswerReader(ABC):
     @abstractmethod
     def finish(self) -> bytes:
         """The rest, after the last piece. Raises `BrokenAnswerError`."""
+
+    def drop_unfinished(self) -> None:  # noqa: B027 - most readers have nothing of the kind.
+        """No more will be read: forget what has come of a part that is not complete."""
 
     def usage(self) -> Usage | None:
         """What the server says it used, once all was read; `None` if it says nothing that can be used."""
@@ -179,6 +182,10 @@ class EventReader(AnswerReader):
         self._pieces_bytes = 0
         self._held: list[bytes] = []
 
+    @property
+    def is_large(self) -> bool:
+        return self._pieces_bytes > LARGE_BYTES
+
     def feed(self, chunk: bytes) -> bytes:
         events = self._splitter.feed(chunk)
         if len(events) == 1:
@@ -193,6 +200,9 @@ class EventReader(AnswerReader):
             self._held.append(self._sealer.finish())
         held, self._held = b"".join(self._held), []
         return held
+
+    def drop_unfinished(self) -> None:
+        self._splitter.rest()
 
     def usage(self) -> Usage | None:
         return usage_from(self._first_usage, self._last_usage)

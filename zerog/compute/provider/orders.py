@@ -80,7 +80,7 @@ async def usage_of_answer(order: Order, reader: AnswerReader) -> Usage:
         raise BrokenAnswerError("there is no picture in it")
     if usage is not None:
         return usage
-    if len(order.body) > THREAD_BYTES_MIN:
+    if len(order.body) > THREAD_BYTES_MIN or reader.is_large:
         return await to_thread.run_sync(_count, order, reader)
     return _count(order, reader)
 

@@ -91,6 +91,26 @@ async def test_a_client_that_leaves_in_mid_stream_is_charged_once_and_finds_its_
         assert await stage.desk.book.unsettled_wei(user.address) == 7 * 10**10 + 3 * 2 * 10**10
 
 
+async def test_who_leaves_a_stream_without_end_is_charged_for_the_events_that_were_read(tmp_path: Path) -> None:
+    """Reading stops within an event, and what there is of it is dropped."""
+    gate = anyio.Event()
+    whole = b"".join(chat_events(["word " * 2000] * 3000, usage=False))
+    pieces = [whole[at : at + 60_007] for at in range(0, len(whole), 60_007)]
+    pool = ScriptedPool(lambda _: ScriptedAnswer(pieces, content_type=EVENTS, gate=lambda index: gate if index == 2 else None))
+    async with open_stage(tmp_path, pool, concurrent=0) as stage:
+        user = stage.user()
+        client = await connect(stage)
+        await client.send(raw_chat(stage, token_of(user), stream=True, max_tokens=100_000))
+        seen = await client.receive()
+        key = seen.lower().split(b"zg-res-key: ")[1].split(b"\r\n")[0].decode()
+        await client.aclose()
+        gate.set()
+        with anyio.fail_after(30):
+            await stage.desk.wait_for(key, 30)
+        [row] = (await stage.desk.book.receipts()).rows
+        assert 2000 < read_receipt(row.receipt).usage.completion_tokens < 2000 * 3000 - 1000
+
+
 async def test_a_slow_reader_holds_the_engine_back_and_not_the_answer_in_memory(tmp_path: Path) -> None:
     taken = 0
     events = chat_events(["word " * 2000] * 2000)

@@ -168,6 +168,7 @@ class PaidRoutes:
             if sink.is_gone():
                 unread_bytes += len(passed)
                 if unread_bytes > GONE_BYTES_MAX:
+                    reader.drop_unfinished()
                     break
         tail = await to_thread.run_sync(reader.finish) if reader.is_large else reader.finish()
         digest.update(tail)
