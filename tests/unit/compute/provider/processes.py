@@ -46,6 +46,10 @@ class Broker:
         self.send(signal.SIGTERM)
         await self.ended()
 
+    def forget_peak(self) -> None:
+        """Let `VmHWM` begin from what it is now. Source: proc(5), clear_refs."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5", encoding="ascii")
+
     def memory_bytes(self, name: str = "VmHWM") -> int:
         """Of its memory in RAM: the most that it ever was, or with `VmRSS` what it is now."""
         for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():

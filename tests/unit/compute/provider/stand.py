@@ -13,7 +13,7 @@ from tests.postgres import PostgresServer
 from tests.unit.compute.provider.lines import CutError, Step, chain_line, database_line
 from tests.unit.compute.provider.market import MODEL, Buyer, acknowledged, agree, client_of, until
 from tests.unit.compute.provider.place import Place, open_place
-from tests.unit.compute.provider.processes import Broker, Nursery, open_nursery
+from tests.unit.compute.provider.processes import Broker, Nursery
 from zerog.compute.provider.book import Book
 from zerog.primitives import Address
 from zerog.testing.upstream import Upstream, serve_upstream
@@ -117,7 +117,7 @@ class Stand:
 
 
 @asynccontextmanager
-async def open_stand(folder: Path, database: str, **settings: Any) -> AsyncIterator[Stand]:
+async def open_stand(nursery: Nursery, folder: Path, database: str, **settings: Any) -> AsyncIterator[Stand]:
     """`settings` are those of every broker that is started here."""
-    async with open_place() as place, serve_upstream() as upstream, open_nursery(folder) as nursery:
+    async with open_place() as place, serve_upstream() as upstream:
         yield Stand(place, upstream, nursery, folder, database, settings)

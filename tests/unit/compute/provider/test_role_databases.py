@@ -1,17 +1,17 @@
 """A PostgreSQL server that restarts under whole providers, and two of them that start on one book at once."""
 
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 from anyio import to_thread
 
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 from tests.unit.compute.provider.lines import Step, chain_line
 from tests.unit.compute.provider.market import Buyer, acknowledged, client_of, until_here, wants
 from tests.unit.compute.provider.place import ONE, PROVIDER
+from tests.unit.compute.provider.processes import Nursery
 from tests.unit.compute.provider.stand import LONG, open_stand
 
 pytestmark = pytest.mark.anyio
@@ -20,17 +20,10 @@ REQUESTS = 400 if LONG else 60
 CLIENTS = 8
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """One of our own, since here it is stopped and killed."""
-    with postgres_server() as running:
-        yield running
-
-
 @pytest.mark.parametrize("how", ["stopped", "killed"])
-async def test_a_database_that_restarts_while_requests_run(tmp_path: Path, server: PostgresServer, how: str) -> None:
+async def test_a_database_that_restarts_while_requests_run(tmp_path: Path, nursery: Nursery, postgres: PostgresServer, how: str) -> None:
     """`stopped`: connections are cut, the server ends in order. `killed`: it loses what it has not written. Requests wait for it."""
-    async with open_stand(tmp_path, server.clean_url()) as stand, stand.running() as (_, http):
+    async with open_stand(nursery, tmp_path, postgres.clean_url()) as stand, stand.running() as (_, http):
         buyers = [await wants(stand.place) for _ in range(CLIENTS)]
         questions = deque(range(REQUESTS))
         answered = 0
@@ -45,8 +38,8 @@ async def test_a_database_that_restarts_while_requests_run(tmp_path: Path, serve
             for buyer in buyers:
                 asking.start_soon(ask, buyer)
             await until_here(lambda: answered >= REQUESTS // 3)
-            await to_thread.run_sync(server.kill if how == "killed" else server.stop)
-            await to_thread.run_sync(server.start)
+            await to_thread.run_sync(postgres.kill if how == "killed" else postgres.stop)
+            await to_thread.run_sync(postgres.start)
         assert answered == REQUESTS, "the provider waited for its database"
         assert sum((await stand.agree(http, buyers, samples=1)).values()) == REQUESTS
 
@@ -66,9 +59,9 @@ class Barrier:
             await self.both.wait()
 
 
-async def test_two_brokers_register_the_service_at_once(tmp_path: Path, server: PostgresServer) -> None:
+async def test_two_brokers_register_the_service_at_once(tmp_path: Path, nursery: Nursery, postgres: PostgresServer) -> None:
     """One stake, one service, and both serve it."""
-    async with open_stand(tmp_path, server.clean_url()) as stand:
+    async with open_stand(nursery, tmp_path, postgres.clean_url()) as stand:
         barrier = Barrier()
         before_wei = await stand.place.client.balance(PROVIDER.address)
         async with chain_line(stand.place.url, barrier.on_step) as first_url, chain_line(stand.place.url, barrier.on_step) as second_url:

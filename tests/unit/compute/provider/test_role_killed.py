@@ -2,7 +2,6 @@
 
 import random
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,11 +10,11 @@ import anyio
 import httpx
 import pytest
 
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 from tests.unit.compute.provider.lines import Step
 from tests.unit.compute.provider.market import Buyer, acknowledged, client_of, until, until_here, wants
 from tests.unit.compute.provider.place import ONE
-from tests.unit.compute.provider.processes import Broker
+from tests.unit.compute.provider.processes import Broker, Nursery
 from tests.unit.compute.provider.stand import LEASE_S, LONG, Fate, Stand, open_stand
 from zerog.contracts.compute import INFERENCE_SERVING
 from zerog.testing.upstream import Behaviour
@@ -25,14 +24,8 @@ pytestmark = pytest.mark.anyio
 BATCH_CALL = INFERENCE_SERVING.function("getBatchAccountsByUsers").selector.hex().encode()
 """The first call of a settlement that has something to settle."""
 KEPT, CONCLUDED, CHARGED = b"INSERT INTO settlement_batches", b"UPDATE settlement_batches", b"INSERT INTO charges"
-REQUESTS, USERS, KILLS = (2_000, 50, 10) if LONG else (200, 10, 2)
+REQUESTS, USERS, KILLS = (2_000, 50, 10) if LONG else (150, 10, 2)
 CLIENTS = 16
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
 
 
 @dataclass
@@ -61,11 +54,12 @@ class Nth:
 
 
 POINTS = [
-    At(name, said, is_done=is_done)
-    for name, said in (("COMMIT", KEPT), ("eth_sendRawTransaction", b""), ("COMMIT", CONCLUDED))
-    for is_done in (False, True)
+    At("COMMIT", KEPT, is_done=False),
+    At("COMMIT", KEPT, is_done=True),
+    At("eth_sendRawTransaction", b"", is_done=True),
+    At("COMMIT", CONCLUDED, is_done=False),
 ]
-"""Signed and not kept, kept and not sent, sent and not heard of, in a block and not known, known."""
+"""Signed and not kept; kept and not sent; sent and not heard of; in a block and not written down."""
 NEVER = 10_000
 
 
@@ -91,9 +85,9 @@ async def come_after(stand: Stand, buyers: list[Buyer], *, same: bool) -> int:
         return sum((await stand.agree(http, buyers)).values())
 
 
-async def test_killed_at_any_point_of_a_settlement(tmp_path: Path, postgres: PostgresServer) -> None:
+async def test_killed_at_any_point_of_a_settlement(tmp_path: Path, nursery: Nursery, postgres: PostgresServer) -> None:
     """A point is a commit to the database or a call to the chain, before it arrives or when it is done; the long test takes all."""
-    async with open_stand(tmp_path, postgres.clean_url()) as stand:
+    async with open_stand(nursery, tmp_path, postgres.clean_url()) as stand:
         buyers = [await wants(stand.place) for _ in range(2)]
         for number, strikes in enumerate(POINTS, 1):
             fate = Fate(strikes)
@@ -114,9 +108,9 @@ async def killed_at_every_step(stand: Stand, postgres: PostgresServer, buyers: l
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_killed_around_a_charge(tmp_path: Path, postgres: PostgresServer, *, stream: bool) -> None:
+async def test_killed_around_a_charge(tmp_path: Path, nursery: Nursery, postgres: PostgresServer, *, stream: bool) -> None:
     """Before its commit arrives nothing is charged; once it is done the request is, though its end was never sent."""
-    async with open_stand(tmp_path, postgres.clean_url()) as stand:
+    async with open_stand(nursery, tmp_path, postgres.clean_url()) as stand:
         buyer = await wants(stand.place)
         charged = 0
         for is_done in (False, True):
@@ -134,10 +128,10 @@ async def test_killed_around_a_charge(tmp_path: Path, postgres: PostgresServer, 
                 assert (await stand.agree(http, [buyer]))[buyer.address] == charged
 
 
-async def test_killed_while_a_model_answers(tmp_path: Path, postgres: PostgresServer) -> None:
+async def test_killed_while_a_model_answers(tmp_path: Path, nursery: Nursery, postgres: PostgresServer) -> None:
     """Nothing is charged, what was set aside is given back, and the last coin buys again."""
     price = 5 * 10**16
-    async with open_stand(tmp_path, postgres.clean_url(), input_price=0, output_price=price) as stand:
+    async with open_stand(nursery, tmp_path, postgres.clean_url(), input_price=0, output_price=price) as stand:
         buyer = await wants(stand.place, ONE)  # 16 tokens take more than half of it: a second request would not fit beside the dead one.
         for behaviour, stream in ((Behaviour(stalls_after_events=3), True), (Behaviour(is_held=True), False)):
             broker = await stand.start()
@@ -171,6 +165,7 @@ class Crowd:
         """One client: asks whichever broker is there, and again where the answer was lost."""
         while self.questions:
             buyer = self.questions.popleft()
+            await until_here(lambda: bool(self.brokers))
             _, http = self.dice.choice(list(self.brokers.values()))
             attempt = await buyer.ask(http, stream=bool(self.dice.randrange(2)))
             if attempt.is_whole:
@@ -199,29 +194,41 @@ class Crowd:
         await self.start(name if number % 2 else f"{name}{number}")
 
 
-async def test_two_brokers_bill_every_request_once_while_they_are_killed(tmp_path: Path, postgres: PostgresServer) -> None:
+async def bill_while_killed(stand: Stand, names: tuple[str, ...]) -> None:
+    """Brokers of these names answer all questions, and some of them die over it."""
     dice = random.Random(5)
-    async with open_stand(tmp_path, postgres.clean_url()) as stand:
-        buyers = [await wants(stand.place) for _ in range(USERS)]
-        async with stand.running("first"):
-            crowd = Crowd(stand, deque(dice.choice(buyers) for _ in range(REQUESTS)), dice)
-            for name in ("a", "b"):
-                await crowd.start(name)
-        async with anyio.create_task_group() as tasks:
-            for _ in range(CLIENTS):
-                tasks.start_soon(crowd.ask)
-            for number in range(KILLS):
-                await crowd.replace(number, (number + 1) * REQUESTS // (KILLS + 2))
-        for name in tuple(crowd.brokers):
-            await crowd.kill(name)
-        assert crowd.answered == REQUESTS
-        async with stand.running("last", ahead_s=LEASE_S) as (_, http):
-            counts = await stand.agree(http, buyers, samples=1)
-        assert REQUESTS <= sum(counts.values()) <= REQUESTS + crowd.lost
+    buyers = [await wants(stand.place) for _ in range(USERS)]
+    crowd = Crowd(stand, deque(dice.choice(buyers) for _ in range(REQUESTS)), dice)
+    async with stand.running("first"):
+        pass  # The service stands on chain.
+    for name in names:
+        await crowd.start(name)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(CLIENTS):
+            tasks.start_soon(crowd.ask)
+        for number in range(KILLS):
+            await crowd.replace(number, (number + 1) * REQUESTS // (KILLS + 2))
+    for name in tuple(crowd.brokers):
+        await crowd.kill(name)
+    assert crowd.answered == REQUESTS
+    async with stand.running("last", ahead_s=LEASE_S) as (_, http):
+        counts = await stand.agree(http, buyers, samples=1)
+    assert REQUESTS <= sum(counts.values()) <= REQUESTS + crowd.lost
 
 
-async def test_stopped_in_order_while_requests_run(tmp_path: Path) -> None:
-    async with open_stand(tmp_path, f"sqlite:///{tmp_path}/book.db", settle_interval_s=3600.0) as stand:
+async def test_two_brokers_bill_each_request_once_while_they_are_killed(tmp_path: Path, nursery: Nursery, postgres: PostgresServer) -> None:
+    """In the long test 2,000 requests of 50 users."""
+    async with open_stand(nursery, tmp_path, postgres.clean_url()) as stand:
+        await bill_while_killed(stand, ("a", "b"))
+
+
+async def test_a_broker_with_a_file_bills_each_request_once_while_it_is_killed(tmp_path: Path, nursery: Nursery) -> None:
+    async with open_stand(nursery, tmp_path, f"sqlite:///{tmp_path}/book.db") as stand:
+        await bill_while_killed(stand, ("a",))
+
+
+async def test_stopped_in_order_while_requests_run(tmp_path: Path, nursery: Nursery) -> None:
+    async with open_stand(nursery, tmp_path, f"sqlite:///{tmp_path}/book.db", settle_interval_s=3600.0) as stand:
         buyers = [await wants(stand.place) for _ in range(4)]
         stand.upstream.behaviour = Behaviour(event_interval_s=0.01)
         async with stand.running() as (broker, http), anyio.create_task_group() as asking:

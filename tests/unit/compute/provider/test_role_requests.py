@@ -124,6 +124,22 @@ async def test_a_client_that_leaves_is_charged_once_and_finds_its_signature(tmp_
         assert (await market.agree(buyer))[buyer.address] == 1
 
 
+async def test_who_leaves_a_long_stream_is_charged_for_what_was_read_of_it(tmp_path: Path) -> None:
+    """No more than 10 MB are read for somebody who has gone: the rest is not charged, though it ends within an event."""
+    async with open_market(tmp_path) as market:
+        buyer = await market.buyer()
+        market.upstream.behaviour = Behaviour(events=3_000, event_padding=9_999)
+        await buyer.ask(market.http, stream=True, max_tokens=3_000, leave_after=b"word3")
+
+        async def is_charged() -> bool:
+            return bool(await buyer.charged(market.http))
+
+        await until(is_charged)
+        [signed] = (await buyer.charged(market.http)).values()
+        assert signed.receipt.usage.completion_tokens > 0
+        assert (await market.agree(buyer))[buyer.address] == 1
+
+
 FAILURES = {
     "500": (Behaviour(status=500), {502}),
     "503": (Behaviour(status=503), {503}),
