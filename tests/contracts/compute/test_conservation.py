@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -36,6 +36,8 @@ PROVIDERS, USERS = ACTORS[1:4], ACTORS[2:]
 """Some are both, and so with themselves too."""
 IMPOSTOR: Final = Account.from_private_key(b"\x07" * 32)
 EXAMPLES, STEPS = (600, 100) if LONG else (40, 50)
+PHASES: Final = [phase for phase in Phase if LONG or phase is not Phase.shrink]
+"""Making a failing sequence shorter takes minutes; with `ZEROG_TEST_LONG` there are some."""
 WALKS, STEPS_OF_A_WALK = (200, 500) if LONG else (6, 300)
 EVERYTHING = {
     *(f"status {status}" for status in range(6)),
@@ -284,7 +286,8 @@ class Sequences(RuleBasedStateMachine):
 
 
 def test_no_sequence_of_calls_makes_or_loses_a_wei() -> None:
-    chosen = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck))
+    quiet = list(HealthCheck)
+    chosen = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=quiet, phases=PHASES)
     run_state_machine_as_test(Sequences, settings=chosen)
 
 

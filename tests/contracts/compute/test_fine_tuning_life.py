@@ -53,6 +53,8 @@ class Life:
     nonce: int = 0
     tasks: int = 0
     penalty: int = 30
+    paid: set[str] = field(default_factory=set)
+    """Models that were paid for, once each."""
 
     def __post_init__(self) -> None:
         for provider in PROVIDERS:
@@ -135,6 +137,8 @@ class Life:
         [(_, _, _, paid, in_full, _)] = receipt.named("FeesSettled")
         self.seen["FeesSettled in full" if in_full else "FeesSettled with a penalty"] += 1
         assert paid == (fee if in_full else fee * self.penalty // 100)
+        assert name not in self.paid
+        self.paid.add(name)
         assert self.market.balance(provider) == before + paid
         assert receipt.named("FundSpent") == [(user.address, TUNING.address, paid)]
 
