@@ -62,7 +62,7 @@ async def test_two_brokers_charge_each_request_once_while_they_are_killed(url: s
     users = [Address(bytes([index]) * 20) for index in range(1, 51)]
     requests = [(f"request-{index}", dice.choice(users)) for index in range(2000 if IS_LONG else 300)]
     clients = Clients(deque(requests), partial(broker, url))
-    with anyio.fail_after(100):
+    with anyio.fail_after(600 if IS_LONG else 100):
         await clients.use_two(20 if IS_LONG else 2, dice)
 
     def read(connection: Connection) -> tuple[Counter[str], dict[bytes, tuple[int, int]]]:

@@ -39,7 +39,7 @@ async def test_2000_requests_of_50_users_are_paid_exactly_once(postgres: Postgre
         users = await rich_users(place)
         requests = [(f"request-{index}", dice.choice(users).address) for index in range(REQUESTS)]
         start = partial(broker, url, place.url, module="tests.unit.compute.settlement.settling_broker")
-        with anyio.fail_after(100):
+        with anyio.fail_after(600 if LONG else 100):
             await Clients(deque(requests), start).use_two(KILLS, dice)
         clock = ShiftedClock()
         clock.ahead_s = 61  # Whoever settled was killed in the end; its lease is over.
