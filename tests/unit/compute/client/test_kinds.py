@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -82,6 +83,7 @@ ASKED: dict[str, Callable[[ComputeClient], Answer]] = {
     "messages": post("/messages", model="talk", max_tokens=12, messages=[{"role": "user", "content": "Hello?"}]),
     "messages stream": post("/messages", model="talk", stream=True, max_tokens=12, messages=[{"role": "user", "content": "Hello?"}]),
     "pictures": post("/images/generations", model="paint", prompt="A tree.", n=2, size="16x16", response_format="b64_json"),
+    "linked pictures": post("/images/generations", model="paint", prompt="A tree.", n=2, size="16x16", response_format="url"),
     "edited picture": send_form(
         "/images/edits", FormFile("tree.png", PICTURE, "image/png"), model="touch-up", prompt="Greener.", size="16x16"
     ),
@@ -185,6 +187,19 @@ def test_another_picture_or_another_order_is_found_out(answers: dict[str, Answer
     assert refusal_of(verifier, other).check == "receipt", "what stands beside the pictures only the receipt binds"
     unbound = verifier.verify(msgspec.structs.replace(other, receipt=None, settlement=None))
     assert "what the answer says beside its pictures" in lines(unbound)
+
+
+def test_of_a_picture_behind_an_address_the_hash_is_known(answers: dict[str, Answer], verifier: ComputeClient) -> None:
+    file = answers["linked pictures"].file
+    linked = json.loads(file.response.body)["data"]
+    verdict = verifier.verify(file)
+    for picture in linked:
+        digest = sha256_hash(httpx.get(picture["url"]).content).hex()
+        assert any(digest in line for line in verdict.not_proven), "who fetches it can compare"
+    swapped = replaced(file, "response", json.dumps({**json.loads(file.response.body), "data": linked[::-1]}).encode())
+    assert refusal_of(verifier, swapped).check == "receipt"
+    fewer = replaced(file, "response", json.dumps({**json.loads(file.response.body), "data": linked[:1]}).encode())
+    assert refusal_of(verifier, fewer).check == "signature"
 
 
 def test_a_form_is_the_one_that_was_sent(answers: dict[str, Answer], verifier: ComputeClient) -> None:

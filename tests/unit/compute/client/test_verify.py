@@ -12,7 +12,15 @@ from tests.unit.compute.client.answers import signed_answer
 from tests.unit.compute.client.conftest import Shop, open_shop
 from tests.unit.compute.provider.place import ONE, PROVIDER
 from zerog.chain.client import ChainClient
-from zerog.compute.client import AnswerRefutedError, ChatOptions, ComputeClient, Grade, NotSettledError, WrongChainError
+from zerog.compute.client import (
+    AnswerRefutedError,
+    ChatOptions,
+    ComputeClient,
+    Grade,
+    NotSettledError,
+    ProofUnavailableError,
+    WrongChainError,
+)
 from zerog.compute.protocol.receipts import canonical_bytes, leaf_of, sign_receipt
 from zerog.compute.protocol.signing import answer_text, sha256_hash, sign_text
 from zerog.compute.wire.answer_file import AnswerFile
@@ -74,6 +82,10 @@ def test_the_provider_is_not_needed(tmp_path: Path) -> None:
             answer = client.ask("?", options=ChatOptions(max_tokens=8))
             shop.settle()
             content = client.settled(answer.file).to_bytes()
+            gone = msgspec.structs.replace(answer.file, url="http://127.0.0.1:1")
+            with pytest.raises(ProofUnavailableError) as unavailable:
+                client.settled(gone, wait_s=0.1)
+            assert "nobody but this provider" in unavailable.value.remedy
         shop.portal.call(shop.place.serving, PROVIDER, "removeService")
         with ChainClient(shop.place.url) as chain, ComputeClient(chain=chain) as verifier:
             verdict = verifier.verify(content)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,10 +18,10 @@ from zerog.compute.protocol.errors import EncryptionError, SignedTextError
 from zerog.compute.protocol.profiles import profile_of
 from zerog.compute.protocol.receipts import ReceiptError, canonical_bytes, leaf_of, recover_receipt_signer
 from zerog.compute.protocol.sealed_proof import ExchangeSecret, SealedExchange
-from zerog.compute.protocol.signing import answer_text, images_text, recover_text_signer, sha256_hash
+from zerog.compute.protocol.signing import answer_text, images_text, parse_answer_text, recover_text_signer, sha256_hash
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import SignatureAnswer, SignedReceipt
-from zerog.primitives import Address
+from zerog.primitives import Address, Hash32
 
 __all__ = ["Content", "check_bytes", "check_receipt_of"]
 
@@ -94,12 +95,33 @@ def _plain_text(file: AnswerFile, content: Content) -> str:
         return answer_text(file.request.sha256, file.response.sha256)
     pictures = _pictures(file.response.body)
     content.pictures = len(pictures)
-    content.findings.proven.append(f"the request and each of the {len(pictures)} pictures are those that were signed, byte for byte")
+    shown = sum(not is_link for _, is_link in pictures)
+    content.findings.proven.append(f"the request and {shown} pictures in the answer are those that were signed, byte for byte")
     if file.receipt is None:
         content.findings.not_proven.append("what the answer says beside its pictures: only these are signed, and there is no receipt")
-    if any(is_link for _, is_link in pictures):
-        content.findings.not_proven.append("what the pictures show that the answer only links to: their addresses are signed")
-    return images_text(file.request.sha256, [sha256_hash(data) for data, _ in pictures])
+    return images_text(file.request.sha256, _picture_hashes(file.signature.text, pictures, content))
+
+
+def _picture_hashes(signed: str, pictures: Sequence[tuple[bytes, bool]], content: Content) -> list[Hash32]:
+    """What has to be signed of each picture. Of one that the answer only links to, it is the picture itself, which the file does not hold,
+    or its address where the provider knows no more."""
+    hashes = [sha256_hash(data) for data, _ in pictures]
+    try:
+        told = parse_answer_text(signed)[1]
+    except SignedTextError:
+        return hashes  # They are not signed by this text.
+    if len(told) != len(pictures):
+        return hashes
+    for index, (_, is_link) in enumerate(pictures):
+        if is_link and told[index] == hashes[index]:
+            content.findings.not_proven.append(f"what picture {index + 1} shows: only its address is signed")
+        elif is_link:
+            hashes[index] = told[index]
+            missing = (
+                f"that picture {index + 1} is the one that was signed: the file has its address alone. Its SHA-256 is {told[index].hex()}"
+            )
+            content.findings.not_proven.append(missing)
+    return hashes
 
 
 class _Picture(msgspec.Struct):
