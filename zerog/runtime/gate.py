@@ -1,7 +1,7 @@
 """A gate for whatever writes: it can be closed, and whoever closes it knows when the last one has gone through."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Final
 
 import anyio
 
@@ -16,18 +16,21 @@ class Gate:
         self._emptied: anyio.Event | None = None
         self._inside = 0
 
-    @asynccontextmanager
-    async def passing(self) -> AsyncIterator[None]:
-        """Do something that a closed gate keeps waiting."""
+    def passing(self) -> "Passage":
+        """Do something that a closed gate keeps waiting: a context to enter."""
+        return Passage(self)
+
+    async def enter(self) -> None:
+        """Go through, once it is open. Whoever has entered must `leave`."""
         while self._opened is not None:
             await self._opened.wait()
         self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            if not self._inside and self._emptied is not None:
-                self._emptied.set()
+
+    def leave(self) -> None:
+        """Have finished."""
+        self._inside -= 1
+        if not self._inside and self._emptied is not None:
+            self._emptied.set()
 
     async def close(self) -> None:
         """Let nobody begin, and return once all have finished that had begun."""
@@ -43,3 +46,18 @@ class Gate:
         if self._opened is not None:
             self._opened.set()
             self._opened = None
+
+
+class Passage:
+    """One way through a gate. A class, since a generator as a context costs several times as much, and there is one a request."""
+
+    __slots__ = ("_gate",)
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate: Final = gate
+
+    async def __aenter__(self) -> None:
+        await self._gate.enter()
+
+    async def __aexit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self._gate.leave()
