@@ -3,7 +3,7 @@
 Addresses are 20 bytes, hashes 32 bytes, amounts wei, gas in units of gas. A call that can exceed a millisecond releases the GIL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Literal, Self, TypeAlias, final
@@ -18,6 +18,8 @@ __all__ = [
     "CallRequest",
     "DecodeError",
     "DecodedTransaction",
+    "Decoder",
+    "DecoderFullError",
     "Executed",
     "FileTree",
     "FlowRefusedError",
@@ -38,12 +40,15 @@ __all__ = [
     "Pool",
     "PoolSnapshot",
     "Rejection",
+    "SamplingParameters",
+    "Score",
     "SealBrokenError",
     "SealedLoads",
     "SegmentTree",
     "SignatureError",
     "SimulationRefusal",
     "StateNotKeptError",
+    "TokenEvent",
     "TraceRefusedError",
     "Transaction",
     "UnknownBlockError",
@@ -53,6 +58,7 @@ __all__ = [
     "address_of",
     "aes256_ctr",
     "decode_transaction",
+    "exact_paths",
     "first_segment_fault",
     "hash_paths",
     "hkdf_sha256",
@@ -74,6 +80,7 @@ __all__ = [
     "secp256k1_sign",
     "segment_fault",
     "segment_root",
+    "trace_root",
     "transaction_json",
     "typed_data_hash",
     "x25519_key_pair",
@@ -131,6 +138,9 @@ class SealBrokenError(ZerogError):
 
 class ModelRefusedError(ZerogError):
     """A model file that is not used, or a request to it that is not fulfilled. `args` = (code, what is wrong, what to do)."""
+
+class DecoderFullError(ZerogError):
+    """All slots of a decoder are taken: come again when a sequence has finished. `args` = (slots,)."""
 
 # ---- hash, crypto -------------------------------------------------------------------------------------------
 
@@ -1057,3 +1067,141 @@ class ModelFile:
         self, messages: bytes, *, tools: bytes | None = None, add_generation_prompt: bool = True, now_s: int | None = None
     ) -> str:
         """The text that `render_chat` turns into tokens."""
+
+# ---- the exact engine --------------------------------------------------------------------------------------------
+
+def exact_paths() -> list[str]:
+    """Names of the ways to compute that this processor has, the fastest first. All give the same bits."""
+
+def trace_root(digests: Sequence[bytes]) -> bytes | None:
+    """The commitment to the logits of an answer's tokens, from their digests in order; `None` for none.
+
+    A leaf is keccak256(00, digest), a node keccak256(01, left, right), an odd last node moves up; the root is keccak256(02, count, node).
+    """
+
+@final
+class SamplingParameters:
+    """How an answer is sampled. Raises `ValueError` for what is out of its range."""
+
+    max_tokens: int
+    temperature: float
+    seed: int
+    top_logprobs: int | None
+    trace: bool
+
+    def __new__(
+        cls,
+        max_tokens: int,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        top_k: int = 0,
+        min_p: float = 0.0,
+        seed: int = 0,
+        frequency_penalty: float = 0.0,
+        presence_penalty: float = 0.0,
+        repetition_penalty: float = 1.0,
+        logit_bias: Mapping[int, float] | None = None,
+        end_tokens: Sequence[int] | None = None,
+        top_logprobs: int | None = None,
+        trace: bool = False,
+    ) -> Self:
+        """`temperature` 0 always takes the most probable token, of equals that with the lowest number. `top_k` 0 means all.
+
+        Cut in this order: `top_k`, `top_p` of what that leaves, `min_p`. The dice depend on `seed` and on the place in the answer.
+        `end_tokens` are the model's, if not given. At most 64 `top_logprobs`. With `trace`, events commit to their logits.
+        """
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class TokenEvent:
+    """A token of an answer. Logprobs are natural logarithms of what the model gives, before biases, penalties and temperature."""
+
+    sequence: int
+    token: int
+    logprob: float
+    top: list[tuple[int, float]]
+    """As many of the most probable tokens as were asked for, each with its logprob."""
+    finish: Literal["stop", "length"] | None
+    """`stop`: this is an end token. `length`: as many tokens as were asked for, or the context is full."""
+    digest: bytes | None
+    """SHA-256 of all logits as little-endian f32, with a trace."""
+    trace_root: bytes | None
+    """With the last event of a trace, the commitment to all of them."""
+    cached_tokens: int
+    """Tokens of the prompt that had been computed for another."""
+
+@final
+class Score:
+    """An answer beside what sampling gives with the same dice, up to the first difference."""
+
+    position: int | None
+    """Of the first difference, counted in all tokens; `None` if there is none."""
+    given: int | None
+    expected: int | None
+    logprobs: list[float]
+    """Of the answer's tokens, up to and with the one that differs, or all."""
+    tops: list[list[tuple[int, float]]]
+    trace_root: bytes | None
+    """If a trace was asked for, and nothing differs."""
+
+@final
+class Decoder:
+    """A model at work for several requests at once.
+
+    The same tokens give the same answers bit for bit, whatever the processor, the threads, the other requests and the order of arrival.
+    Calls release the GIL; they may come from any thread, and wait for each other.
+    """
+
+    version: str
+    """Changes whenever the same request could give other tokens."""
+    slots: int
+    context: int
+    threads: int
+    path: str
+    running: int
+    """Sequences that have not finished."""
+
+    def __new__(
+        cls, model: ModelFile, *, slots: int = 8, context: int | None = None, threads: int | None = None, path: str | None = None
+    ) -> Self:
+        """Pack the weights (a tenth of a second for 100 MB). If not given, `context` is the model's, `threads` the processors'.
+
+        Raises `ModelRefusedError`, `ValueError`, `OSError`.
+        """
+
+    def add(self, prompt: Sequence[int], parameters: SamplingParameters) -> int:
+        """Begin an answer; returns the number of its sequence. What the prompt has in common with an earlier one is not computed again.
+
+        Raises `DecoderFullError`; `ValueError` for tokens that there are not, or too many of them; `OSError` without memory.
+        """
+
+    def step(self) -> list[TokenEvent]:
+        """One round: a part of the prompts that wait, and a token for each sequence whose prompt is computed. Empty when nothing runs.
+
+        A sequence that has finished frees its slot. Raises `ModelRefusedError` for a model whose weights give no numbers, and `OSError`;
+        then no sequence is left.
+        """
+
+    def cancel(self, sequence: int) -> bytes | None:
+        """End a sequence; nothing happens to one that has finished. Returns the commitment to what was sampled, with a trace."""
+
+    def cached_tokens(self, sequence: int) -> int:
+        """Tokens of its prompt that had been computed for another. Raises `ValueError` for a sequence that does not run."""
+
+    def score(self, tokens: Sequence[int], first: int, parameters: SamplingParameters, *, to_end: bool = False) -> Score:
+        """Sample again what stands in `tokens` from `first` on, given the tokens before; ends at the first difference, unless `to_end`.
+
+        `max_tokens` and `end_tokens` do not count here. Other sequences get their turn in between. Raises as `add` and `step` do.
+        """
+
+    def embed(self, tokens: Sequence[int]) -> bytes:
+        """The mean of the tokens' last hidden states, scaled to a length of one: `width` numbers of f32, little-endian.
+
+        Raises as `score` does.
+        """
+
+    def idle_release(self) -> None:
+        """Give back memory that only makes it faster: beginnings of prompts, working memory."""

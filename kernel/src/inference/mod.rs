@@ -1,5 +1,6 @@
 //! The exact engine: models read from GGUF files, text turned into tokens and back, and arithmetic that comes out the same on every machine.
 
+pub mod exact;
 pub mod gguf;
 pub mod model;
 mod refused;

@@ -1,6 +1,7 @@
 //! A model file opened for use: its measures, its tokenizer and its chat template, all checked.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,7 @@ use super::{Gguf, LlamaShape, ModelRefused, Refusal};
 /// Everything that is read from a file before a token is computed.
 #[derive(Debug)]
 pub struct Model {
-    pub gguf: Gguf,
+    pub gguf: Arc<Gguf>,
     pub shape: LlamaShape,
     pub tokenizer: Tokenizer,
     /// A model without a template, or with one that does not compile, still continues texts.
@@ -31,7 +32,7 @@ impl Model {
             return Err(ModelRefused::new(Refusal::Tokenizer, what));
         }
         let template = ChatTemplate::of(&gguf, &tokenizer);
-        Ok(Self { gguf, shape, tokenizer, template })
+        Ok(Self { gguf: Arc::new(gguf), shape, tokenizer, template })
     }
 
     pub fn template(&self) -> Result<&ChatTemplate, ModelRefused> {

@@ -77,6 +77,7 @@ create_exception!(
     ZerogError,
     "A model file that is not used, or a request to it that is not fulfilled. `args` = (code, what is wrong, what to do)."
 );
+create_exception!(zerog._kernel, DecoderFullError, ZerogError, "All slots of a decoder are taken. `args` = (slots,).");
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -93,6 +94,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())?;
     module.add("SealBrokenError", py.get_type::<SealBrokenError>())?;
     module.add("FlowRefusedError", py.get_type::<FlowRefusedError>())?;
+    module.add("DecoderFullError", py.get_type::<DecoderFullError>())?;
     module.add("ModelRefusedError", py.get_type::<ModelRefusedError>())?;
     module.add("BlockRefusedError", py.get_type::<BlockRefusedError>())
 }

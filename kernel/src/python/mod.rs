@@ -6,6 +6,7 @@ mod buffer;
 mod call;
 mod cipher;
 mod convert;
+mod decoder;
 mod errors;
 #[cfg(unix)]
 mod front;
@@ -41,6 +42,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     simulate::register(module)?;
     ledger::register(module)?;
     model::register(module)?;
+    decoder::register(module)?;
     #[cfg(unix)]
     front::register(module)?;
     #[cfg(unix)]

@@ -53,6 +53,14 @@ impl MadeFile {
         self
     }
 
+    /// The same tensors with other bytes, as many as each has.
+    pub fn filled(mut self, with: impl Fn(&str, TensorKind, usize) -> Vec<u8>) -> Self {
+        for (name, kind, _, bytes) in &mut self.tensors {
+            *bytes = with(name, *kind, bytes.len());
+        }
+        self
+    }
+
     pub fn without(mut self, name: &str) -> Self {
         self.metadata.retain(|(key, _)| key != name);
         self.tensors.retain(|(tensor, ..)| tensor != name);
