@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
+from anyio import to_thread
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
@@ -32,9 +34,13 @@ class Broker:
         signal.pidfd_send_signal(self.descriptor, number)
 
     async def ended(self) -> None:
-        """Return once the process is gone."""
-        with anyio.fail_after(END_S):
-            await anyio.wait_readable(self.descriptor)
+        """Return once the process is gone. In a thread: whoever waits for it may be cancelled meanwhile, as its connections end too."""
+        await to_thread.run_sync(self._wait)
+
+    def _wait(self) -> None:
+        end = select.poll()
+        end.register(self.descriptor, select.POLLIN)
+        assert end.poll(END_S * 1000), f"process {self.pid} goes on living"
 
     async def kill(self) -> None:
         """At once: nothing in it can do anything about it."""
