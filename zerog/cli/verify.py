@@ -13,6 +13,7 @@ import msgspec
 from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, provider_of, shown_amount
 from zerog.cli.kept_answers import SETTLE_S_MAX, read_answer, save_answer
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say
+from zerog.cli.replaying import replayer_of
 from zerog.compute.client import ComputeClient, Grade, NotSettledError, ProviderAnswerError, Verdict
 from zerog.compute.client.words import words_of
 from zerog.compute.protocol.receipts import Receipt
@@ -28,7 +29,7 @@ WIDTH: Final = 118
 HOW_TO_REACH: Final = {
     Grade.TDX: "`tdx` needs evidence in the file and a verifier of quotes, which comes with no command: "
     "give one to `verify(..., quote_verifier=...)` in Python",
-    Grade.REPLAYED: "`replayed` needs the model and a replayer: give one to `verify(..., replayer=...)` in Python",
+    Grade.REPLAYED: "`replayed` runs the model again: add --replay, which is possible for answers of the exact engine",
 }
 """What is missing, by the grade that was asked for."""
 
@@ -105,13 +106,15 @@ def verify(
     at_least: Literal["simulated", "signed", "tdx", "replayed"] | None = None,
     settled: Annotated[bool, Flag] = False,
     show: Annotated[bool, Flag] = False,
+    replay: Annotated[bool, Flag] = False,
+    model: Path | None = None,
     place: Place = PLACE,
     json: AsJson = False,
     directory: WorkingFolder = Path(),
 ) -> int:
     """Check a saved answer: its bytes, its signature, its receipt and its settlement, against one chain node and nothing else.
 
-    The exit code is 1 if it proves less than asked for, which is `signed`, or `simulated` on a local network.
+    The exit code is 1 if it proves less than asked for, which is `signed`, or `simulated` on a local network, and `replayed` with --replay.
 
     Parameters
     ----------
@@ -123,11 +126,17 @@ def verify(
         It has to be settled.
     show
         Print what was asked and answered, too.
+    replay
+        Run the model again on the request, and see whether it gives this answer.
+    model
+        The model's file, for --replay; by default it is taken from the cache, or fetched from 0G Storage.
     """
     answer = read_answer(file)
-    needed = Grade(at_least or ("simulated" if place.is_local(directory) else "signed"))
+    usual = "replayed" if replay else "simulated" if place.is_local(directory) else "signed"
+    needed = Grade(at_least or usual)
     with place.connect(directory, paying=False) as compute:
-        verdict = compute.verify(answer)
+        replayer = replayer_of(place.place(directory), compute, answer, model) if replay else None
+        verdict = compute.verify(answer, replayer=replayer)
     is_enough = verdict.grade.is_at_least(needed) and (verdict.settled is not None or not settled)
     if json:
         print_json(_facts(verdict, enough=is_enough, show=show))

@@ -24,7 +24,7 @@ class _News:
 
     sequence: int
     token: int
-    logprob: float | None
+    logprob: float
     top: Sequence[tuple[int, float]]
     finish: Literal["stop", "length"] | None
     trace_root: bytes | None
@@ -56,7 +56,7 @@ class ByteModel:
     """A model, its vocabulary and its machine in one. It remembers what was done with it."""
 
     id: Final = "bytes"
-    engine_version: Final = "test"
+    engine_version: Final = "exact-test"
     sha256: Final = Hash32(hashlib.sha256(b"bytes").digest())
     root: Final = Hash32(hashlib.sha256(b"root").digest())
     details: Final[Mapping[str, object]] = {"architecture": "bytes", "limits": "it has no weights"}
@@ -136,8 +136,7 @@ class ByteModel:
             if expected != tokens[position]:
                 return _Score(position, expected, (), None)
             again.told.append(expected)
-        logprobs = () if sampling.top_logprobs is None else (-0.5,) * (len(tokens) - first)
-        return _Score(None, None, logprobs, again.trace())
+        return _Score(None, None, (-0.5,) * (len(tokens) - first), again.trace())
 
     def embed(self, tokens: Sequence[int]) -> bytes:
         """A direction that only these tokens have."""
@@ -159,4 +158,4 @@ class ByteModel:
             finish = "length"
         wanted = sequence.sampling.top_logprobs
         top = [(token, -0.5), (32, -1.5)][: wanted or 0]
-        return _News(name, token, None if wanted is None else -0.5, top, finish, sequence.trace() if finish else None)
+        return _News(name, token, -0.5, top, finish, sequence.trace() if finish else None)

@@ -35,7 +35,7 @@ async def serving(
     """
     rules = HttpRules(head_s=settings.engine_timeout_s, piece_s=settings.engine_timeout_s)
     if engines is None:
-        engines = open_engines(settings.engine, settings.engine_key, rules=rules)
+        engines = open_engines(settings.engine, settings.engine_key, rules=rules, model=settings.model)
     async with create_task_group() as tasks:
         try:
             for name, engine in engines.items():

@@ -19,8 +19,8 @@ class TokenNews(Protocol):
     @property
     def token(self) -> int: ...
     @property
-    def logprob(self) -> float | None:
-        """Natural logarithm of the token's probability, where it was asked for."""
+    def logprob(self) -> float:
+        """Natural logarithm of the token's probability."""
 
     @property
     def top(self) -> Sequence[tuple[int, float]]:
@@ -48,7 +48,7 @@ class Score(Protocol):
 
     @property
     def logprobs(self) -> Sequence[float]:
-        """Of each token that was given, from `first` on, where probabilities were asked for."""
+        """Of each token that was given, from `first` on."""
 
     @property
     def trace_root(self) -> bytes | None:

@@ -1,7 +1,7 @@
 """What a request asks of the exact engine. What it cannot do is refused in words, and never passed over where it would change the answer.
 
-Sources: OpenAI's API reference, "Chat" and "Embeddings"; Anthropic's, "Messages"; vLLM's API for `top_k`, `return_token_ids` and the
-parameters of other engines that are refused.
+Sources: OpenAI's API reference, "Chat" and "Embeddings"; Anthropic's, "Messages"; vLLM's API for `top_k`, `min_p`, `repetition_penalty`,
+`return_token_ids`, and the parameters of other engines that are refused.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +23,12 @@ BIASES_MAX: Final = 1_024
 INPUTS_MAX: Final = 2_048
 """Texts of one request for embeddings. Source: OpenAI's API reference."""
 SEED_VALUES: Final = 1 << 64
+USUAL_TOKENS: Final = 512
+"""Longest answer to a request that names no length: a small model may otherwise go on until its context is full."""
+USUAL_TEMPERATURE: Final = 0.2
+"""Of a request that names none. OpenAI's is 1, at which small models wander. Source: the card of SmolLM2-135M-Instruct, "Usage"."""
+USUAL_TOP_P: Final = 0.9
+"""Likewise, of a request that names no temperature either: whoever does, decides alone."""
 IMAGES: Final = "this model reads text alone"
 TOOLS: Final = "the chat template of this model has no place for tools"
 
@@ -39,7 +45,7 @@ class ChatAsked:
     messages: bytes
     """JSON: a list of objects with `role` and `content`, for the model's template."""
     sampling: Sampling
-    """`max_tokens` 0: as many as fit. The seed counts only if `is_seeded`."""
+    """`max_tokens` 0: what is usual, as far as it fits. The seed counts only if `is_seeded`."""
     is_seeded: bool
     stream: bool
     includes_usage: bool
@@ -51,7 +57,7 @@ class ChatAsked:
         if prompt_tokens >= context_tokens or prompt_tokens + wanted > context_tokens:
             raise ContextLengthError(context_tokens, prompt_tokens, max(wanted, 1))
         seeded = self.sampling.seed if self.is_seeded else seed
-        return replace(self.sampling, max_tokens=wanted or context_tokens - prompt_tokens, seed=seeded)
+        return replace(self.sampling, max_tokens=wanted or min(USUAL_TOKENS, context_tokens - prompt_tokens), seed=seeded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +97,7 @@ class _Common(msgspec.Struct, kw_only=True):
 
     n: int | None = None
     best_of: int | None = None
-    min_p: float | None = None
     min_tokens: int | None = None
-    repetition_penalty: float | None = None
     length_penalty: float | None = None
     use_beam_search: bool | None = None
     ignore_eos: bool | None = None
@@ -117,7 +121,7 @@ class _Common(msgspec.Struct, kw_only=True):
 
 
 NEUTRAL: Final[dict[str, tuple[object, ...]]] = {
-    "n": (1,), "best_of": (1,), "min_p": (0.0,), "min_tokens": (0,), "repetition_penalty": (1.0,), "length_penalty": (1.0,),
+    "n": (1,), "best_of": (1,), "min_tokens": (0,), "length_penalty": (1.0,),
     "use_beam_search": (False,), "ignore_eos": (False,), "stop_token_ids": ([],), "bad_words": ([],), "prompt_logprobs": (),
     "guided_json": (), "guided_regex": (), "guided_choice": (), "guided_grammar": (), "structured_outputs": (), "chat_template": (),
     "chat_template_kwargs": ({},), "continue_final_message": (False,), "add_generation_prompt": (True,), "echo": (False,), "audio": (),
@@ -141,6 +145,8 @@ class _Chat(_Common, kw_only=True):
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     top_p: _Unit | None = None
     top_k: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] | None = None
+    min_p: _Unit | None = None
+    repetition_penalty: Annotated[float, msgspec.Meta(gt=0, le=2)] | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
     frequency_penalty: _Penalty | None = None
@@ -171,17 +177,17 @@ def read_chat(body: bytes, vocabulary_size: int) -> ChatAsked:
     if asked.top_logprobs is not None and not asked.logprobs:
         raise InvalidChatError("top_logprobs is told only with logprobs")
     limit = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
-    top_p = 1.0 if asked.top_p is None else asked.top_p
-    if top_p == 0:
-        raise InvalidChatError("top_p is more than 0")
+    temperature, top_p = _heat(asked.temperature, asked.top_p)
     return ChatAsked(
         messages=_plain(asked.messages),
         sampling=Sampling(
             max_tokens=limit or 0,
             seed=_seed(asked.seed),
-            temperature=1.0 if asked.temperature is None else asked.temperature,
+            temperature=temperature,
             top_p=top_p,
             top_k=max(asked.top_k or 0, 0),
+            min_p=asked.min_p or 0.0,
+            repetition_penalty=asked.repetition_penalty or 1.0,
             frequency_penalty=asked.frequency_penalty or 0.0,
             presence_penalty=asked.presence_penalty or 0.0,
             logit_bias=_biases(asked.logit_bias, vocabulary_size),
@@ -219,6 +225,7 @@ def read_messages(body: bytes) -> ChatAsked:
     if asked.thinking is not None and asked.thinking.get("type") != "disabled":
         raise UnsupportedParameterError("thinking", "this model does not think before it answers")
     system = [_Message("system", asked.system)] if asked.system else []
+    temperature, top_p = _heat(asked.temperature, asked.top_p)
     if any(message.role not in ("user", "assistant") for message in asked.messages):
         raise InvalidChatError("a message's role is user or assistant")
     return ChatAsked(
@@ -226,8 +233,8 @@ def read_messages(body: bytes) -> ChatAsked:
         sampling=Sampling(
             max_tokens=asked.max_tokens,
             seed=0,
-            temperature=1.0 if asked.temperature is None else asked.temperature,
-            top_p=asked.top_p or 1.0,
+            temperature=temperature,
+            top_p=top_p,
             top_k=asked.top_k or 0,
             stop=_stops("stop_sequences", asked.stop_sequences),
         ),
@@ -316,6 +323,14 @@ def _text(content: str | list[_Part] | None, number: int) -> str:
             raise UnsupportedParameterError(f"messages[{number}].content", f"{IMAGES}, and no part of the type {part.type[:40]!r}")
         texts.append(part.text or "")
     return "".join(texts)
+
+
+def _heat(temperature: float | None, top_p: float | None) -> tuple[float, float]:
+    """Temperature and top_p: what is named, else what is usual."""
+    if top_p == 0:
+        raise InvalidChatError("top_p is more than 0")
+    usual_top_p = USUAL_TOP_P if temperature is None else 1.0
+    return USUAL_TEMPERATURE if temperature is None else temperature, usual_top_p if top_p is None else top_p
 
 
 def _seed(seed: int | None) -> int:

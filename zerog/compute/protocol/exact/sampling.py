@@ -48,6 +48,9 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     """0: all of them."""
+    min_p: float = 0.0
+    """Tokens go that are less likely than so much of the likeliest."""
+    repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
@@ -67,6 +70,8 @@ class Sampling:
             "temperature": decimal_text(self.temperature),
             "top_p": decimal_text(self.top_p),
             "top_k": str(self.top_k),
+            "min_p": decimal_text(self.min_p),
+            "repetition_penalty": decimal_text(self.repetition_penalty),
             "frequency_penalty": decimal_text(self.frequency_penalty),
             "presence_penalty": decimal_text(self.presence_penalty),
         }

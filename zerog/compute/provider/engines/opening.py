@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from zerog.compute.protocol.exact import ENGINE
 from zerog.compute.provider.engines.errors import EngineSettingsError
+from zerog.compute.provider.engines.exact import exact_engine
 from zerog.compute.provider.engines.http import HttpRules
 from zerog.compute.provider.engines.interface import PooledEngine
 from zerog.compute.provider.engines.openai import EngineOptions, OpenAIEngine
@@ -13,31 +15,37 @@ from zerog.compute.provider.engines.scripted import ScriptedEngine
 __all__ = ["SCRIPTED", "open_engines", "read_engines"]
 
 SCRIPTED: Final = "scripted"
-"""Name of the engine that answers where none is given."""
+"""Name of the engine for tests."""
 NAMED: Final = re.compile(r"([A-Za-z0-9_.-]+)=(.*)", re.DOTALL)
 
 
-def open_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: HttpRules | None = None) -> Mapping[str, PooledEngine]:
-    """By name, the engines that `engines` lists as `URL` or `NAME=URL`; the scripted engine if it lists none.
+def open_engines(
+    engines: Sequence[str], keys: Sequence[str] = (), *, rules: HttpRules | None = None, model: str | None = None
+) -> Mapping[str, PooledEngine]:
+    """By name, the engines that `engines` lists: each a URL or `exact`, as it is or as `NAME=…`; the exact engine if it lists none.
 
-    `keys` are `NAME=KEY`, or one `KEY` for all. Raises `EngineSettingsError`.
+    The exact engine serves `model`: a file (`….gguf`) or the name of a cached one. `scripted` names the engine for tests. `keys` are
+    `NAME=KEY`, or one `KEY` for all. Raises `EngineSettingsError`.
     """
     if not engines:
-        return {SCRIPTED: ScriptedEngine()}
+        return {ENGINE: exact_engine(ENGINE, model)}
+    own = [text for text in engines if _named(text)[1] in (ENGINE, SCRIPTED)]
+    servers = read_engines([text for text in engines if text not in own], keys, rules=rules)
     opened: dict[str, PooledEngine] = {}
-    servers = read_engines([text for text in engines if text != SCRIPTED], keys, rules=rules)
-    if SCRIPTED in engines:
-        opened[SCRIPTED] = ScriptedEngine()
-    opened.update({name: OpenAIEngine(options) for name, options in servers.items()})
+    for name, what in map(_named, engines):
+        if name in opened:
+            raise EngineSettingsError(f"engine: two have the name {name!r}")
+        if name in servers:
+            opened[name] = OpenAIEngine(servers[name])
+        else:
+            opened[name] = ScriptedEngine() if what == SCRIPTED else exact_engine(name, model)
     return opened
 
 
 def read_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: HttpRules | None = None) -> dict[str, EngineOptions]:
     """What `open_engines` opens. An engine without a name is found by its URL, but no message tells that. Raises `EngineSettingsError`."""
     urls: dict[str, str] = {}
-    for text in engines:
-        match = NAMED.fullmatch(text)
-        name, url = match.groups() if match else (text, text)
+    for name, url in map(_named, engines):
         if name in urls:
             raise EngineSettingsError(f"engine: two have the name {name!r}")
         urls[name] = url
@@ -54,6 +62,12 @@ def read_engines(engines: Sequence[str], keys: Sequence[str] = (), *, rules: Htt
         name: EngineOptions(name=_told(name, url, number), url=url, key=by_name.get(name), rules=rules or HttpRules())
         for number, (name, url) in enumerate(urls.items(), 1)
     }
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Name and what it names of `NAME=…`; what has no name is its own."""
+    match = NAMED.fullmatch(text)
+    return (match[1], match[2]) if match else (text, text)
 
 
 def _told(name: str, url: str, number: int) -> str:

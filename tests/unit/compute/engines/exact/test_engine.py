@@ -12,7 +12,7 @@ import pytest
 from tests.unit.compute.engines.asking import ask, chat, request
 from tests.unit.compute.engines.exact.conftest import running_engine
 from zerog.compute.protocol.exact import ContextLengthError, InvalidChatError, UnsupportedParameterError, answer_texts
-from zerog.compute.provider.engines import EngineRequest, EngineUnavailableError, NoEngineError
+from zerog.compute.provider.engines import EngineBrokenAnswerError, EngineRequest, EngineUnavailableError, NoEngineError
 from zerog.compute.provider.engines.exact import DriverRules, EngineBusyError, ExactAnswer, ExactEngine, ModelMissingError
 from zerog.primitives import Address
 from zerog.testing.byte_model import END_TOKEN, ByteModel
@@ -120,7 +120,7 @@ async def test_a_receipt_can_say_what_decided_the_answer() -> None:
         identity = answer.identity
         assert isinstance(answer, ExactAnswer)
         work = answer._work
-    assert (identity.name, identity.version, identity.model_sha256) == ("exact", "test", ByteModel.sha256)
+    assert (identity.name, identity.version, identity.model_sha256) == ("exact", "exact-test", ByteModel.sha256)
     assert identity.parameters == answer_texts(work.sampling, list(PROMPT), [72, 105, END_TOKEN], None)
     assert (identity.parameters["seed"], identity.parameters["temperature"], identity.parameters["max_tokens"]) == ("4", "0.5", "7")
 
@@ -286,6 +286,22 @@ async def test_who_leaves_early_ends_his_work_and_nobody_elses() -> None:
     assert not model._sequences
 
 
+async def test_who_leaves_while_his_work_is_begun_leaves_no_work_behind() -> None:
+    gate = Gate()
+
+    def says(_: str) -> str:
+        gate()
+        return "a long answer"
+
+    model = ByteModel(says, slots=1)
+    async with running_engine(model) as engine:
+        async with engine.answer(asked(1)):
+            await gate.reached()
+        gate.open()
+        assert (await ask(engine, asked(2))).status == 200
+    assert model.cancelled == [0]
+
+
 async def test_an_engine_that_stops_fails_what_waits() -> None:
     gate = Gate()
     model = ByteModel(lambda _: "x" * 4_000, slots=1, before_step=gate)
@@ -307,6 +323,18 @@ async def test_an_engine_that_stops_fails_what_waits() -> None:
     assert len(failures) == 2
     with pytest.raises(EngineUnavailableError):
         await ask(engine, asked())
+
+
+async def test_a_request_that_the_machine_cannot_hold_fails_alone() -> None:
+    def says(prompt: str) -> str:
+        if "much" in prompt:
+            raise OSError("there is no memory")
+        return "x"
+
+    async with running_engine(ByteModel(says)) as engine:
+        with pytest.raises(EngineBrokenAnswerError, match="there is no memory"):
+            await ask(engine, asked(1, "too much"))
+        assert (await ask(engine, asked(1, "little"))).status == 200
 
 
 async def test_an_idle_model_gives_its_memory_back_once_and_works_again() -> None:

@@ -37,7 +37,7 @@ async def test_a_receipt_names_the_model_and_all_that_decided_the_answer(tmp_pat
     decided = Sampling(max_tokens=16, seed=11, temperature=0.7)
     assert receipt["engine"] == {
         "name": "exact",
-        "version": "test",
+        "version": "exact-test",
         "model_sha256": str(ByteModel.sha256),
         "parameters": answer_texts(decided, list(PROMPT), [*b"Hi", END_TOKEN], None),
     }
@@ -70,7 +70,7 @@ async def test_the_list_of_models_says_which_file_answers_and_what_it_cannot(tmp
         "sha256": str(ByteModel.sha256),
         "storage_root": str(ByteModel.root),
         "engine": "exact",
-        "engine_version": "test",
+        "engine_version": "exact-test",
         "architecture": "bytes",
         "limits": "it has no weights",
     }

@@ -22,19 +22,24 @@ def chat(**members: Any) -> bytes:
     return msgspec.json.encode({"model": "m", "messages": HELLO, **members})
 
 
-def test_a_bare_request_has_the_defaults_of_the_api() -> None:
+def test_a_bare_request_has_what_is_usual() -> None:
     asked = read_chat(chat(), VOCABULARY)
     assert msgspec.json.decode(asked.messages) == HELLO
     sampling = asked.sampling_for(10, 100, seed=7)
-    assert (sampling.max_tokens, sampling.seed, sampling.temperature, sampling.top_p, sampling.top_k) == (90, 7, 1.0, 1.0, 0)
+    assert (sampling.max_tokens, sampling.seed, sampling.temperature, sampling.top_p, sampling.top_k) == (90, 7, 0.2, 0.9, 0)
     assert (sampling.top_logprobs, sampling.stop, sampling.logit_bias, sampling.trace) == (None, (), (), False)
     assert (asked.stream, asked.includes_usage, asked.returns_token_ids) == (False, False, False)
+    assert asked.sampling_for(10, 8_192, seed=7).max_tokens == 512
+    for named, heat in (({"temperature": 1}, (1.0, 1.0)), ({"top_p": 0.5}, (0.2, 0.5)), ({"temperature": 0, "top_p": 1}, (0.0, 1.0))):
+        sampling = read_chat(chat(**named), VOCABULARY).sampling
+        assert (sampling.temperature, sampling.top_p) == heat
 
 
 def test_every_parameter_is_read() -> None:
     asked = read_chat(
         chat(
-            max_tokens=50, max_completion_tokens=5, temperature=0, top_p=0.5, top_k=40, seed=-1, stop="END", frequency_penalty=-2,
+            max_tokens=50, max_completion_tokens=5, temperature=0, top_p=0.5, top_k=40, min_p=0.05, repetition_penalty=1.1,
+            seed=-1, stop="END", frequency_penalty=-2,
             presence_penalty=1.5, logit_bias={"7": -100, "3": 1}, logprobs=True, top_logprobs=3, stream=True, return_token_ids=True,
             stream_options={"include_usage": True}, return_trace_root=True, user="me", metadata={}, n=1, response_format={"type": "text"},
         ),
@@ -47,6 +52,8 @@ def test_every_parameter_is_read() -> None:
         "temperature": "0",
         "top_p": "0.5",
         "top_k": "40",
+        "min_p": "0.05",
+        "repetition_penalty": "1.1",
         "frequency_penalty": "-2",
         "presence_penalty": "1.5",
         # Made with `printf '{"3":"1","7":"-100"}' | sha256sum` and `printf '["END"]' | sha256sum`.
@@ -71,9 +78,9 @@ def test_developers_are_systems_and_parts_of_text_are_one_text() -> None:
         ({"tool_choice": "required"}, "tool_choice"),
         ({"functions": [{}]}, "functions"),
         ({"modalities": ["text", "audio"]}, "modalities"),
-        ({"min_p": 0.1}, "min_p"),
+        ({"min_tokens": 3}, "min_tokens"),
         ({"guided_json": {}}, "guided_json"),
-        ({"repetition_penalty": 1.1}, "repetition_penalty"),
+        ({"length_penalty": 1.1}, "length_penalty"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]}, "reads text alone"),
         ({"messages": [{"role": "tool", "content": "sunny", "tool_call_id": "1"}]}, "tools"),
         ({"messages": [{"role": "assistant", "content": None, "tool_calls": [{}]}]}, "tools"),
@@ -85,7 +92,9 @@ def test_what_it_does_not_do_is_refused_and_named(members: dict[str, Any], word:
     assert (refused.value.http_status, "another engine" in refused.value.remedy) == (400, True)
 
 
-@pytest.mark.parametrize("members", [{"min_p": 0}, {"repetition_penalty": 1}, {"tools": []}, {"tool_choice": "auto"}, {"n": None}])
+@pytest.mark.parametrize(
+    "members", [{"min_p": 0}, {"repetition_penalty": 1}, {"min_tokens": 0}, {"tools": []}, {"tool_choice": "auto"}, {"n": None}]
+)
 def test_values_that_change_nothing_are_taken(members: dict[str, Any]) -> None:
     assert read_chat(chat(**members), VOCABULARY).sampling == read_chat(chat(), VOCABULARY).sampling
 

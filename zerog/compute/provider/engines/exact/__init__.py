@@ -3,6 +3,7 @@
 from zerog.compute.provider.engines.exact.driver import Driver, DriverRules
 from zerog.compute.provider.engines.exact.engine import ExactAnswer, ExactEngine, ExactVector
 from zerog.compute.provider.engines.exact.errors import EngineBusyError, ModelMissingError
+from zerog.compute.provider.engines.exact.opening import exact_engine
 
 __all__ = [
     "Driver",
@@ -12,4 +13,5 @@ __all__ = [
     "ExactEngine",
     "ExactVector",
     "ModelMissingError",
+    "exact_engine",
 ]

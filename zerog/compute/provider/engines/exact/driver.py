@@ -14,7 +14,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from zerog.compute.protocol.exact import Machine, Sampling, TokenNews
-from zerog.compute.provider.engines.errors import EngineUnavailableError
+from zerog.compute.provider.engines.errors import EngineBrokenAnswerError, EngineUnavailableError
 from zerog.compute.provider.engines.exact.errors import EngineBusyError
 from zerog.compute.provider.engines.exact.turns import QueueFullError, Turns
 from zerog.compute.provider.engines.exact.work import BytesOf, ChatWork, EmbeddingWork
@@ -74,6 +74,7 @@ class Driver:
 
     def cancel(self, work: ChatWork | EmbeddingWork) -> None:
         """Nobody wants it any more. What has ended is left as it is."""
+        work.is_given_up = True
         if work.is_over or self._waiting.remove(work.user, work):
             return
         if isinstance(work, ChatWork) and work.sequence is not None:
@@ -101,10 +102,18 @@ class Driver:
         """Fill the free slots, by turns; vectors are computed at once, one of them before the next token."""
         while self._waiting and len(self._active) < self._machine.slots:
             work = self._waiting.take()
-            if isinstance(work, EmbeddingWork):
-                work.receive(await self._ask(partial(self._machine.embed, work.prompt)))
-                return
-            sequence, work.cached_tokens = await self._ask(partial(self._machine.add, work.prompt, work.sampling))
+            try:
+                if isinstance(work, EmbeddingWork):
+                    work.receive(await self._ask(partial(self._machine.embed, work.prompt)))
+                    return
+                sequence, work.cached_tokens = await self._ask(partial(self._machine.add, work.prompt, work.sampling))
+            except (ValueError, OSError) as error:  # Of this request alone: there is no memory for it, or it is none for the model.
+                log.warning("engine_refused", engine=self.name, cause=str(error))
+                work.fail(EngineBrokenAnswerError(self.name, f"cannot compute it: {error}"))
+                continue
+            if work.is_given_up:  # While it was begun.
+                self._machine.cancel(sequence)
+                continue
             work.sequence = sequence
             self._active[sequence] = work
 

@@ -142,10 +142,10 @@ class ExactEngine:
 
     @property
     def fingerprint(self) -> str:
-        """`system_fingerprint`: engine, its version, and the beginning of the model's hash."""
+        """`system_fingerprint`: the engine's version, and the beginning of the model's hash."""
         identity = self.identity
         digest = "" if identity.model_sha256 is None else identity.model_sha256.hex()[:FINGERPRINT_DIGITS]
-        return f"{identity.name}-{identity.version}-{digest}"
+        return f"{identity.version}-{digest}"
 
     def _parts(self) -> tuple[ServedModel, Driver]:
         missing = self.missing

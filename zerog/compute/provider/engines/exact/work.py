@@ -39,6 +39,7 @@ class _Work:
         self.user: Final = user
         self.prompt: Final = prompt
         self.is_over = False
+        self.is_given_up = False
         self.error: EngineError | None = None
         self._news = anyio.Event()
 
@@ -87,7 +88,7 @@ class ChatWork(_Work):
         piece.tokens.append(news.token)
         if news.finish != "stop":
             piece.text += self._writing.add(news.token)
-            if news.logprob is not None:
+            if self.sampling.top_logprobs is not None:
                 piece.logprobs.append(SampledToken(news.token, news.logprob, tuple(news.top)))
         self.finish = "stop" if self._writing.stopped_by is not None else news.finish
         if news.finish is not None:
