@@ -130,7 +130,7 @@ def test_whoever_offers_a_service_here_is_acknowledged(zerog: Zerog) -> None:
             assert time.monotonic() < deadline
 
 
-def test_an_openai_server_answers_in_place_of_the_scripted_engine(zerog: Zerog) -> None:
+def test_an_openai_server_answers_in_place_of_the_exact_engine(zerog: Zerog) -> None:
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve_upstream()) as upstream:
         endpoints = zerog.up(*ROLES, "--engine", upstream.url)
         provider = provider_of(endpoints)

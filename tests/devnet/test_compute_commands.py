@@ -60,7 +60,8 @@ def test_an_answer_is_asked_kept_settled_and_checked(zerog: Commands, network: Z
     assert file.stat().st_mode & 0o077 == 0
     shown = zerog.run("verify", str(file))[0]
     assert shown.startswith(f"{file}: simulated, ")
-    assert "no model computed this" in shown
+    assert "computed   by exact " in shown
+    assert zerog.told("verify", str(file), "--replay")["grade"] == "replayed"
     proven, not_proven = shown.split("\nnot proven\n")
     assert "byte for byte" in proven
     assert "that there is an enclave at all" in not_proven
@@ -135,7 +136,7 @@ def test_every_other_file_is_refused_in_words(zerog: Commands, tmp_path: Path) -
     assert "error [node_unreachable]" in zerog.refusal("verify", str(file), "--network", "http://127.0.0.1:1")
     assert "error [answer_not_saved]" in zerog.refusal("compute", "chat", "Say hello.", "--save", str(tmp_path / "no" / "where.json"))
     assert "quote_verifier" in zerog.run("verify", str(file), "--at-least", "tdx", expect=1)[1]
-    assert "replayer" in zerog.run("verify", str(file), "--at-least", "replayed", expect=1)[1]
+    assert "--replay" in zerog.run("verify", str(file), "--at-least", "replayed", expect=1)[1]
 
 
 def test_output_that_cannot_be_written_is_told_and_the_answer_is_kept(network: Zerog, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ class ComputeServiceSettings:
     port: int = 3080
     """Port of the provider; 0 lets the system choose."""
     engine: tuple[str, ...] = ()
-    """OpenAI-compatible servers that answer; without one the scripted engine does, and says so."""
+    """OpenAI-compatible servers that answer; without one the exact engine does, with a model of its own."""
     model: str | None = None
-    """Name of the model, if it is not the engine's first."""
+    """Name of the engine's model, if it is not its first; without an engine a file of a model (GGUF), or the name of a cached one."""
     chain_url: str | None = None
     """JSON-RPC of a node of the chain; by default the one that runs in this folder."""

@@ -57,9 +57,9 @@ class DevnetSettings:
     mine: bool = False
     """Let the first storage node mine what it holds; its account is funded on a network of our own."""
     engine: tuple[str, ...] = ()
-    """OpenAI-compatible server that answers for the provider of compute, as http://host:port/v1; without one the scripted engine does."""
+    """OpenAI-compatible server that answers for the provider of compute, as http://host:port/v1; without one the exact engine does."""
     model: str | None = None
-    """Model of the provider of compute, if it is not the engine's first."""
+    """Model of the provider of compute: a GGUF file, or the name of a cached one; with an engine its name there."""
     one_process: bool = False
     """Run all roles in one process, for tests and small machines."""
     ephemeral: bool = False

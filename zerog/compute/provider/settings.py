@@ -41,13 +41,14 @@ class ComputeProviderSettings:
     broker: str | None = None
     """Name of this broker among those that share the books; by default one for the data folder."""
     engine: tuple[str, ...] = ()
-    """OpenAI-compatible servers, as `http://host:port/v1` or `NAME=URL`; without one the scripted engine answers, and says so."""
+    """OpenAI-compatible servers, as `http://host:port/v1` or `NAME=URL`; without one the exact engine answers with a model of its own."""
     engine_key: tuple[str, ...] = field(default=(), repr=False)
     """What engines get as `Authorization: Bearer …`: `KEY` for all, or `NAME=KEY`."""
     engine_timeout_s: float = 300.0
     """Seconds that an engine may be silent."""
     model: str | None = None
-    """The model's public name, as it stands on chain; by default that of the first one that the engine has."""
+    """The model's public name, as it stands on chain; by default that of the first one that the engine has. Without an engine it is a file
+    of a model (GGUF) or the name of a cached one, whose answers the exact engine computes."""
     upstream_model: str | None = None
     """What the engine calls the model, where that is another name."""
     models: Path | None = None

@@ -311,7 +311,8 @@ def test_settings_become_engines() -> None:
     assert (fast.name, fast.url, fast.key) == ("fast", "http://127.0.0.1:1/v1", "k1")
     assert (other.name, other.key) == ("number 2", None)
     assert [each.key for each in read_engines(["a=http://h/v1", "b=http://h/v1"], ["one=key=for=all"]).values()] == ["one=key=for=all"] * 2
-    assert list(open_engines([])) == ["scripted"]
+    assert list(open_engines([])) == ["exact"]
+    assert list(open_engines(["scripted"])) == ["scripted"]
 
 
 @pytest.mark.parametrize(
