@@ -81,6 +81,14 @@ FUND_COMMANDS: Final = (
 )
 """Likewise."""
 
+MODEL_COMMANDS: Final = (
+    ("list", "zerog.cli.model:list_", "List the models of this machine, and those that can be fetched."),
+    ("pull", "zerog.cli.model:pull_", "Fetch a model by name, held against its hash."),
+    ("add", "zerog.cli.model:add_", "Check a GGUF file and take it in."),
+    ("rm", "zerog.cli.model:remove_", "Remove a model from this machine."),
+)
+"""Likewise."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Perform a command line. Returns the exit code; nothing that is expected shows a traceback."""
@@ -134,6 +142,10 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     app.command(kv)
     app.command(_compute())
     app.command("zerog.cli.verify:verify", name="verify", help="Check a saved answer of a model, against one chain node alone.")
+    model = cyclopts.App(name="model", help="The model files of this machine, for the built-in engine.")
+    for name, function, text in MODEL_COMMANDS:
+        model.command(function, name=name, help=text)
+    app.command(model)
     miner = cyclopts.App(name="miner", help="The miner of a storage node, which is paid for what the node keeps.")
     for name, function, text in MINER_COMMANDS:
         miner.command(function, name=name, help=text)

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from zerog._kernel import ModelRefusedError
 from zerog.primitives.errors import ZerogError
 
 __all__ = ["ErrorReport", "ReportedError", "report_of"]
@@ -50,6 +51,9 @@ def report_of(error: BaseException) -> ErrorReport:
         return report_of(next((leaf for leaf in _leaves(error) if not isinstance(leaf, ZerogError)), next(_leaves(error))))
     if not isinstance(error, ZerogError):
         return ErrorReport(code="bug", cause=f"{type(error).__name__}: {error}", remedy="please report this with the log")
+    if isinstance(error, ModelRefusedError):
+        code, cause, remedy = error.args
+        return ErrorReport(code=code, cause=cause, remedy=remedy)
     own_code = str(getattr(error, "code", ""))
     code = own_code or _code_of(type(error))
     remedy = str(getattr(error, "remedy", "") or REMEDIES.get(code, ""))
