@@ -201,7 +201,7 @@ def grown(lengths: dict[str, int], limit: int, known: dict[str, int]) -> dict[st
 
 
 def test_required_packages_are_exact_and_hashed_and_come_from_nowhere_in_particular() -> None:
-    for name in ("core", "dev", "eels", "litellm"):
+    for name in ("core", "dev", "eels", "litellm", "model"):
         text = text_of(ROOT / "requirements" / f"{name}.txt")
         assert "://" not in text
         assert not re.search(r"^\s*(-i|--index-url|--extra-index-url|--find-links)", text, re.MULTILINE)

@@ -45,6 +45,11 @@ impl MadeFile {
         self.with(key, 9, &[head, values.iter().flat_map(|value| value.to_le_bytes()).collect()].concat())
     }
 
+    pub fn floats(self, key: &str, values: &[f32]) -> Self {
+        let head = [&6_u32.to_le_bytes()[..], &(values.len() as u64).to_le_bytes()].concat();
+        self.with(key, 9, &[head, values.iter().flat_map(|value| value.to_le_bytes()).collect()].concat())
+    }
+
     /// A tensor whose bytes count up.
     pub fn tensor(mut self, name: &str, kind: TensorKind, dims: &[u64]) -> Self {
         let values = dims.iter().product::<u64>() as usize;

@@ -9,7 +9,11 @@ mod source;
 mod value;
 
 #[cfg(test)]
+mod counted;
+#[cfg(test)]
 pub(crate) mod made;
+#[cfg(test)]
+mod mutants;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,9 @@ mod date;
 mod json;
 mod marks;
 
+#[cfg(test)]
+mod tests;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};

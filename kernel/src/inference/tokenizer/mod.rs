@@ -10,6 +10,11 @@ mod spaced;
 mod split;
 mod vocabulary;
 
+#[cfg(test)]
+pub(crate) mod made;
+#[cfg(test)]
+mod tests;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::gguf::Gguf;
