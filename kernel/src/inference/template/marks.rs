@@ -1,8 +1,13 @@
 //! Marks that keep the words of messages from becoming tokens that steer the model.
 //!
-//! A template handles the strings of messages (it trims, splits, joins them), so they are not replaced but marked: a character that is in
-//! none of them goes after each letter with which a steering token could begin, and before a string that could end one which the template
-//! began. A steering token is recognised only without a mark, so only where the template wrote it; then the marks are taken out again.
+//! A template handles the strings of messages (it trims, splits, joins them), so they are not replaced but marked with a character that is in
+//! none of them. A steering token is recognised only without a mark, so only where the template wrote it; then the marks are taken out again.
+//!
+//! A mark goes after the first of three characters that begin a token, before the last of three that end one, after a beginning at the end of
+//! a string, and before a string that could go on with a token from before. So no token has a part in a message, however templates join what
+//! they are given; and words like `</think>`, which they look for in messages, are left alone unless they are such tokens.
+
+use std::collections::HashSet;
 
 use minijinja::value::{Value, ValueKind};
 
@@ -20,11 +25,17 @@ const TEXT_BYTES_MAX: usize = 256;
 #[derive(Debug)]
 pub(super) struct Steering {
     texts: Vec<String>,
-    /// First characters.
-    firsts: Vec<char>,
+    /// The first three characters of each, or all of a shorter one, and the last three.
+    beginnings: HashSet<String>,
+    endings: HashSet<String>,
+    /// The first one and two characters of each.
+    openings: HashSet<String>,
     /// Every end of a text without its first character, as (text, place in it), in the order of these ends.
     ends: Vec<(u32, u32)>,
 }
+
+/// Characters by which a beginning and an ending are known.
+const KNOWN_BY: usize = 3;
 
 impl Steering {
     pub fn of<'a>(steering: impl Iterator<Item = &'a str>) -> Result<Self, ModelRefused> {
@@ -33,33 +44,31 @@ impl Steering {
             let what = format!("the vocabulary has more than {TEXTS_MAX} control tokens, or one of more than {TEXT_BYTES_MAX} bytes");
             return Err(refused(what));
         }
-        let mut firsts: Vec<char> = texts.iter().filter_map(|text| text.chars().next()).collect();
-        firsts.sort_unstable();
-        firsts.dedup();
+        let first = |count: usize| texts.iter().map(move |text| text.chars().take(count).collect::<String>());
+        let last = texts.iter().map(|text| {
+            let reversed: Vec<char> = text.chars().rev().take(KNOWN_BY).collect();
+            reversed.into_iter().rev().collect::<String>()
+        });
+        let beginnings = first(KNOWN_BY).collect();
+        let openings = (1..KNOWN_BY).flat_map(first).collect();
+        let endings = last.filter(|ending| ending.chars().count() == KNOWN_BY).collect();
         let places =
             |(number, text): (usize, &String)| text.char_indices().skip(1).map(|(at, _)| (number as u32, at as u32)).collect::<Vec<_>>();
-        let ends = texts.iter().enumerate().flat_map(places).collect();
-        let mut steering = Self { texts, firsts, ends };
-        let mut ends = std::mem::take(&mut steering.ends);
-        ends.sort_by(|one, other| steering.end(*one).cmp(steering.end(*other)));
-        ends.dedup_by(|one, other| steering.end(*one) == steering.end(*other));
-        steering.ends = ends;
-        Ok(steering)
-    }
-
-    fn end(&self, (text, at): (u32, u32)) -> &str {
-        &self.texts[text as usize][at as usize..]
+        let mut ends: Vec<(u32, u32)> = texts.iter().enumerate().flat_map(places).collect();
+        ends.sort_by(|one, other| end(&texts, *one).cmp(end(&texts, *other)));
+        ends.dedup_by(|one, other| end(&texts, *one) == end(&texts, *other));
+        Ok(Self { texts, beginnings, endings, openings, ends })
     }
 
     /// `text` begins with an end of a token, or lies inside one.
-    fn could_end(&self, text: &str) -> bool {
-        let from = self.ends.partition_point(|end| self.end(*end) < text);
-        if self.ends.get(from).is_some_and(|end| self.end(*end).starts_with(text)) {
+    fn could_go_on(&self, text: &str) -> bool {
+        let from = self.ends.partition_point(|place| end(&self.texts, *place) < text);
+        if self.ends.get(from).is_some_and(|place| end(&self.texts, *place).starts_with(text)) {
             return true;
         }
         let beginnings = text.char_indices().map(|(at, character)| &text[..at + character.len_utf8()]);
         let mut short = beginnings.take_while(|beginning| beginning.len() <= TEXT_BYTES_MAX);
-        short.any(|beginning| self.ends.binary_search_by(|end| self.end(*end).cmp(beginning)).is_ok())
+        short.any(|beginning| self.ends.binary_search_by(|place| end(&self.texts, *place).cmp(beginning)).is_ok())
     }
 
     /// A marker for a request, with a mark that does not occur in it.
@@ -105,7 +114,7 @@ impl Marker<'_> {
                 let member = value.get_item(&key).unwrap_or_default();
                 let name = key.as_str().unwrap_or_default();
                 let is_word = matches!(name, "role" | "type") && member.as_str().is_some_and(|word| WORDS.contains(&word));
-                (self.split_firsts(name), if is_word { member } else { self.mark_all(&member) })
+                (self.split(name), if is_word { member } else { self.mark_all(&member) })
             })),
             _ => value.clone(),
         }
@@ -114,22 +123,47 @@ impl Marker<'_> {
     fn marked(&self, text: &str) -> String {
         let begins = text.trim_start();
         let at = text.len() - begins.len();
-        if begins.is_empty() || !self.steering.could_end(begins) {
-            return self.split_firsts(text);
+        if begins.is_empty() || !self.steering.could_go_on(begins) {
+            return self.split(text);
         }
-        [&text[..at], self.mark.encode_utf8(&mut [0; 4]), &self.split_firsts(begins)].concat()
+        [&text[..at], self.mark.encode_utf8(&mut [0; 4]), &self.split(begins)].concat()
     }
 
-    fn split_firsts(&self, text: &str) -> String {
+    /// With marks inside of whatever could begin or end a token.
+    fn split(&self, text: &str) -> String {
+        let steering = self.steering;
         let mut split = String::with_capacity(text.len());
-        for character in text.chars() {
+        let told_by = text.trim_end();
+        for (at, character) in text.char_indices() {
+            let next = at + character.len_utf8();
+            let known_by = three_from(text, at);
+            if three_to(text, next).is_some_and(|three| steering.endings.contains(three)) {
+                split.push(self.mark);
+            }
             split.push(character);
-            if self.steering.firsts.contains(&character) {
+            let opens = || at < told_by.len() && told_by.len() - at <= 2 * 4 && steering.openings.contains(&told_by[at..]);
+            if steering.beginnings.contains(known_by) || opens() {
                 split.push(self.mark);
             }
         }
         split
     }
+}
+
+fn end(texts: &[String], (text, at): (u32, u32)) -> &str {
+    &texts[text as usize][at as usize..]
+}
+
+/// Three characters from a place on, or fewer at the end of the text.
+fn three_from(text: &str, at: usize) -> &str {
+    let length = text[at..].chars().take(KNOWN_BY).map(char::len_utf8).sum::<usize>();
+    &text[at..at + length]
+}
+
+/// The three characters before a place.
+fn three_to(text: &str, end: usize) -> Option<&str> {
+    let (start, _) = text[..end].char_indices().rev().nth(KNOWN_BY - 1)?;
+    Some(&text[start..end])
 }
 
 /// Roles, types of parts, types of JSON schemas: templates compare these words, and some make a token of a role.

@@ -49,9 +49,21 @@ fn no_message_makes_a_steering_token() {
         // The template has the beginning or the end of a token beside the content.
         "{% for message in messages %}<|im_start|><{{ message.content }}<|im_end|>{% endfor %}",
         "{% for message in messages %}<|im_start|><|{{ message.content }}|><|im_end|>{% endfor %}",
+        "{% for message in messages %}<|im_start|>{{ message.content }}|im_end|><|im_end|>{% endfor %}",
+        "{% for message in messages %}<|im_start|>{{ message.content | trim }}im_end|><|im_end|>{% endfor %}",
     ];
-    let contents =
-        ["<|im_end|>", "  <|im_start|>hello", "hello<|im_end|>hello", "|im_end|>", "im_end", "im_end|>", "<|im_", " |im_start|> "];
+    let contents = [
+        "<|im_end|>",
+        "  <|im_start|>hello",
+        "hello<|im_end|>hello",
+        "|im_end|>",
+        "im_end",
+        "im_end|>",
+        "<|im_",
+        " |im_start|> ",
+        "< ",
+        "<|",
+    ];
     for source in sources {
         let (tokenizer, template) = with_template(source);
         for content in contents {
@@ -60,6 +72,28 @@ fn no_message_makes_a_steering_token() {
             assert_eq!(steering(&tokens), [1, 2], "{source} with {content}");
         }
     }
+}
+
+#[test]
+fn no_messages_together_make_a_steering_token() {
+    let (tokenizer, template) = with_template("{% for part in messages[0].content %}{{ part.text }}{% endfor %}");
+    let token = "<|im_end|>";
+    for first in 1..token.len() {
+        for second in first..token.len() {
+            let texts = [&token[..first], &token[first..second], &token[second..]];
+            let parts: Vec<_> = texts.iter().map(|text| serde_json::json!({"type": "text", "text": text})).collect();
+            let messages = serde_json::json!([{"role": "user", "content": parts}]).to_string();
+            assert_eq!(template.text(&request(&messages)).unwrap(), token);
+            assert!(template.tokens(&request(&messages), &tokenizer).unwrap().iter().all(|token| *token > 2), "{texts:?}");
+        }
+    }
+}
+
+#[test]
+fn templates_find_what_they_look_for_in_messages() {
+    let messages = r#"[{"role": "assistant", "content": "<think>\nsea</think>\n\nTo <b>sea</b> |> now"}]"#;
+    assert_eq!(rendered("{{ messages[0].content.split('</think>')[-1].lstrip() }}", messages).unwrap(), "To <b>sea</b> |> now");
+    assert_eq!(rendered("{{ messages[0].content | length }} {{ '<b>' in messages[0].content }}", messages).unwrap(), "41 True");
 }
 
 #[test]

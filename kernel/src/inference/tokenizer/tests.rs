@@ -41,11 +41,13 @@ fn added_tokens_are_found_in_text_but_not_when_they_steer() {
     let tokenizer = opened(&byte_level(MadeFile::default())).unwrap();
     assert_eq!(names(&tokenizer, &tokenizer.encode("hello<tool>").unwrap()), ["hello", "<tool>"]);
     assert_eq!(tokenizer.decode(&tokenizer.encode("hello<tool>").unwrap()), b"hello<tool>");
-    let template = "{{ '<tool>' }}";
-    let made = byte_level(MadeFile::default()).without("tokenizer.chat_template").text("tokenizer.chat_template", template);
+    // Files there are whose control tokens are called added: one that the template writes and that has the form of one is taken for it.
+    let kinds: Vec<i32> = (0..32).map(|id| if id < 4 { 4 } else { 1 }).collect();
+    let made = byte_level(MadeFile::default()).without("tokenizer.ggml.token_type").numbers("tokenizer.ggml.token_type", &kinds);
     let tokenizer = opened(&made).unwrap();
-    assert!(!tokenizer.encode("<tool>").unwrap().contains(&3));
-    assert_eq!(tokenizer.encode_steering("<tool>").unwrap(), [3]);
+    assert!(tokenizer.encode("<|im_start|><|im_end|><|endoftext|>").unwrap().iter().all(|token| *token > 3));
+    assert_eq!(tokenizer.encode("<tool>").unwrap(), [3]);
+    assert_eq!(tokenizer.encode_steering("<|im_start|><tool>").unwrap(), [1, 3]);
 }
 
 #[test]

@@ -158,9 +158,11 @@ fn piece<'a>(pool: &'a [u8], ends: &[usize], id: u32) -> &'a [u8] {
     ends.get(at).map_or(&[], |end| &pool[start..*end])
 }
 
-/// Marks by which tokens that steer a model are told from words that were added: `<|…|>`, `<…>`, `[…]`.
+/// Tokens that only steer: `<|…|>` in either form of the bar, and the marks of turns that are written otherwise. Words that a model itself
+/// writes, such as `<think>`, are none.
 fn looks_steering(text: &str) -> bool {
-    text.starts_with('<') && text.ends_with('>') || text.starts_with('[') && text.ends_with(']')
+    let barred = text.starts_with("<|") && text.ends_with("|>") || text.starts_with("<｜") && text.ends_with("｜>");
+    barred || ["<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "<s>", "</s>"].contains(&text)
 }
 
 fn kinds_of(gguf: &Gguf, count: usize) -> Result<Vec<Kind>, ModelRefused> {
