@@ -7,7 +7,7 @@ export CARGO_BUILD_JOBS ?= 2
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml Cargo.toml Cargo.lock
-NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage tests/interop/compute benchmarks
+NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage tests/interop/compute benchmarks benchmarks/inference
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ready up test test-long lint format bench contracts proto docs wheel requirements clean
@@ -49,7 +49,7 @@ format: setup  ## put every file into its form
 	.venv/bin/ruff format .
 	cargo fmt
 
-bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/tests/interop/hardhat/installed $(STAMPS)/npm/tests/interop/storage/installed $(STAMPS)/litellm  ## print the figures beside those of the peers
+bench: setup $(STAMPS)/npm/benchmarks/installed $(STAMPS)/npm/benchmarks/inference/installed $(STAMPS)/npm/tests/interop/hardhat/installed $(STAMPS)/npm/tests/interop/storage/installed $(STAMPS)/litellm  ## print the figures beside those of the peers
 	$(PYTHON) -m benchmarks $(ARGS)
 
 contracts: setup $(STAMPS)/npm/contracts/installed  ## compile the Solidity sources to the committed artefacts, and set up those of the genesis
