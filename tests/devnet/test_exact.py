@@ -33,6 +33,7 @@ def test_an_answer_of_any_model_file_is_replayed(zerog: Zerog, tmp_path: Path) -
     [told] = httpx.get(f"{url_of(endpoints)}/v1/models").json()["data"]
     assert (told["id"], told["context_length"], told["weights"]["engine"]) == ("nonsense", 512, "exact")
     assert "rely on nothing" in told["weights"]["limits"]
+    assert "\nzerog_compute_answers_waiting 0\n" in httpx.get(f"{url_of(endpoints)}/metrics").text
     file = tmp_path / "answer.json"
     zerog.run("compute", "chat", "Say", "something.", "--max-tokens", "24", "--temperature", "1", "--save", str(file))
     verdict = json.loads(zerog.run("verify", str(file), "--replay", "--model", str(model), "--json").stdout)

@@ -155,7 +155,7 @@ class ComputeProvider:
 
     def metrics(self) -> bytes:
         """What the provider counts, in the text format of Prometheus."""
-        return render_metrics(self.running.desk)
+        return render_metrics(self.running.desk, self.running.pool.engines.values())
 
     async def probe(self) -> Mapping[str, object]:
         """See that the service stands on chain with an acknowledged signer, and that its engines answer. Raises a `ZerogError`."""

@@ -228,6 +228,7 @@ async def test_users_take_turns_and_more_than_may_wait_are_sent_away() -> None:
         with pytest.raises(EngineBusyError, match="5 requests waiting") as busy:
             await ask(engine, asked(4))
         assert busy.value.retry_after_s > 5
+        assert engine.load == (1, 5)
         gate.open()
     assert [msgspec.json.decode(prompt)[0]["content"] for prompt in model.begun] == ["first", "1b", "2a", "3a", "1c", "1d"]
 

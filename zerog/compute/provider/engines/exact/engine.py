@@ -50,20 +50,20 @@ class ExactEngine:
     def __init__(
         self,
         name: str,
-        load: Callable[[], ServedModel | None],
+        load_model: Callable[[], ServedModel | None],
         *,
         wish: str = "smollm2",
         rules: DriverRules | None = None,
         draw: Callable[[int], int] = secrets.randbits,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`load` finds the model and opens it, in a thread; `wish` is what it looks for in the cache.
+        """`load_model` finds the model and opens it, in a thread; `wish` is what it looks for in the cache.
 
         `draw` gives so many random bits for the seeds that nobody named.
         """
         self.name: Final = name
         self.wish: Final = wish
-        self._load: Final = load
+        self._load_model: Final = load_model
         self._rules: Final = rules
         self._draw: Final = draw
         self._now_s: Final = now_s
@@ -74,6 +74,11 @@ class ExactEngine:
     def model(self) -> ServedModel | None:
         """What answers; `None` before `run` has begun, and without a model."""
         return self._model
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many answers are computed, and how many requests wait."""
+        return (0, 0) if self._driver is None else (self._driver.active, self._driver.waiting)
 
     @property
     def missing(self) -> ModelMissingError | None:
@@ -93,7 +98,7 @@ class ExactEngine:
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Open the model, then compute until cancelled. Reports when it can be asked. Raises `ModelError`s for a file that is no model."""
-        model = self._model = await to_thread.run_sync(self._load)
+        model = self._model = await to_thread.run_sync(self._load_model)
         if model is None:
             task_status.started()
             await anyio.sleep_forever()
