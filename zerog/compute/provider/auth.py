@@ -21,8 +21,8 @@ SESSION_S: Final = 300.0
 """Source: 0gfoundation/0g-serving-broker, cache of sessions."""
 ACCOUNT_AGE_S: Final = 120.0
 """Source: 0gfoundation/0g-serving-broker, cache of accounts."""
-FRESH_S: Final = 0.05
-"""How old an account may be for which a request is refused: its user may have funded it a moment ago."""
+FRESH_S: Final = 0.0
+"""How old an account may be for which a request is refused: its user may have funded it this moment, and asks again at once."""
 SESSIONS_MAX: Final = 10_000
 SESSION_NAME_BYTES: Final = 16
 

@@ -19,6 +19,7 @@ Value = TypeVar("Value")
 class _Read(Generic[Value]):
     """One value under way."""
 
+    began_s: float
     done: anyio.Event = field(default_factory=anyio.Event)
     is_stale: bool = False
     """Something happened on chain since it began."""
@@ -58,7 +59,7 @@ class Views(Generic[Key, Value]):
             self._views.move_to_end(key)
             return view.value
         try:
-            return await self._share(key)
+            return await self._share(key, self._clock.monotonic_s() - max_age_s)
         except self._retry_on:
             view = self._views.get(key)
             if view is None or self._clock.monotonic_s() - view.read_s > stale_s:
@@ -88,20 +89,19 @@ class Views(Generic[Key, Value]):
             reading.is_stale = True
         self._views.clear()
 
-    async def _share(self, key: Key) -> Value:
-        """Read, or wait for whoever is reading already; after a failure or the end of that one, read again."""
+    async def _share(self, key: Key, since_s: float) -> Value:
+        """Read, or wait for whoever is reading already; after the end of that one, or if it began before `since_s`, read again."""
         while (reading := self._reads.get(key)) is not None:
             await reading.done.wait()
             if reading.error is not None:
                 raise reading.error
-            if reading.values and not reading.is_stale:
+            if reading.values and not reading.is_stale and reading.began_s >= since_s:
                 return reading.values[0]
         return await self._lead(key)
 
     async def _lead(self, key: Key) -> Value:
         while True:
-            reading = self._reads[key] = _Read()
-            began_s = self._clock.monotonic_s()
+            reading = self._reads[key] = _Read(self._clock.monotonic_s())
             try:
                 value = await self._read(key)
                 reading.values.append(value)
@@ -112,7 +112,7 @@ class Views(Generic[Key, Value]):
                 del self._reads[key]
                 reading.done.set()
             if not reading.is_stale:
-                self._keep(key, _View(value, began_s))
+                self._keep(key, _View(value, reading.began_s))
                 return value
 
     def _keep(self, key: Key, view: _View[Value]) -> None:

@@ -168,7 +168,10 @@ def test_many_processes_do_not_spend_more_than_the_limit_together_wherever_they_
     assert done.stat().st_size * 10 <= spent_wei == 1000, "what was let go out was counted before"
     with pytest.raises(SpendLimitError), wallet.spending("request", PROVIDER, 10):
         pass
-    assert {path.name for path in wallet.folder.iterdir()} <= {"limits.json", "lock", "spent.json"}
+    left = {
+        path.name for path in wallet.folder.iterdir() if not path.name.startswith(".spent.json.")
+    }  # Drafts of those killed while writing.
+    assert left <= {"limits.json", "lock", "spent.json"}
 
 
 def test_the_wallet_of_public_networks_lies_where_no_reset_reaches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
