@@ -1,10 +1,14 @@
-//! How a run of the EVM ends when its time is up: the clock is looked at where a program can go round, not at every instruction.
+//! What instructions leave for whoever watches a run: when its time is up, looked at where a program can go round, and who inherits.
 use super::evm::EvmContext;
 use revm::{
     Database, Inspector,
     bytecode::opcode,
     handler::instructions::EthInstructions,
-    interpreter::{Instruction, InstructionContext, InstructionExecResult, InstructionResult, interpreter::EthInterpreter},
+    interpreter::{
+        Instruction, InstructionContext, InstructionExecResult, InstructionResult, instructions::host::selfdestruct,
+        interpreter::EthInterpreter, interpreter_types::InputsTr,
+    },
+    primitives::{Address, B256},
 };
 use std::time::Instant;
 
@@ -19,6 +23,8 @@ pub struct Clock {
     until: Option<Instant>,
     turns: u32,
     is_over: bool,
+    /// The contract that ended itself last, and its heir: the journal has no entry of one that inherits nothing new.
+    legacy: Option<(Address, Address)>,
 }
 
 impl Clock {
@@ -41,15 +47,30 @@ impl Clock {
         self.is_over
     }
 
+    /// The contract that ended itself last, and its heir; told once.
+    pub fn take_legacy(&mut self) -> Option<(Address, Address)> {
+        self.legacy.take()
+    }
+
     /// Whether a run was ended because its time was up.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 }
 
-/// Let `JUMPDEST` look at the clock: no program goes round without one, calls to itself aside.
-pub fn watch_loops<DB: Database>(instructions: &mut EthInstructions<EthInterpreter, EvmContext<DB>>) {
-    instructions.instruction_table_mut()[opcode::JUMPDEST as usize] = Instruction::new(timed_jumpdest);
+/// Let `JUMPDEST` look at the clock (no program goes round without one, calls to itself aside), and `SELFDESTRUCT` leave word of the heir.
+pub fn watch<DB: Database>(instructions: &mut EthInstructions<EthInterpreter, EvmContext<DB>>) {
+    let table = instructions.instruction_table_mut();
+    table[opcode::JUMPDEST as usize] = Instruction::new(timed_jumpdest);
+    table[opcode::SELFDESTRUCT as usize] = Instruction::new(noted_selfdestruct);
+}
+
+fn noted_selfdestruct<DB: Database>(context: InstructionContext<'_, EvmContext<DB>, EthInterpreter>) -> InstructionExecResult {
+    if let Some(heir) = context.interpreter.stack.top() {
+        let heir = Address::from_word(B256::from(*heir));
+        context.host.chain.legacy = Some((context.interpreter.input.target_address(), heir));
+    }
+    selfdestruct(context)
 }
 
 fn timed_jumpdest<DB: Database>(context: InstructionContext<'_, EvmContext<DB>, EthInterpreter>) -> InstructionExecResult {

@@ -1,7 +1,7 @@
 //! The EVM as the ledger runs it: revm with 0G's gas floor and precompiled contract. Nothing else imports revm's handler.
 use super::{
     collision::{begin_frame, finished},
-    deadline::{Clock, Observer, watch_loops},
+    deadline::{Clock, Observer, watch},
     participants::{Participants, recipient},
     precompiles::LedgerPrecompiles,
     rules::Rules,
@@ -183,13 +183,22 @@ where
 }
 
 /// A frame moves native tokens by nothing but its end: what it gave away is the last of its changes since `first`, if it gave anything.
-fn show_self_destruction<C: ContextTr<Journal: JournalExt>>(context: &C, inspector: &mut impl Inspector<C, EthInterpreter>, first: usize) {
+/// A contract that is its own heir and goes on to exist (EIP-6780) changes nothing; what is shown then is all that it has, as geth shows it.
+fn show_self_destruction<C>(context: &mut C, inspector: &mut impl Inspector<C, EthInterpreter>, first: usize)
+where
+    C: ContextTr<Journal: JournalExt, Chain = Clock>,
+{
+    let legacy = context.chain_mut().take_legacy();
+    let journal = context.journal_ref();
     if let Some(
         JournalEntry::AccountDestroyed { address: contract, target, had_balance: balance, .. }
         | JournalEntry::BalanceTransfer { from: contract, to: target, balance, .. },
-    ) = context.journal_ref().journal()[first..].last()
+    ) = journal.journal()[first..].last()
     {
         inspector.selfdestruct(*contract, *target, *balance);
+    } else if let Some((contract, target)) = legacy {
+        let kept = journal.evm_state().get(&contract).filter(|_| contract == target).map(|account| account.info.balance);
+        inspector.selfdestruct(contract, target, kept.unwrap_or_default());
     }
 }
 
@@ -238,7 +247,7 @@ where
 {
     evm.ctx.tx = transaction;
     evm.ctx.chain = Clock::until(evm.inspector.until());
-    watch_loops(&mut evm.instruction);
+    watch(&mut evm.instruction);
     let result = handler(rules).inspect_run(evm);
     if std::mem::take(&mut evm.ctx.chain).is_over() {
         evm.inspector.time_is_up();
