@@ -6,7 +6,7 @@ use super::{
     precompiles::LedgerPrecompiles,
     rules::Rules,
 };
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, U256};
 use revm::{
     Context, Database, Inspector, Journal, JournalEntry,
     context::{
@@ -19,8 +19,10 @@ use revm::{
         instructions::{EthInstructions, InstructionProvider},
         post_execution,
     },
-    inspector::{InspectorEvmTr, InspectorHandler, JournalExt, handler::frame_end},
-    interpreter::{InstructionResult, interpreter::EthInterpreter, interpreter_action::FrameInit, interpreter_types::LoopControl},
+    inspector::{InspectorEvmTr, InspectorHandler, JournalExt, handler::frame_end, inspect_instructions},
+    interpreter::{
+        InstructionResult, InterpreterAction, interpreter::EthInterpreter, interpreter_action::FrameInit, interpreter_types::LoopControl,
+    },
     primitives::hardfork::SpecId,
     state::EvmState,
 };
@@ -121,7 +123,7 @@ where
         let sees_steps = evm.inspector().sees_steps();
         loop {
             halt_if_over(evm);
-            let ran = if sees_steps { evm.inspect_frame_run()? } else { run_unseen(evm)? };
+            let ran = if sees_steps { run_seen(evm)? } else { run_unseen(evm)? };
             let result = match ran {
                 ItemOrResult::Result(result) => Some(result),
                 ItemOrResult::Item(input) => begin_frame::<_, R>(evm, input, |evm, input| Ok(finished(evm.inspect_frame_init(input)?)))?,
@@ -150,6 +152,26 @@ where
     }
 }
 
+/// Run the frame on top until it calls, creates or ends, and show the inspector each instruction.
+/// Source: revm-inspector, src/traits.rs (inspect_frame_run), which does not tell of a contract that is its own heir.
+fn run_seen<E>(evm: &mut E) -> Result<FrameInitOrResult<E::Frame>, ContextDbError<E::Context>>
+where
+    E: InspectorEvmTr<
+            Context: ContextTr<Journal: JournalExt, Chain = Clock>,
+            Frame = EthFrame<EthInterpreter>,
+            Inspector: Inspector<<E as EvmTr>::Context, EthInterpreter>,
+        >,
+{
+    let (context, inspector, frame, instructions) = evm.ctx_inspector_frame_instructions();
+    let changes = context.journal_ref().journal().len();
+    let (table, gas_table) = (instructions.instruction_table(), instructions.gas_table());
+    let action = inspect_instructions(context, &mut frame.interpreter, &mut *inspector, table, gas_table);
+    if action.instruction_result() == Some(InstructionResult::SelfDestruct) && inheritance(context, changes).is_none() {
+        show_own_heir(context, inspector);
+    }
+    finish_run(context, inspector, frame, action)
+}
+
 /// Run the frame on top until it calls, creates or ends, without showing its instructions to the inspector.
 /// Source of what the inspector hears: revm-inspector, src/handler.rs (inspect_instructions) and src/traits.rs (inspect_frame_run).
 fn run_unseen<E>(evm: &mut E) -> Result<FrameInitOrResult<E::Frame>, ContextDbError<E::Context>>
@@ -172,9 +194,26 @@ where
         inspector.log_full(&mut frame.interpreter, context, log);
     }
     if action.instruction_result() == Some(InstructionResult::SelfDestruct) {
-        show_self_destruction(context, inspector, changes);
+        match inheritance(context, changes) {
+            Some((contract, heir, balance)) => inspector.selfdestruct(contract, heir, balance),
+            None => show_own_heir(context, inspector),
+        }
     }
-    let mut ran = frame.process_next_action::<_, ContextDbError<E::Context>>(context, action)?;
+    finish_run(context, inspector, frame, action)
+}
+
+/// Act on how a run of a frame ended, and tell the inspector if the frame has ended with it.
+fn finish_run<C, I>(
+    context: &mut C,
+    inspector: &mut I,
+    frame: &mut EthFrame<EthInterpreter>,
+    action: InterpreterAction,
+) -> Result<FrameInitOrResult<EthFrame<EthInterpreter>>, ContextDbError<C>>
+where
+    C: ContextTr<Journal: JournalExt>,
+    I: Inspector<C, EthInterpreter>,
+{
+    let mut ran = frame.process_next_action::<_, ContextDbError<C>>(context, action)?;
     if let ItemOrResult::Result(result) = &mut ran {
         frame_end(context, inspector, &frame.input, result);
         frame.set_finished(true);
@@ -182,23 +221,24 @@ where
     Ok(ran)
 }
 
-/// A frame moves native tokens by nothing but its end: what it gave away is the last of its changes since `first`, if it gave anything.
-/// A contract that is its own heir and goes on to exist (EIP-6780) changes nothing; what is shown then is all that it has, as geth shows it.
-fn show_self_destruction<C>(context: &mut C, inspector: &mut impl Inspector<C, EthInterpreter>, first: usize)
+/// What a contract that ended itself gave away, and to whom, if it gave anything: a frame moves native tokens by nothing but its end, so
+/// that is the last of its changes since `first`.
+fn inheritance<C: ContextTr<Journal: JournalExt>>(context: &C, first: usize) -> Option<(Address, Address, U256)> {
+    match context.journal_ref().journal()[first..].last()? {
+        JournalEntry::AccountDestroyed { address: contract, target: heir, had_balance: balance, .. }
+        | JournalEntry::BalanceTransfer { from: contract, to: heir, balance, .. } => Some((*contract, *heir, *balance)),
+        _ => None,
+    }
+}
+
+/// A contract that is its own heir and goes on to exist (EIP-6780) changes nothing; what is shown is all that it has, as geth shows it.
+fn show_own_heir<C>(context: &mut C, inspector: &mut impl Inspector<C, EthInterpreter>)
 where
     C: ContextTr<Journal: JournalExt, Chain = Clock>,
 {
-    let legacy = context.chain_mut().take_legacy();
-    let journal = context.journal_ref();
-    if let Some(
-        JournalEntry::AccountDestroyed { address: contract, target, had_balance: balance, .. }
-        | JournalEntry::BalanceTransfer { from: contract, to: target, balance, .. },
-    ) = journal.journal()[first..].last()
-    {
-        inspector.selfdestruct(*contract, *target, *balance);
-    } else if let Some((contract, target)) = legacy {
-        let kept = journal.evm_state().get(&contract).filter(|_| contract == target).map(|account| account.info.balance);
-        inspector.selfdestruct(contract, target, kept.unwrap_or_default());
+    if let Some((contract, heir)) = context.chain_mut().take_legacy() {
+        let kept = context.journal_ref().evm_state().get(&contract).filter(|_| contract == heir).map(|account| account.info.balance);
+        inspector.selfdestruct(contract, heir, kept.unwrap_or_default());
     }
 }
 
