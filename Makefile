@@ -6,7 +6,7 @@ export CARGO_BUILD_JOBS ?= 2
 # Two processes take the test files in their order; `make test ARGS=-n0` runs all in one, as a debugger needs it.
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
-RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml Cargo.toml Cargo.lock
+RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml kernel/amt/Cargo.toml Cargo.toml Cargo.lock
 NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage tests/interop/compute benchmarks benchmarks/inference
 
 .DEFAULT_GOAL := help

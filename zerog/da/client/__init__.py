@@ -1,0 +1,3 @@
+"""How everybody else talks to DA."""
+
+__all__: list[str] = []
