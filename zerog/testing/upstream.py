@@ -24,9 +24,9 @@ from anyio import to_thread
 
 from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.provider.engines.interface import EngineRequest
-from zerog.compute.provider.engines.scripted.engine import ScriptedAnswer, answer_to
 from zerog.runtime.ports import listen
 from zerog.runtime.server import let_connections_come_and_go, stop_accepting
+from zerog.testing.scripted.engine import ScriptedAnswer, answer_to
 
 __all__ = ["Behaviour", "Received", "Upstream", "serve_upstream"]
 

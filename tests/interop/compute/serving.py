@@ -22,6 +22,7 @@ from tests.interop.compute.sdk import Broker
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.primitives import Account, Address
+from zerog.testing.scripted import ScriptedEngine
 
 __all__ = ["CHAT", "Provider", "Served", "User", "one_second", "running_provider", "serving"]
 
@@ -177,9 +178,9 @@ def running_provider(
         "concurrent": 0,
         "concurrent_per_user": 0,
         "settle_interval_s": 0.5,
-        "engine": ("scripted",),
     }
-    role = ComputeProvider(ComputeProviderSettings(**(unbounded | changes)), account=account)
+    engines = None if "engine" in changes else {"scripted": ScriptedEngine()}
+    role = ComputeProvider(ComputeProviderSettings(**(unbounded | changes)), account=account, engines=engines)
     ended = Event()
     future, url = portal.start_task(_run, role, ended)
     relay.target_port = int(url.rpartition(":")[2])

@@ -8,25 +8,27 @@ from time import monotonic
 from typing import Any, Final
 
 import httpx
+from anyio.from_thread import start_blocking_portal
 from websockets.sync.client import connect
 
 from tests.interop.compute.network import OG, Market, running_market
 from tests.interop.compute.serving import CHAT
 from tests.interop.node import Role, begun_role
 from zerog.networks import own_network, role_account
+from zerog.testing.upstream import serve_upstream
 
 WAIT_S_MAX: Final = 30
 NETWORK: Final = own_network()
 
 
 @contextmanager
-def running(folder: Path, market: Market) -> Iterator[Role]:
+def running(folder: Path, market: Market, engine_url: str) -> Iterator[Role]:
     """The provider as a process of its own, by the key that the network funds for it."""
     words = (
         "compute",
         "run",
         "--engine",
-        "scripted",
+        engine_url,
         "--chain-url",
         market.chain_url,
         "--port",
@@ -60,9 +62,13 @@ def settled(role: Role, key: str) -> dict[str, Any]:
 def test_a_settlement_that_its_sender_did_not_live_to_see_is_not_sent_again(tmp_path: Path) -> None:
     assert NETWORK.genesis is not None
     provider = role_account(NETWORK.genesis.mnemonic, "compute", 0).address
-    with running_market(tmp_path, NETWORK) as market:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serve_upstream()) as upstream,
+        running_market(tmp_path, NETWORK) as market,
+    ):
         user = market.user()
-        with running(tmp_path / "provider", market) as role:
+        with running(tmp_path / "provider", market, upstream.url) as role:
             market.wait_until(lambda: market.service(provider) is not None)
             market.acknowledge(provider)
             market.fund(user, provider)
@@ -77,7 +83,7 @@ def test_a_settlement_that_its_sender_did_not_live_to_see_is_not_sent_again(tmp_
         assert market.spent(user) == []
         market.chain.request("evm_mine")
         market.chain.request("evm_setAutomine", True)
-        with running(tmp_path / "provider", market) as role:
+        with running(tmp_path / "provider", market, upstream.url) as role:
             second = ask(role, made["rawToken"])
             receipts = [settled(role, key) for key in (first, second)]
         fees = [int(found["receipt"]["fee"]) for found in receipts]

@@ -26,11 +26,11 @@ from zerog.compute.provider.engines import (
     EngineTimeoutError,
     EngineUnavailableError,
     OpenAIEngine,
-    ScriptedEngine,
     open_engines,
     read_engines,
 )
 from zerog.compute.provider.engines.http import HttpClient
+from zerog.testing.scripted import ScriptedEngine
 from zerog.testing.upstream import Behaviour, Upstream, serve_upstream
 
 STREAM = chat(stream=True, stream_options={"include_usage": True})
@@ -312,13 +312,13 @@ def test_settings_become_engines() -> None:
     assert (other.name, other.key) == ("number 2", None)
     assert [each.key for each in read_engines(["a=http://h/v1", "b=http://h/v1"], ["one=key=for=all"]).values()] == ["one=key=for=all"] * 2
     assert list(open_engines([])) == ["exact"]
-    assert list(open_engines(["scripted"])) == ["scripted"]
 
 
 @pytest.mark.parametrize(
     ("engines", "keys"),
     [
         (["ftp://h/v1"], []),
+        (["scripted"], []),
         (["http:///v1"], []),
         (["http://h:99999/v1"], []),
         (["http://user:word@h/v1"], []),

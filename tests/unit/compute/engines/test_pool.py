@@ -12,9 +12,9 @@ from zerog.compute.provider.engines import (
     EngineUnavailableError,
     ModelInfo,
     NoEngineError,
-    ScriptedEngine,
     UnknownModelError,
 )
+from zerog.testing.scripted import ScriptedEngine
 
 CHAT = ServiceType.CHATBOT
 

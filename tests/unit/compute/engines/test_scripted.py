@@ -10,7 +10,8 @@ import zlib
 import pytest
 
 from tests.unit.compute.engines.asking import ask, chat, form, request
-from zerog.compute.provider.engines import ScriptedEngine, count_tokens, split_tokens
+from zerog.compute.provider.engines import count_tokens, split_tokens
+from zerog.testing.scripted import ScriptedEngine
 
 ENGINE = ScriptedEngine()
 SAYS_SO = "scripted test engine"

@@ -20,6 +20,7 @@ from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, InferenceService
 from zerog.primitives import Account, decode_hook
+from zerog.testing.scripted import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +34,10 @@ async def running(
     place: Place, folder: Path | None, *, engines: Mapping[str, PooledEngine] | None = None, **settings: Any
 ) -> AsyncIterator[tuple[ComputeProvider, httpx.AsyncClient]]:
     """A provider on `place` that runs until the block ends."""
-    usual = {"port": 0, "chain_url": place.url, "data_dir": folder, "settle_interval_s": 3600.0, "engine": ("scripted",)}
+    usual = {"port": 0, "chain_url": place.url, "data_dir": folder, "settle_interval_s": 3600.0}
     values = {**usual, **settings}
+    if engines is None and "engine" not in settings:
+        engines = {"scripted": ScriptedEngine()}
     provider = ComputeProvider(ComputeProviderSettings(**values), engines=engines)
     async with anyio.create_task_group() as tasks:
         url = await tasks.start(provider.run)

@@ -1,4 +1,4 @@
-"""What computes answers: servers with OpenAI's API, and the scripted engine for tests, behind one interface."""
+"""What computes answers: servers with OpenAI's API, and models in this process, behind one interface."""
 
 from zerog.compute.provider.engines.errors import (
     EngineBrokenAnswerError,
@@ -21,13 +21,11 @@ from zerog.compute.provider.engines.interface import (
     PooledEngine,
 )
 from zerog.compute.provider.engines.openai import EngineOptions, OpenAIEngine
-from zerog.compute.provider.engines.opening import SCRIPTED, open_engines, read_engines
+from zerog.compute.provider.engines.opening import open_engines, read_engines
 from zerog.compute.provider.engines.pool import EnginePool, EngineRoute
-from zerog.compute.provider.engines.scripted import ScriptedEngine
 from zerog.compute.provider.engines.tokens import count_tokens, split_tokens
 
 __all__ = [
-    "SCRIPTED",
     "Engine",
     "EngineAnswer",
     "EngineBrokenAnswerError",
@@ -49,7 +47,6 @@ __all__ = [
     "NoEngineError",
     "OpenAIEngine",
     "PooledEngine",
-    "ScriptedEngine",
     "UnknownModelError",
     "count_tokens",
     "open_engines",

@@ -10,12 +10,9 @@ from zerog.compute.provider.engines.exact import exact_engine
 from zerog.compute.provider.engines.http import HttpRules
 from zerog.compute.provider.engines.interface import PooledEngine
 from zerog.compute.provider.engines.openai import EngineOptions, OpenAIEngine
-from zerog.compute.provider.engines.scripted import ScriptedEngine
 
-__all__ = ["SCRIPTED", "open_engines", "read_engines"]
+__all__ = ["open_engines", "read_engines"]
 
-SCRIPTED: Final = "scripted"
-"""Name of the engine for tests."""
 NAMED: Final = re.compile(r"([A-Za-z0-9_.-]+)=(.*)", re.DOTALL)
 
 
@@ -24,21 +21,17 @@ def open_engines(
 ) -> Mapping[str, PooledEngine]:
     """By name, the engines that `engines` lists: each a URL or `exact`, as it is or as `NAME=…`; the exact engine if it lists none.
 
-    The exact engine serves `model`: a file (`….gguf`) or the name of a cached one. `scripted` names the engine for tests. `keys` are
-    `NAME=KEY`, or one `KEY` for all. Raises `EngineSettingsError`.
+    The exact engine serves `model`: a file (`….gguf`) or the name of a cached one. `keys` are `NAME=KEY`, or
+    one `KEY` for all. Raises `EngineSettingsError`.
     """
     if not engines:
         return {ENGINE: exact_engine(ENGINE, model)}
-    own = [text for text in engines if _named(text)[1] in (ENGINE, SCRIPTED)]
-    servers = read_engines([text for text in engines if text not in own], keys, rules=rules)
+    servers = read_engines([text for text in engines if _named(text)[1] != ENGINE], keys, rules=rules)
     opened: dict[str, PooledEngine] = {}
-    for name, what in map(_named, engines):
+    for name, _ in map(_named, engines):
         if name in opened:
             raise EngineSettingsError(f"engine: two have the name {name!r}")
-        if name in servers:
-            opened[name] = OpenAIEngine(servers[name])
-        else:
-            opened[name] = ScriptedEngine() if what == SCRIPTED else exact_engine(name, model)
+        opened[name] = OpenAIEngine(servers[name]) if name in servers else exact_engine(name, model)
     return opened
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
-from zerog.compute.provider.engines.scripted.answers import InvalidRequestError
+from zerog.testing.scripted.answers import InvalidRequestError
 
 __all__ = ["Form", "read_form"]
 

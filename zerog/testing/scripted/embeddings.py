@@ -6,9 +6,9 @@ import math
 import struct
 from typing import Any, Final
 
-from zerog.compute.provider.engines.scripted.answers import ENGINE, InvalidRequestError
-from zerog.compute.provider.engines.scripted.chat import encode
 from zerog.compute.provider.engines.tokens import split_tokens
+from zerog.testing.scripted.answers import ENGINE, InvalidRequestError
+from zerog.testing.scripted.chat import encode
 
 __all__ = ["embeddings"]
 

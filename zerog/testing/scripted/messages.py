@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from zerog.compute.provider.engines.scripted.answers import ENGINE, Answer, InvalidRequestError, cut, digest_of, text_of, written
-from zerog.compute.provider.engines.scripted.chat import ARGUMENT_PIECE, encode, forced_tool, prompt_tokens, read_messages
+from zerog.testing.scripted.answers import ENGINE, Answer, InvalidRequestError, cut, digest_of, text_of, written
+from zerog.testing.scripted.chat import ARGUMENT_PIECE, encode, forced_tool, prompt_tokens, read_messages
 
 __all__ = ["Messages"]
 

@@ -8,9 +8,9 @@ from array import array
 from dataclasses import dataclass
 from typing import Any, Final
 
-from zerog.compute.provider.engines.scripted.answers import ENGINE, NOTE, InvalidRequestError, digest_of
-from zerog.compute.provider.engines.scripted.chat import encode
 from zerog.compute.provider.engines.tokens import count_tokens, split_tokens
+from zerog.testing.scripted.answers import ENGINE, NOTE, InvalidRequestError, digest_of
+from zerog.testing.scripted.chat import encode
 
 __all__ = ["Speech", "duration_s", "spoken", "transcribed"]
 

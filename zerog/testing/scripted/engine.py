@@ -11,14 +11,14 @@ from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from zerog.compute.provider.engines.interface import EngineIdentity, EngineRequest, ModelInfo
-from zerog.compute.provider.engines.scripted.answers import ENGINE, NOTE, InvalidRequestError
-from zerog.compute.provider.engines.scripted.chat import Chat, encode
-from zerog.compute.provider.engines.scripted.embeddings import embeddings
-from zerog.compute.provider.engines.scripted.forms import read_form
-from zerog.compute.provider.engines.scripted.messages import Messages
-from zerog.compute.provider.engines.scripted.pictures import edited, generated
-from zerog.compute.provider.engines.scripted.sound import spoken, transcribed
 from zerog.compute.provider.engines.tokens import count_tokens
+from zerog.testing.scripted.answers import ENGINE, NOTE, InvalidRequestError
+from zerog.testing.scripted.chat import Chat, encode
+from zerog.testing.scripted.embeddings import embeddings
+from zerog.testing.scripted.forms import read_form
+from zerog.testing.scripted.messages import Messages
+from zerog.testing.scripted.pictures import edited, generated
+from zerog.testing.scripted.sound import spoken, transcribed
 
 __all__ = ["ScriptedAnswer", "ScriptedEngine"]
 

@@ -6,9 +6,9 @@ import struct
 import zlib
 from typing import Any, Final
 
-from zerog.compute.provider.engines.scripted.answers import ENGINE, NOTE, InvalidRequestError, digest_of
-from zerog.compute.provider.engines.scripted.chat import encode
 from zerog.compute.provider.engines.tokens import count_tokens
+from zerog.testing.scripted.answers import ENGINE, NOTE, InvalidRequestError, digest_of
+from zerog.testing.scripted.chat import encode
 
 __all__ = ["edited", "generated", "png"]
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from zerog.compute.provider.engines.scripted.answers import (
+from zerog.compute.provider.engines.tokens import count_tokens
+from zerog.testing.scripted.answers import (
     ENGINE,
     Answer,
     InvalidRequestError,
@@ -15,8 +16,7 @@ from zerog.compute.provider.engines.scripted.answers import (
     example_of,
     written,
 )
-from zerog.compute.provider.engines.scripted.answers import text_of as words_of
-from zerog.compute.provider.engines.tokens import count_tokens
+from zerog.testing.scripted.answers import text_of as words_of
 
 __all__ = ["Chat", "forced_tool", "prompt_tokens", "read_messages"]
 

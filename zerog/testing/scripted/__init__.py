@@ -1,5 +1,5 @@
 """An engine without a model, for tests: real bytes of every kind of service, the same for the same request, and it says what it is."""
 
-from zerog.compute.provider.engines.scripted.engine import ScriptedEngine
+from zerog.testing.scripted.engine import ScriptedEngine
 
 __all__ = ["ScriptedEngine"]
