@@ -18,12 +18,14 @@ class RefusalError(ZerogError):
     """A request that we understood and do not fulfil.
 
     `str()` of it is the cause; subclasses set what the surfaces need: a short `code` for machines, a `remedy` for people, and the
-    status on HTTP and JSON-RPC.
+    status on HTTP, gRPC and JSON-RPC.
     """
 
     code: ClassVar[str] = "refused"
     remedy: ClassVar[str] = ""
     http_status: ClassVar[int] = 400
+    grpc_status: ClassVar[str] = ""
+    """Name of the status on gRPC, such as `NOT_FOUND`; empty for the one that fits `http_status`."""
     rpc_code: int = -32000
     """JSON-RPC error code; -32000 is what geth uses for everything without a code of its own."""
 

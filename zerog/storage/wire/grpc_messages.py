@@ -1,42 +1,34 @@
 """The messages of gRPC, and how they become the shapes that JSON-RPC has. Importing this loads protobuf."""
 
-from collections.abc import Iterable
 from typing import Final
 
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
-
 from zerog.primitives import Hash32
-from zerog.storage.wire.pb.reflection_pb2 import (
-    ErrorResponse,
-    FileDescriptorResponse,
-    ListServiceResponse,
-    ServiceResponse,
-)
-from zerog.storage.wire.pb.reflection_pb2 import ServerReflectionRequest as ReflectionRequest
-from zerog.storage.wire.pb.reflection_pb2 import ServerReflectionResponse as ReflectionResponse
+from zerog.runtime.grpc.methods import Shape
+from zerog.runtime.grpc.protobuf import reader, writer
 from zerog.storage.wire.pb.zgs_pb2 import DESCRIPTOR as ZGS_FILE
 from zerog.storage.wire.pb.zgs_pb2 import Empty, PingReply, PingRequest
 from zerog.storage.wire.pb.zgs_pb2 import UploadSegmentsByTxSeqRequest as UploadRequest
 from zerog.storage.wire.segments import FileProof, SegmentWithProof
 
-__all__ = [
-    "SERVICE",
-    "ZGS_FILE",
-    "Empty",
-    "FileDescriptor",
-    "PingReply",
-    "PingRequest",
-    "ReflectionRequest",
-    "ReflectionResponse",
-    "UploadRequest",
-    "descriptors_response",
-    "error_response",
-    "segments_of",
-    "services_response",
-]
+__all__ = ["PING", "SERVICE", "UPLOAD", "ZGS_FILE", "Empty", "PingReply", "PingRequest", "UploadRequest", "segments_of"]
 
 SERVICE: Final = "zgs_grpc.ZgsGrpcService"
+PING: Final = Shape(
+    service=SERVICE,
+    name="Ping",
+    encode_request=writer(PingRequest),
+    decode_request=reader(PingRequest),
+    encode_reply=writer(PingReply),
+    decode_reply=reader(PingReply),
+)
+UPLOAD: Final = Shape(
+    service=SERVICE,
+    name="UploadSegmentsByTxSeq",
+    encode_request=writer(UploadRequest),
+    decode_request=reader(UploadRequest),
+    encode_reply=writer(Empty),
+    decode_reply=reader(Empty),
+)
 
 
 def segments_of(request: UploadRequest) -> list[SegmentWithProof]:
@@ -51,23 +43,3 @@ def segments_of(request: UploadRequest) -> list[SegmentWithProof]:
         )
         for segment in request.segments
     ]
-
-
-def services_response(request: ReflectionRequest, names: Iterable[str]) -> ReflectionResponse:
-    services = ListServiceResponse(service=[ServiceResponse(name=name) for name in names])
-    return ReflectionResponse(valid_host=request.host, original_request=request, list_services_response=services)
-
-
-def descriptors_response(request: ReflectionRequest, files: Iterable[FileDescriptor]) -> ReflectionResponse:
-    encoded = []
-    for file in files:
-        proto = FileDescriptorProto()
-        file.CopyToProto(proto)
-        encoded.append(proto.SerializeToString())
-    found = FileDescriptorResponse(file_descriptor_proto=encoded)
-    return ReflectionResponse(valid_host=request.host, original_request=request, file_descriptor_response=found)
-
-
-def error_response(request: ReflectionRequest, code: int, message: str) -> ReflectionResponse:
-    error = ErrorResponse(error_code=code, error_message=message)
-    return ReflectionResponse(valid_host=request.host, original_request=request, error_response=error)

@@ -11,9 +11,10 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from tests.unit.storage.node.network import Chain, File, Network, Node, pattern
+from zerog.runtime.grpc.messages import HEALTH_SERVICE, ReflectionRequest, ReflectionResponse
 from zerog.storage.node.grpc.server import MESSAGE_BYTES_MAX
 from zerog.storage.protocol.units import SEGMENT_BYTES
-from zerog.storage.wire.grpc_messages import SERVICE, Empty, PingReply, PingRequest, ReflectionRequest, ReflectionResponse, UploadRequest
+from zerog.storage.wire.grpc_messages import SERVICE, Empty, PingReply, PingRequest, UploadRequest
 from zerog.storage.wire.pb.zgs_pb2 import DataRoot, FileProof, SegmentWithProof
 
 ROOT = Path(__file__).parents[4]
@@ -120,7 +121,7 @@ def test_a_message_over_the_limit_is_refused(client: Client, file: tuple[File, i
 def test_the_server_tells_of_itself(client: Client, version: str) -> None:
     services = client.reflect(version, ReflectionRequest(host="here", list_services=""))
     names = [service.name for service in services.list_services_response.service]
-    assert names == [SERVICE, "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
+    assert names == [SERVICE, HEALTH_SERVICE, "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
     assert services.valid_host == "here"
     for symbol in (SERVICE, f"{SERVICE}.Ping", "zgs_grpc.SegmentWithProof", "zgs_grpc.SegmentWithProof.file_size"):
         [encoded] = client.reflect(version, ReflectionRequest(file_containing_symbol=symbol)).file_descriptor_response.file_descriptor_proto

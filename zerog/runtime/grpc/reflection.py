@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 import grpc
 from grpc import aio
 
-from zerog.storage.wire.grpc_messages import (
-    FileDescriptor,
+from zerog.runtime.grpc.messages import (
+    FileDescriptorProto,
     ReflectionRequest,
     ReflectionResponse,
     descriptors_response,
@@ -25,7 +25,7 @@ NAMES: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.
 Context: TypeAlias = "aio.ServicerContext[Any, Any]"
 
 
-def reflection_handlers(services: Mapping[str, FileDescriptor]) -> "list[grpc.GenericRpcHandler[Any, Any]]":
+def reflection_handlers(services: Mapping[str, FileDescriptorProto]) -> "list[grpc.GenericRpcHandler[Any, Any]]":
     """Handlers of both versions for `services`, each with the file that declares it."""
 
     async def info(requests: AsyncIterator[ReflectionRequest], _context: Context) -> AsyncIterator[ReflectionResponse]:
@@ -38,7 +38,7 @@ def reflection_handlers(services: Mapping[str, FileDescriptor]) -> "list[grpc.Ge
     return [grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}) for name in NAMES]
 
 
-def _answer(services: Mapping[str, FileDescriptor], request: ReflectionRequest) -> ReflectionResponse:
+def _answer(services: Mapping[str, FileDescriptorProto], request: ReflectionRequest) -> ReflectionResponse:
     match request.WhichOneof("message_request"):
         case "list_services":
             return services_response(request, [*services, *NAMES])
@@ -53,12 +53,12 @@ def _answer(services: Mapping[str, FileDescriptor], request: ReflectionRequest) 
     return descriptors_response(request, [found])
 
 
-def _declares(file: FileDescriptor, symbol: str) -> bool:
-    """Whether a service, method, message or field of this full name is in the file."""
+def _declares(file: FileDescriptorProto, symbol: str) -> bool:
+    """Whether a service, method, message, enumeration or field of this full name is in the file."""
     outer, _, inner = symbol.removeprefix(f"{file.package}.").partition(".")
     if not symbol.startswith(f"{file.package}."):
         return False
-    service, message = file.services_by_name.get(outer), file.message_types_by_name.get(outer)
-    if not inner:
-        return service is not None or message is not None
-    return (service is not None and inner in service.methods_by_name) or (message is not None and inner in message.fields_by_name)
+    members = {service.name: {method.name for method in service.method} for service in file.service}
+    members |= {message.name: {field.name for field in message.field} for message in file.message_type}
+    members |= {enumeration.name: {value.name for value in enumeration.value} for enumeration in file.enum_type}
+    return outer in members and (not inner or inner in members[outer])
