@@ -37,6 +37,7 @@ __all__ = [
     "MiningWork",
     "ModelFile",
     "ModelRefusedError",
+    "PointError",
     "Pool",
     "PoolSnapshot",
     "Rejection",
@@ -57,9 +58,19 @@ __all__ = [
     "abi_encode",
     "address_of",
     "aes256_ctr",
+    "bls_aggregate_g1",
+    "bls_aggregate_g2",
+    "bls_hash_to_g1",
+    "bls_public_key",
+    "bls_sign",
+    "bls_verify",
     "decode_transaction",
     "exact_paths",
     "first_segment_fault",
+    "g1_from_flagged",
+    "g1_from_flagless",
+    "g1_to_flagged",
+    "g1_to_flagless",
     "hash_paths",
     "hkdf_sha256",
     "keccak256",
@@ -102,6 +113,9 @@ class DecodeError(ZerogError):
 
 class SignatureError(ZerogError):
     """A signature from which no key can be recovered, or one with a high `s` (EIP-2)."""
+
+class PointError(ZerogError):
+    """Bytes that are no point of BN254's groups: not canonical, not on the curve, or outside the group."""
 
 class LedgerCorruptError(ZerogError):
     """The files of the ledger were damaged in a way that a crash cannot explain."""
@@ -413,6 +427,44 @@ class MiningSearch:
     def tally(self) -> _Tally: ...
     def stop(self) -> None:
         """End the threads, which takes a moment."""
+
+# ---- signatures over BN254 ---------------------------------------------------------------------------------------
+
+def bls_public_key(secret: bytes) -> tuple[bytes, bytes]:
+    """The keys in G1 (64 bytes: x, y) and G2 (128: real and imaginary part of x, then of y) of a secret; all numbers are big-endian.
+
+    A secret is 32 bytes, from 1 to the order of the group less 1; else raises `ValueError`.
+    """
+
+def bls_sign(secret: bytes, digest: bytes) -> bytes:
+    """Sign a digest of 32 bytes; a point of G1. Raises `ValueError`."""
+
+def bls_verify(digest: bytes, signature: bytes, public_key_g2: bytes) -> bool:
+    """Whether a signature (a point of G1) over a digest was made with the secret of a key in G2. No key at infinity verifies anything.
+
+    Raises `PointError`.
+    """
+
+def bls_aggregate_g1(points: Sequence[bytes]) -> bytes:
+    """The sum of points of G1, of none the point at infinity (all zeros). Raises `PointError`."""
+
+def bls_aggregate_g2(points: Sequence[bytes]) -> bytes:
+    """The sum of points of G2. Raises `PointError`."""
+
+def bls_hash_to_g1(digest: bytes) -> bytes:
+    """The point of G1 that stands for a digest when it is signed. Source: 0glabs/0g-da-contract, contracts/libraries/BN254.sol."""
+
+def g1_from_flagged(data: bytes) -> bytes:
+    """A point of G1 as words from arkworks' uncompressed form: x and y little-endian, and flags in the last byte. Raises `PointError`."""
+
+def g1_to_flagged(words: bytes) -> bytes:
+    """Arkworks' uncompressed form of a point of G1. Raises `PointError`."""
+
+def g1_from_flagless(data: bytes) -> bytes:
+    """A point of G1 as words from its little-endian coordinates; the one at infinity has none. Raises `PointError`."""
+
+def g1_to_flagless(words: bytes) -> bytes:
+    """The little-endian coordinates of a point of G1; all zeros for the one at infinity. Raises `PointError`."""
 
 # ---- abi ---------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ pub enum PointError {
     NotCanonical,
     #[error("the point is not on the curve")]
     NotOnCurve,
+    #[error("the point is on the curve, and not in the group")]
+    NotInGroup,
     #[error("the flags of the point contradict each other")]
     Flags,
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: 0glabs/0g-da-encoder, crates/amt and crates/encoder. The crate knows neither Python nor files' places nor a clock.
 
+pub mod bls;
 pub mod curve;
 pub mod points;
 pub mod shape;

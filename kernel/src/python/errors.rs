@@ -77,6 +77,12 @@ create_exception!(
     ZerogError,
     "A model file that is not used, or a request to it that is not fulfilled. `args` = (code, what is wrong, what to do)."
 );
+create_exception!(
+    zerog._kernel,
+    PointError,
+    ZerogError,
+    "Bytes that are no point of BN254's groups: not canonical, not on the curve, or outside the group."
+);
 create_exception!(zerog._kernel, DecoderFullError, ZerogError, "All slots of a decoder are taken. `args` = (slots,).");
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -94,6 +100,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())?;
     module.add("SealBrokenError", py.get_type::<SealBrokenError>())?;
     module.add("FlowRefusedError", py.get_type::<FlowRefusedError>())?;
+    module.add("PointError", py.get_type::<PointError>())?;
     module.add("DecoderFullError", py.get_type::<DecoderFullError>())?;
     module.add("ModelRefusedError", py.get_type::<ModelRefusedError>())?;
     module.add("BlockRefusedError", py.get_type::<BlockRefusedError>())

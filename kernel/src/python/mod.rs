@@ -2,6 +2,7 @@
 
 mod abi;
 mod basics;
+mod bls;
 mod buffer;
 mod call;
 mod cipher;
@@ -32,6 +33,7 @@ use pyo3::prelude::*;
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     basics::register(module)?;
+    bls::register(module)?;
     merkle::register(module)?;
     cipher::register(module)?;
     hpke::register(module)?;
