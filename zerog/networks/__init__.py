@@ -5,6 +5,7 @@ from zerog.networks.parameters import (
     RULES,
     ChainIdRefusedError,
     ComputeParams,
+    DaParams,
     GenesisParams,
     MiningParams,
     NetworkParams,
@@ -20,13 +21,15 @@ from zerog.networks.parameters import (
     public_name,
 )
 from zerog.networks.predeployed import GenesisContract, predeployed
-from zerog.networks.roles import RoleName, funded_role_accounts, role_account
+from zerog.networks.roles import DA_SIGNERS_MAX, RoleName, da_signer_secret, funded_role_accounts, role_account, role_balances
 
 __all__ = [
     "CLONE_SUFFIX",
+    "DA_SIGNERS_MAX",
     "RULES",
     "ChainIdRefusedError",
     "ComputeParams",
+    "DaParams",
     "GenesisContract",
     "GenesisParams",
     "MiningParams",
@@ -38,6 +41,7 @@ __all__ = [
     "UnknownNetworkError",
     "ZeroGravityRules",
     "check_chain_id",
+    "da_signer_secret",
     "funded_role_accounts",
     "load",
     "names",
@@ -45,4 +49,5 @@ __all__ = [
     "predeployed",
     "public_name",
     "role_account",
+    "role_balances",
 ]

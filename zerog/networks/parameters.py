@@ -19,6 +19,7 @@ __all__ = [
     "RULES",
     "ChainIdRefusedError",
     "ComputeParams",
+    "DaParams",
     "GenesisParams",
     "MiningParams",
     "NetworkParams",
@@ -109,6 +110,10 @@ class GenesisParams:
     account_balance_wei: Wei
     first_account_nonce: int
     """Nonce of account 0."""
+    da_signer_count: int
+    """How many signers of DA are registered from the start."""
+    da_signer_balance_wei: Wei
+    """What each of their accounts owns, which is its weight: 30 tokens a vote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +162,26 @@ class ComputeParams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DaParams:
+    """What the entrance of DA was set up with. Source: 0glabs/0g-da-contract, contracts/DAEntrance.sol."""
+
+    blob_price_wei: Wei
+    """Fee for a blob, whatever its size."""
+    epoch_window: int
+    """For how many epochs a blob can be sampled, and signers keep it."""
+    sample_period_blocks: int
+    """Between two rounds of sampling."""
+    target_submissions: int
+    """Samples in a round that the difficulty aims at. Twice as many are taken."""
+    reward_ratio: int
+    """A sample earns one of so many parts of the fees of former epochs."""
+    base_reward_wei: Wei
+    """What a sample earns besides, while there are donations."""
+    service_fee_bps: int
+    """The part of fees that goes to the treasury, in units of 1/10,000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkParams:
     """One network: what all its nodes and clients must agree on."""
 
@@ -174,6 +199,8 @@ class NetworkParams:
     mining: MiningParams | None = None
     """Likewise."""
     compute: ComputeParams | None = None
+    """Likewise."""
+    da: DaParams | None = None
     """Likewise."""
     addresses: Mapping[str, Address]
     """Well-known contracts by name."""
@@ -194,6 +221,7 @@ class _File:
     storage: StorageParams
     mining: MiningParams
     compute: ComputeParams
+    da: DaParams
     addresses: dict[str, Address]
     rpc_url: str | None = None
     indexer_url: str | None = None
@@ -223,6 +251,7 @@ def load(name: str) -> NetworkParams:
         storage=file.storage,
         mining=file.mining,
         compute=file.compute,
+        da=file.da,
         addresses=MappingProxyType(file.addresses),
     )
 
@@ -283,5 +312,6 @@ def _clone_of(public: NetworkParams, local: NetworkParams) -> NetworkParams:
         storage=public.storage,
         mining=public.mining,
         compute=public.compute,
+        da=public.da,
         addresses=MappingProxyType({**local.addresses, **public.addresses}),
     )

@@ -1,24 +1,33 @@
 """Keys of the roles of our own networks, never those of the test accounts that users spend from."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
+from zerog._kernel import keccak256
 from zerog.networks.parameters import NetworkParams
+from zerog.primitives import Address, Wei
 from zerog.primitives.keys import Account, derive_accounts
 
-__all__ = ["RoleName", "funded_role_accounts", "role_account"]
+__all__ = ["DA_SIGNERS_MAX", "RoleName", "da_signer_secret", "funded_role_accounts", "role_account", "role_balances"]
 
-RoleName = Literal["chain", "storage", "compute"]
+RoleName = Literal["chain", "storage", "compute", "da"]
 """Subsystems that a network of our own has, in the order of their start."""
 ROLE_PATHS: Final[dict[RoleName, str]] = {
     "chain": "m/44'/60'/16661'/0",
     "storage": "m/44'/60'/16661'/1",
     "compute": "m/44'/60'/16661'/2",
+    "da": "m/44'/60'/16661'/3",
 }
 """Derivation path of each role's keys. The test accounts stand at m/44'/60'/0'/0; 16661 is the chain id of 0G's main net."""
-FUNDED: Final[tuple[tuple[RoleName, int], ...]] = (("storage", 0), ("storage", 1), ("compute", 0), ("compute", 1), ("compute", 2))
-"""Roles that pay for transactions, with the number of the account: storage proves that it is ready by storing a file, and its
-miner sends proofs of what is stored. Of compute the first is the provider, which pays a stake, the second owns the contracts and
-acknowledges signers, and the third is the user who proves that the provider is ready."""
+DA_SIGNERS_MAX: Final = 16
+"""Signers of DA that have something to vote with in the first block."""
+FUNDED: Final[dict[RoleName, int]] = {"storage": 2, "compute": 3, "da": 1 + DA_SIGNERS_MAX}
+"""How many accounts of a role have something to spend. Storage proves that it is ready by storing a file, and its miner sends proofs of
+what is stored. Of compute the first is the provider, which pays a stake, the second owns the contracts and acknowledges signers, and the
+third is the user who proves that the provider is ready. Of DA the first is the disperser, which announces and confirms blobs; the others
+are signers."""
+GROUP_ORDER: Final = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+"""Secrets of signatures over BN254 are below it."""
 
 
 def role_account(mnemonic: str, role: RoleName, index: int = 0) -> Account:
@@ -30,4 +39,20 @@ def funded_role_accounts(network: NetworkParams) -> tuple[Account, ...]:
     """Accounts of roles that have something to spend from the first block on; none on a network that others began."""
     if network.genesis is None:
         return ()
-    return tuple(role_account(network.genesis.mnemonic, role, index) for role, index in FUNDED)
+    phrase = network.genesis.mnemonic
+    return tuple(account for role, count in FUNDED.items() for account in derive_accounts(phrase, count, ROLE_PATHS[role]))
+
+
+def role_balances(network: NetworkParams) -> Mapping[Address, Wei]:
+    """What accounts of roles own in the first block where it is not what all others own: the balance of DA's signers is their weight."""
+    if network.genesis is None:
+        return {}
+    accounts = derive_accounts(network.genesis.mnemonic, 1 + DA_SIGNERS_MAX, ROLE_PATHS["da"])
+    return {account.address: network.genesis.da_signer_balance_wei for account in accounts[1:]}
+
+
+def da_signer_secret(account: Account) -> bytes:
+    """The secret (32 bytes) that a signer of DA on a network of our own signs blobs with: from its account's key, so that it has one key
+    to keep."""
+    digest = int.from_bytes(keccak256(b"zerog da signer" + account.private_key))
+    return (digest % GROUP_ORDER).to_bytes(32)

@@ -3,6 +3,7 @@
 import pytest
 
 from zerog import networks
+from zerog._kernel import keccak256
 from zerog.networks import ChainIdRefusedError, UnknownNetworkError
 
 
@@ -57,8 +58,50 @@ def test_provider_owner_and_user_of_compute_have_money_of_their_own() -> None:
     local = networks.own_network()
     assert local.genesis is not None
     expected = tuple(networks.role_account(local.genesis.mnemonic, "compute", index) for index in range(3))
-    assert networks.funded_role_accounts(local)[2:] == expected
-    assert len({account.address for account in networks.funded_role_accounts(local)}) == 5
+    assert networks.funded_role_accounts(local)[2:5] == expected
+
+
+def test_disperser_and_signers_of_da_have_money_of_their_own() -> None:
+    local = networks.own_network()
+    assert local.genesis is not None
+    expected = tuple(networks.role_account(local.genesis.mnemonic, "da", index) for index in range(17))
+    assert networks.funded_role_accounts(local)[5:] == expected
+    assert len({account.address for account in networks.funded_role_accounts(local)}) == 22
+
+
+@pytest.mark.parametrize("like", [None, "galileo", "mainnet"])
+def test_every_signer_of_da_begins_with_256_votes_and_gas_for_many_transactions(like: networks.PublicName | None) -> None:
+    network = networks.own_network(like)
+    assert network.genesis is not None
+    vote_wei, dear_transaction_wei = 30 * 10**18, 10**6 * 10 * network.genesis.base_fee_wei
+    balances = networks.role_balances(network)
+    signers = [networks.role_account(network.genesis.mnemonic, "da", index).address for index in range(1, 17)]
+    assert list(balances) == signers
+    assert {balance // vote_wei for balance in balances.values()} == {256}
+    assert all(balance - 256 * vote_wei >= 1000 * dear_transaction_wei for balance in balances.values())
+    assert networks.role_balances(networks.load("galileo")) == {}
+
+
+def test_the_secret_of_a_signer_comes_from_the_key_of_its_account() -> None:
+    local = networks.own_network()
+    assert local.genesis is not None
+    account = networks.role_account(local.genesis.mnemonic, "da", 1)
+    order = 21888242871839275222246405745257275088548364400416034343698204186575808495617
+    expected = int.from_bytes(keccak256(b"zerog da signer" + account.private_key)) % order
+    assert networks.da_signer_secret(account) == expected.to_bytes(32)
+
+
+def test_the_contracts_of_da_stand_where_official_programs_look() -> None:
+    places = {
+        name: [str(network.addresses[key]) for key in ("da_signers", "da_registry", "da_entrance")]
+        for name, network in (("local", networks.own_network()), ("galileo", networks.own_network("galileo")))
+    }
+    fixed = ["0x0000000000000000000000000000000000001000", "0x20F30b2584F3096ea0D6c18c3b5CACC0585E12FC"]
+    assert places["local"][:2] == places["galileo"][:2] == fixed
+    assert places["galileo"][2] == "0xE75A073dA5bb7b0eC622170Fd268f35E675a957B"
+    own = keccak256(b"zerog/da/DAEntrance")[12:]
+    assert networks.own_network().addresses["da_entrance"] == networks.own_network("mainnet").addresses["da_entrance"] == own
+    assert "da_entrance" not in networks.load("mainnet").addresses
 
 
 ROWS = {

@@ -8,7 +8,7 @@ import msgspec
 
 from zerog.chain.protocol.constants import EXTRA_DATA_BYTES_MAX
 from zerog.chain.protocol.system_contracts import CREATE2_DEPLOYER_CODE, SYSTEM_CONTRACTS
-from zerog.networks import GenesisContract, GenesisParams, NetworkParams
+from zerog.networks import GenesisContract, GenesisParams, NetworkParams, role_balances
 from zerog.primitives import Account, Address, encode_data, encode_quantity
 from zerog.primitives.errors import RefusalError
 
@@ -69,7 +69,7 @@ def genesis_document(
     """The genesis as JSON in the form of `geth init`; the same arguments give the same bytes.
 
     `contracts` stand on the chain from its beginning, beside the system contracts and the CREATE2 deployer; `accounts`
-    are funded, the first of them at the nonce that the network says.
+    are funded, the first of them at the nonce that the network says; roles whose balance means something have that one.
     Raises `GenesisUnknownError`.
     """
     params = network.genesis
@@ -80,7 +80,7 @@ def genesis_document(
         all_contracts[deployer] = GenesisContract(CREATE2_DEPLOYER_CODE)
     all_contracts.update(contracts)
     alloc = {encode_data(address): _allocated(contract) for address, contract in all_contracts.items()}
-    alloc.update(_funded(params, accounts))
+    alloc.update(_funded(network, params, accounts))
     return msgspec.json.encode(
         {
             "config": _rules(network, hardfork),
@@ -106,10 +106,11 @@ def _allocated(contract: GenesisContract) -> dict[str, object]:
     return account
 
 
-def _funded(params: GenesisParams, accounts: tuple[Account, ...]) -> dict[str, dict[str, object]]:
+def _funded(network: NetworkParams, params: GenesisParams, accounts: tuple[Account, ...]) -> dict[str, dict[str, object]]:
+    balances = role_balances(network)
     return {
         encode_data(account.address): {
-            "balance": encode_quantity(params.account_balance_wei),
+            "balance": encode_quantity(balances.get(account.address, params.account_balance_wei)),
             "nonce": encode_quantity(0 if index else params.first_account_nonce),
         }
         for index, account in enumerate(accounts)
