@@ -2,7 +2,21 @@
 //!
 //! Source: 0glabs/0g-da-encoder, crates/amt and crates/encoder. The crate knows neither Python nor files' places nor a clock.
 
+pub mod blob;
 pub mod bls;
 pub mod curve;
+pub mod domain;
+pub mod encode;
+pub mod fixed;
+pub mod known;
+pub mod merkle;
+pub mod ntt;
 pub mod points;
+pub mod rows;
+pub mod setup;
 pub mod shape;
+pub mod slice;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;
