@@ -82,6 +82,10 @@ class ZeroGravityRules:
     """Whether a block may carry its parent's timestamp. Source: 0glabs/0g-geth, consensus/beacon/consensus.go."""
     wrapped_base: bool
     """Whether the precompiled contract 0x…1002 behind W0G is there. Source: 0glabs/0g-geth, core/vm/wrapped_a0gi_base.go."""
+    da_epoch_blocks: int | None = None
+    """Blocks that an epoch of DA lasts at least; `None` if the precompiled contract 0x…1000 that knows DA's signers is not there.
+
+    Source: 0glabs/0g-geth, core/vm/dasigners.go."""
 
 
 PublicName = Literal["galileo", "mainnet"]
@@ -91,7 +95,7 @@ RulesName = Literal["ethereum", "zero-gravity"]
 RULES: Final[Mapping[RulesName, ZeroGravityRules]] = MappingProxyType(
     {
         "ethereum": ZeroGravityRules(min_gas_used_percent=0, equal_timestamps=False, wrapped_base=False),
-        "zero-gravity": ZeroGravityRules(min_gas_used_percent=80, equal_timestamps=True, wrapped_base=True),
+        "zero-gravity": ZeroGravityRules(min_gas_used_percent=80, equal_timestamps=True, wrapped_base=True, da_epoch_blocks=28_800),
     }
 )
 

@@ -1,4 +1,4 @@
-//! The EVM as the ledger runs it: revm with 0G's gas floor and precompiled contract. Nothing else imports revm's handler.
+//! The EVM as the ledger runs it: revm with 0G's gas floor and precompiled contracts. Nothing else imports revm's handler.
 use super::{
     collision::{begin_frame, finished},
     deadline::{Clock, Observer, watch},
@@ -255,7 +255,7 @@ pub fn build<DB: Database, I>(database: DB, rules: &Rules, fork: SpecId, block: 
         ctx,
         inspector,
         instruction: EthInstructions::new_mainnet_with_spec(fork),
-        precompiles: LedgerPrecompiles::new(fork, rules.zero_gravity.wrapped_base),
+        precompiles: LedgerPrecompiles::new(fork, &rules.zero_gravity),
         // More are made when calls go deeper.
         frame_stack: FrameStack::new_prealloc(1),
     }

@@ -1,5 +1,5 @@
 //! The precompiled contracts of the ledger's EVM: Ethereum's, 0G's, and for a call also where it pretends them to be.
-use super::{call::AccountOverride, wrapped_base};
+use super::{call::AccountOverride, da_signers, rules::ZeroGravityRules, wrapped_base};
 use crate::pool::Rejection;
 use alloy_primitives::{Address, map::AddressSet};
 use revm::{
@@ -8,7 +8,7 @@ use revm::{
     interpreter::{CallInputs, InterpreterResult},
     primitives::hardfork::SpecId,
 };
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{collections::BTreeMap, num::NonZeroU64, sync::OnceLock};
 
 /// Where precompiled contracts are pretended to be.
 #[derive(Clone, Debug)]
@@ -18,32 +18,48 @@ struct Places {
     warm: AddressSet,
 }
 
+/// Which of 0G's contracts are there.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    wrapped_base: bool,
+    /// How long epochs of DA last, where its signers are known to the chain.
+    da_epoch_blocks: Option<NonZeroU64>,
+}
+
 #[derive(Clone, Debug)]
 pub struct LedgerPrecompiles {
     ethereum: EthPrecompiles,
-    /// All addresses where 0G's contract is there, too.
-    with_wrapped_base: Option<&'static AddressSet>,
+    own: Own,
+    /// All addresses where some of 0G's contracts are there, too.
+    with_own: Option<&'static AddressSet>,
     /// Nothing where all are at home.
     places: Option<Places>,
 }
 
 impl LedgerPrecompiles {
-    pub fn new(fork: SpecId, wrapped_base: bool) -> Self {
+    pub fn new(fork: SpecId, rules: &ZeroGravityRules) -> Self {
+        Self::with(fork, Own { wrapped_base: rules.wrapped_base, da_epoch_blocks: rules.da_epoch_blocks })
+    }
+
+    fn with(fork: SpecId, own: Own) -> Self {
         let ethereum = EthPrecompiles::new(fork);
-        let with_wrapped_base = wrapped_base.then(|| addresses_with_wrapped_base(fork, &ethereum));
-        Self { ethereum, with_wrapped_base, places: None }
+        let with_own = own.addresses(fork, &ethereum);
+        Self { ethereum, own, with_own, places: None }
     }
 
     /// Where they are at home.
     fn homes(&self) -> &AddressSet {
-        self.with_wrapped_base.unwrap_or(self.ethereum.warm_addresses())
+        self.with_own.unwrap_or(self.ethereum.warm_addresses())
     }
 
     fn run_at_home<CTX: ContextTr>(&mut self, context: &mut CTX, inputs: &CallInputs) -> Result<Option<InterpreterResult>, String> {
-        if self.with_wrapped_base.is_some() && inputs.bytecode_address == wrapped_base::WRAPPED_BASE {
-            return wrapped_base::run(context, inputs).map(Some);
+        match (inputs.bytecode_address, self.own) {
+            (wrapped_base::WRAPPED_BASE, Own { wrapped_base: true, .. }) => wrapped_base::run(context, inputs).map(Some),
+            (da_signers::DA_SIGNERS, Own { da_epoch_blocks: Some(epoch_blocks), .. }) => {
+                da_signers::run(context, inputs, epoch_blocks).map(Some)
+            }
+            _ => self.ethereum.run(context, inputs),
         }
-        self.ethereum.run(context, inputs)
     }
 
     /// As a set of overrides wants them: one that moves leaves its place, and one whose account is overridden gives way to it.
@@ -85,8 +101,8 @@ impl<CTX: ContextTr> PrecompileProvider<CTX> for LedgerPrecompiles {
         if fork == self.ethereum.spec {
             return false;
         }
-        let Self { ethereum, with_wrapped_base, .. } = Self::new(fork, self.with_wrapped_base.is_some());
-        (self.ethereum, self.with_wrapped_base) = (ethereum, with_wrapped_base);
+        let Self { ethereum, with_own, .. } = Self::with(fork, self.own);
+        (self.ethereum, self.with_own) = (ethereum, with_own);
         true
     }
 
@@ -108,8 +124,16 @@ impl<CTX: ContextTr> PrecompileProvider<CTX> for LedgerPrecompiles {
     }
 }
 
-/// The set is made once for each fork.
-fn addresses_with_wrapped_base(fork: SpecId, ethereum: &EthPrecompiles) -> &'static AddressSet {
-    static SETS: [OnceLock<AddressSet>; 256] = [const { OnceLock::new() }; 256];
-    SETS[usize::from(fork as u8)].get_or_init(|| ethereum.warm_addresses().iter().copied().chain([wrapped_base::WRAPPED_BASE]).collect())
+impl Own {
+    /// All addresses, Ethereum's too; nothing where no contract is 0G's. A set is made once for each fork.
+    fn addresses(self, fork: SpecId, ethereum: &EthPrecompiles) -> Option<&'static AddressSet> {
+        static SETS: [[OnceLock<AddressSet>; 256]; 3] = [const { [const { OnceLock::new() }; 256] }; 3];
+        let (sets, own): (_, &[Address]) = match (self.wrapped_base, self.da_epoch_blocks.is_some()) {
+            (false, false) => return None,
+            (true, false) => (&SETS[0], &[wrapped_base::WRAPPED_BASE]),
+            (false, true) => (&SETS[1], &[da_signers::DA_SIGNERS]),
+            (true, true) => (&SETS[2], &[wrapped_base::WRAPPED_BASE, da_signers::DA_SIGNERS]),
+        };
+        Some(sets[usize::from(fork as u8)].get_or_init(|| ethereum.warm_addresses().iter().chain(own).copied().collect()))
+    }
 }

@@ -6,7 +6,7 @@ use alloy_genesis::ChainConfig;
 use alloy_primitives::{Address, U256};
 use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU64};
 
 const WEI_PER_ETHER: u64 = 1_000_000_000_000_000_000;
 
@@ -20,6 +20,9 @@ pub struct ZeroGravityRules {
     pub equal_timestamps: bool,
     /// The precompiled contract 0x…1002 behind W0G is there. Source: 0glabs/0g-geth, core/vm/wrapped_a0gi_base.go.
     pub wrapped_base: bool,
+    /// The precompiled contract 0x…1000 that knows DA's signers is there, and an epoch lasts at least so many blocks.
+    /// Source: 0glabs/0g-geth, core/vm/dasigners.go.
+    pub da_epoch_blocks: Option<NonZeroU64>,
 }
 
 #[derive(Clone, Debug)]

@@ -1,12 +1,12 @@
 //! The precompiled contract 0x…1002 behind W0G: it mints and burns the native token within each minter's cap.
 //!
 //! Sources: 0glabs/0g-geth, core/vm/wrapped_a0gi_base.go; 0gfoundation/revm, crates/precompile/src/wa0gi_base/ and journal.rs.
-use alloy_primitives::{Address, B256, Bytes, U256, address, bytes, keccak256};
+use super::stateful::{self, Failure, Outcome, StoredBytes, fatal};
+use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use revm::{
-    bytecode::Bytecode,
     context::{ContextTr, JournalTr},
-    context_interface::{LocalContextTr, journaled_state::account::JournaledAccountTr},
-    interpreter::{CallInputs, CallScheme, Gas, InstructionResult, InterpreterResult},
+    context_interface::journaled_state::account::JournaledAccountTr,
+    interpreter::{CallInputs, InterpreterResult},
 };
 
 pub const WRAPPED_BASE: Address = address!("0000000000000000000000000000000000001002");
@@ -14,22 +14,6 @@ pub const WRAPPED_BASE: Address = address!("000000000000000000000000000000000000
 pub const W0G: Address = address!("1cd0690ff9a693f5ef2dd976660a8dafc81a109c");
 /// The only one that may set caps.
 pub const AGENCY: Address = address!("e1a5162f99e075f8c6681ae28191ab3ac250b468");
-
-/// Asked of a selector that names no method.
-const UNKNOWN_METHOD_GAS: u64 = 1_000_000_000;
-
-/// Why a call fails.
-#[derive(Debug, PartialEq, Eq)]
-enum Failure {
-    /// Ends as REVERT without data does: what is left of the gas stays.
-    Reverted,
-    /// Takes all gas, and returns nothing.
-    Error(&'static str),
-    /// The state could not be read.
-    Fatal(String),
-}
-
-type Outcome<T> = Result<T, Failure>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
@@ -40,7 +24,7 @@ enum Method {
     SetMinterCap,
 }
 
-impl Method {
+impl stateful::Method for Method {
     fn of(selector: [u8; 4]) -> Option<Self> {
         match selector {
             [0xa9, 0x28, 0x3a, 0x7a] => Some(Self::GetToken),
@@ -67,39 +51,11 @@ impl Method {
 
 /// Run a call to the contract. An error means that the state could not be read.
 pub fn run<CTX: ContextTr>(context: &mut CTX, inputs: &CallInputs) -> Result<InterpreterResult, String> {
-    let input = inputs.input.bytes(context);
-    let mut gas = Gas::new(inputs.gas_limit);
-    let Some((selector, arguments)) = input.split_first_chunk::<4>() else {
-        return Ok(InterpreterResult::new(InstructionResult::Revert, Bytes::new(), gas));
-    };
-    let method = Method::of(*selector);
-    if !gas.record_regular_cost(method.map_or(UNKNOWN_METHOD_GAS, Method::gas)) {
-        gas.spend_all();
-        return Ok(InterpreterResult::new(InstructionResult::PrecompileOOG, Bytes::new(), gas));
-    }
-    match method.ok_or(Failure::Reverted).and_then(|method| call(context, inputs, method, arguments)) {
-        Ok(output) => Ok(InterpreterResult::new(InstructionResult::Return, output, gas)),
-        Err(Failure::Reverted) => Ok(InterpreterResult::new(InstructionResult::Revert, Bytes::new(), gas)),
-        Err(Failure::Error(reason)) => {
-            if context.journal().depth() == 1 {
-                context.local_mut().set_precompile_error_context(reason.into());
-            }
-            gas.spend_all();
-            Ok(InterpreterResult::new(InstructionResult::PrecompileError, Bytes::new(), gas))
-        }
-        Err(Failure::Fatal(error)) => Err(error),
-    }
+    let caller = stateful::caller(inputs);
+    stateful::run(context, inputs, WRAPPED_BASE, |context, method, arguments| call(context, caller, method, arguments))
 }
 
-fn call<CTX: ContextTr>(context: &mut CTX, inputs: &CallInputs, method: Method, arguments: &[u8]) -> Outcome<Bytes> {
-    if inputs.is_static && method.writes() {
-        return Err(Failure::Reverted);
-    }
-    if !inputs.is_static {
-        give_code(context)?;
-    }
-    // Who borrows this code acts by itself, not as whoever called it: else a contract that W0G pays could mint in W0G's name.
-    let caller = if inputs.scheme == CallScheme::DelegateCall { inputs.target_address } else { inputs.caller };
+fn call<CTX: ContextTr>(context: &mut CTX, caller: Address, method: Method, arguments: &[u8]) -> Outcome<Bytes> {
     match method {
         Method::GetToken => Ok(W0G.into_word().to_vec().into()),
         Method::MinterSupply => {
@@ -156,16 +112,6 @@ fn set_minter_cap<CTX: ContextTr>(context: &mut CTX, caller: Address, minter: Ad
     supply.store(context, minter)
 }
 
-/// Code at the contract's address keeps its storage from going away with an empty account (EIP-161).
-fn give_code<CTX: ContextTr>(context: &mut CTX) -> Outcome<()> {
-    let journal = context.journal_mut();
-    let is_empty = journal.load_account_with_code(WRAPPED_BASE).map_err(fatal)?.data.info.is_empty_code_hash();
-    if is_empty {
-        journal.set_code(WRAPPED_BASE, Bytecode::new_raw(bytes!("01")));
-    }
-    Ok(())
-}
-
 // ---- arguments: as go-ethereum's accounts/abi reads them ---------------------------------------------------------------
 
 fn word(arguments: &[u8], index: usize) -> Outcome<B256> {
@@ -197,12 +143,12 @@ const SUPPLY_BYTES_MAX: usize = 1 + (1 + 3) + (1 + 13) + (1 + 6) + 3 * (2 + 78);
 
 impl Supply {
     fn load<CTX: ContextTr>(context: &mut CTX, minter: Address) -> Outcome<Self> {
-        let encoded = load_bytes(context, supply_key(minter))?;
+        let encoded = stored(minter).load(context, SUPPLY_BYTES_MAX)?;
         if encoded.is_empty() { Ok(Self::default()) } else { Self::decode(&encoded).ok_or(Failure::Error("the supply cannot be read")) }
     }
 
     fn store<CTX: ContextTr>(self, context: &mut CTX, minter: Address) -> Outcome<Bytes> {
-        store_bytes(context, supply_key(minter), &self.encode())?;
+        stored(minter).store(context, &self.encode())?;
         Ok(Bytes::new())
     }
 
@@ -234,50 +180,13 @@ impl Supply {
     }
 }
 
-fn supply_key(minter: Address) -> B256 {
-    keccak256([&[0], minter.as_slice()].concat())
-}
-
-/// A byte string lies in words at keccak256(keccak256(key) ‖ index), its length at keccak256(key).
-fn chunk_slot(base: B256, index: usize) -> U256 {
-    keccak256([base.as_slice(), &(index as u64).to_be_bytes()].concat()).into()
-}
-
-fn load_bytes<CTX: ContextTr>(context: &mut CTX, key: B256) -> Outcome<Vec<u8>> {
-    let base = keccak256(key);
-    let length: usize = context.journal_mut().sload(WRAPPED_BASE, base.into()).map_err(fatal)?.data.saturating_to();
-    if length > SUPPLY_BYTES_MAX {
-        return Err(Failure::Error("the supply cannot be read"));
-    }
-    let mut value = Vec::with_capacity(length.next_multiple_of(32));
-    for index in 0..length.div_ceil(32) {
-        let chunk = context.journal_mut().sload(WRAPPED_BASE, chunk_slot(base, index)).map_err(fatal)?.data;
-        value.extend_from_slice(&chunk.to_be_bytes::<32>());
-    }
-    value.truncate(length);
-    Ok(value)
-}
-
-fn store_bytes<CTX: ContextTr>(context: &mut CTX, key: B256, value: &[u8]) -> Outcome<()> {
-    let base = keccak256(key);
-    let journal = context.journal_mut();
-    journal.touch_account(WRAPPED_BASE);
-    journal.sstore(WRAPPED_BASE, base.into(), U256::from(value.len())).map_err(fatal)?;
-    for (index, chunk) in value.chunks(32).enumerate() {
-        let mut word = [0; 32];
-        word[..chunk.len()].copy_from_slice(chunk);
-        journal.sstore(WRAPPED_BASE, chunk_slot(base, index), U256::from_be_bytes(word)).map_err(fatal)?;
-    }
-    Ok(())
-}
-
-fn fatal(error: impl std::fmt::Display) -> Failure {
-    Failure::Fatal(error.to_string())
+fn stored(minter: Address) -> StoredBytes {
+    StoredBytes::new(WRAPPED_BASE, keccak256([&[0], minter.as_slice()].concat()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{stateful::Method as _, *};
     use alloy_primitives::hex;
 
     /// Source of the bytes: 0gfoundation/revm, crates/precompile/src/wa0gi_base/types.rs (test_supply).

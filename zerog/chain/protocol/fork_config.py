@@ -37,6 +37,8 @@ PRECOMPILES: Final[Sequence[tuple[str, Mapping[str, int]]]] = (
     ("osaka", {"P256VERIFY": 256}),
 )
 """Precompiled contracts by the fork that brought them; names of EIP-7910."""
+DA_SIGNERS: Final = {"DA_SIGNERS": 0x1000}
+"""The one that knows DA's signers, where the chain has it. Source of the name: 0glabs/0g-geth, core/vm/dasigners.go."""
 WRAPPED_BASE: Final = {"WRAPPED_A0GI_BASE": 0x1002}
 """The one behind W0G, where the chain has it. Source of the name: 0glabs/0g-geth, core/vm/wrapped_a0gi_base.go."""
 BLOB_FORKS: Final = ("cancun", "prague", "osaka")
@@ -97,9 +99,10 @@ def _blob_schedule(start: ChainStart, active: Sequence[str]) -> object:
 
 def _precompiles(start: ChainStart, active: Sequence[str]) -> dict[str, str]:
     known = {name: number for fork, names in PRECOMPILES if not fork or fork in active for name, number in names.items()}
-    match start.configuration.get("zeroGravity"):
-        case {"wrappedBase": True}:
-            known |= WRAPPED_BASE
+    rules = start.configuration.get("zeroGravity")
+    if isinstance(rules, Mapping):
+        known |= WRAPPED_BASE if rules.get("wrappedBase") else {}
+        known |= DA_SIGNERS if rules.get("daEpochBlocks") else {}
     return {name: encode_data(known[name].to_bytes(20, "big")) for name in sorted(known)}
 
 

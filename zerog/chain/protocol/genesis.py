@@ -133,5 +133,6 @@ def _rules(network: NetworkParams, hardfork: Hardfork) -> dict[str, object]:
             "minGasUsedPercent": network.rules.min_gas_used_percent,
             "equalTimestamps": network.rules.equal_timestamps,
             "wrappedBase": network.rules.wrapped_base,
+            "daEpochBlocks": network.rules.da_epoch_blocks,
         },
     }

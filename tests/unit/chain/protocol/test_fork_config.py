@@ -136,9 +136,12 @@ def test_before_cancun_there_are_neither_blobs_nor_system_contracts() -> None:
     assert "KZG_POINT_EVALUATION" not in config["precompiles"]
 
 
-def test_the_contract_behind_w0g_is_named_where_it_is() -> None:
-    names = {
-        there: set(current(with_rules(zeroGravity={"wrappedBase": there}), PRAGUE_TIME)["precompiles"]) - set(PRAGUE_PRECOMPILES)
-        for there in (True, False)
-    }
-    assert names == {True: {"WRAPPED_A0GI_BASE"}, False: set()}
+def test_the_contracts_of_0g_are_named_where_they_are() -> None:
+    rules: list[tuple[dict[str, object], set[str]]] = [
+        ({"wrappedBase": True}, {"WRAPPED_A0GI_BASE"}),
+        ({"wrappedBase": False, "daEpochBlocks": None}, set()),
+        ({"wrappedBase": False, "daEpochBlocks": 16}, {"DA_SIGNERS"}),
+        ({"wrappedBase": True, "daEpochBlocks": 16}, {"DA_SIGNERS", "WRAPPED_A0GI_BASE"}),
+    ]
+    for given, names in rules:
+        assert set(current(with_rules(zeroGravity=given), PRAGUE_TIME)["precompiles"]) - set(PRAGUE_PRECOMPILES) == names
