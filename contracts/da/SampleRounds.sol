@@ -100,12 +100,12 @@ abstract contract SampleRounds is EntranceState, PullPayment {
         uint256 count = Math.min((block.number - rounds.height) / rounds.period + 1, times);
         if (rounds.number > 0) rounds.target = _adjusted(rounds.target, $.roundSubmissions, $.targetRoundSubmissions);
         uint256 silent = Math.min(count - 1, _passedRounds(rounds));
-        rounds.target = _afterEmptyRounds(rounds.target, rounds.goal, silent);
+        rounds.target = _afterEmptyRounds(rounds.target, silent);
         rounds.number += silent;
         rounds.height += silent * rounds.period;
         bytes32 seed;
         for (uint256 told = silent; told < count; told++) {
-            if (told > silent) rounds.target = _adjusted(rounds.target, 0, rounds.goal);
+            if (told > silent) rounds.target = _afterEmptyRounds(rounds.target, 1);
             seed = Blockhash.blockHash(rounds.height - 1);
             rounds.number++;
             emit NewSampleRound(rounds.number, rounds.height, seed, rounds.target);
@@ -126,13 +126,17 @@ abstract contract SampleRounds is EntranceState, PullPayment {
         return Math.ceilDiv(Math.saturatingSub(oldest, rounds.height), rounds.period);
     }
 
-    function _afterEmptyRounds(uint256 target, uint256 goal, uint256 count) private pure returns (uint256) {
-        for (uint256 done = 0; done < count; done++) {
-            uint256 raised = _adjusted(target, 0, goal);
-            if (raised == target) return target;
-            target = raised;
+    /// @dev The target after so many rounds without any sample.
+    function _afterEmptyRounds(uint256 target, uint256 count) private pure returns (uint256) {
+        if (count == 0) return target;
+        uint256 scaled = target >> TARGET_SHIFT;
+        uint256 highest = MAX_PODAS_TARGET >> TARGET_SHIFT;
+        for (uint256 done = 0; done < count && scaled < highest; done++) {
+            uint256 raise = scaled / ADJUST_DIVISOR;
+            if (raise == 0) break;
+            scaled += raise;
         }
-        return target;
+        return _unscaled(scaled);
     }
 
     /// @dev The target after a round that had so many samples and should have had `goal`.
@@ -143,6 +147,10 @@ abstract contract SampleRounds is EntranceState, PullPayment {
         } else {
             scaled += scaled * (goal - actual) / goal / ADJUST_DIVISOR;
         }
+        return _unscaled(scaled);
+    }
+
+    function _unscaled(uint256 scaled) private pure returns (uint256) {
         return scaled >= MAX_PODAS_TARGET >> TARGET_SHIFT ? MAX_PODAS_TARGET : scaled << TARGET_SHIFT;
     }
 }

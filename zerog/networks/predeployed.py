@@ -50,14 +50,15 @@ class PredeployedDocument(msgspec.Struct, frozen=True):
 
 
 def predeployed(network: NetworkParams) -> dict[Address, GenesisContract]:
-    """The contracts of storage and compute on a network of our own, set up and wired to each other; none on others."""
+    """The contracts of storage, compute and DA on a network of our own, set up and wired to each other; none on others."""
     document = _document()
     accounts = document.networks.get(predeployed_name(network), {})
     return {address: GenesisContract(document.codes[found.contract], found.storage, found.nonce) for address, found in accounts.items()}
 
 
 def predeployed_name(network: NetworkParams) -> str:
-    """The network's name in the file. All ids that `local` may have beside its own share one: nothing there depends on the id."""
+    """The network's name in the file. All ids that `local` may have beside its own share one. What depends on the id is only how the
+    first signers of DA signed up, of which the chain keeps a hash, to draw the first quorum by."""
     local = load("local")
     return OTHER_ID if network.name == local.name and network.chain_id != local.chain_id else network.name
 
