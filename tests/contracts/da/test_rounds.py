@@ -177,6 +177,17 @@ def test_after_10000_idle_blocks_every_entry_point_works_within_ordinary_gas(da:
     assert da.is_confirmed(root_of(2))
 
 
+def test_rounds_are_told_whose_seed_a_contract_could_learn_and_no_others(da: Da) -> None:
+    da.send(da.admin, da.entrance, "setSamplePeriod", 1)
+    da.mine(600)
+    receipt = da.send(da.other, da.entrance, "sync")
+    events, height = receipt.named("NewSampleRound"), da.height
+    assert [event[1] for event in events] == list(range(height - HASH_BLOCKS + 1, height + 1))
+    assert [event[0] for event in events] == [event[1] - 1 for event in events]
+    seeds = [da.chain.block(event[1] - 1) for event in events]
+    assert [event[2] for event in events] == [block.hash for block in seeds if block is not None]
+
+
 @pytest.mark.parametrize("period", [1, 2, 30, 255, 256, 257, 10_000])
 def test_whatever_the_target_going_on_costs_bounded_gas(shared: Da, period: int) -> None:
     for target in (0, 1 << 32, 9 << 32, 1 << 60, 1 << 200, MAX_TARGET):
