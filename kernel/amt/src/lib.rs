@@ -2,21 +2,29 @@
 //!
 //! Source: 0glabs/0g-da-encoder, crates/amt and crates/encoder. The crate knows neither Python nor files' places nor a clock.
 
+pub mod batch;
 pub mod blob;
 pub mod bls;
 pub mod curve;
 pub mod domain;
+pub mod ecfft;
 pub mod encode;
 pub mod fixed;
 pub mod known;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 pub mod merkle;
+pub mod msm;
 pub mod ntt;
 pub mod points;
+pub mod prove;
 pub mod rows;
 pub mod setup;
 pub mod shape;
 pub mod slice;
+pub mod srs;
 pub mod verify;
+pub mod windows;
 
 #[cfg(test)]
 mod tests;
