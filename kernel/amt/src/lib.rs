@@ -16,6 +16,8 @@ mod lanes;
 pub mod merkle;
 pub mod msm;
 pub mod ntt;
+pub mod pairing;
+pub mod parameters;
 pub mod points;
 pub mod prove;
 pub mod rows;
