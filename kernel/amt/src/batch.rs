@@ -158,8 +158,9 @@ impl Kernel {
 }
 
 fn check(pairs: &[Pair], sources: usize, targets: usize) {
-    let inside =
-        |pair: &Pair| ((pair.left & !NEGATIVE) as usize) < sources && ((pair.right & !NEGATIVE) as usize) < sources && (pair.dest as usize) < targets;
+    let inside = |pair: &Pair| {
+        ((pair.left & !NEGATIVE) as usize) < sources && ((pair.right & !NEGATIVE) as usize) < sources && (pair.dest as usize) < targets
+    };
     assert!(pairs.iter().all(inside), "a pair lies outside its points");
 }
 

@@ -36,7 +36,13 @@ pub fn available() -> bool {
 /// # Safety
 /// The processor must have the instructions, all indexes must lie inside, and what a pair writes must be no operand of another pair.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-pub unsafe fn add_batch(source: *const Packed, target: *mut Packed, pairs: &[Pair], scratch: &mut Scratch, special: &mut Vec<(u32, Packed)>) {
+pub unsafe fn add_batch(
+    source: *const Packed,
+    target: *mut Packed,
+    pairs: &[Pair],
+    scratch: &mut Scratch,
+    special: &mut Vec<(u32, Packed)>,
+) {
     special.clear();
     scratch.0.clear();
     let groups = pairs.len().div_ceil(WIDTH);
@@ -286,9 +292,8 @@ fn add(a: &Element, b: &Element) -> Element {
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 fn subtract<const MULTIPLE: u64>(a: &Element, b: &Element) -> Element {
     let mut difference = *a;
-    for index in 0..LIMBS {
-        let lifted = _mm512_add_epi64(a.0[index], constant(MULTIPLE * MODULUS[index]));
-        difference.0[index] = _mm512_sub_epi64(lifted, b.0[index]);
+    for ((limb, other), modulus) in difference.0.iter_mut().zip(b.0).zip(MODULUS) {
+        *limb = _mm512_sub_epi64(_mm512_add_epi64(*limb, constant(MULTIPLE * modulus)), other);
     }
     normal(&difference)
 }

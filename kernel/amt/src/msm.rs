@@ -111,8 +111,10 @@ fn join_rounds(kernel: Kernel, plan: Plan, sums: &[Packed]) -> Vec<Packed> {
             for _ in 0..plan.bits {
                 kernel.double_within(&mut points, &indexes, &mut scratch);
             }
-            let pairs: Vec<_> =
-                indexes.iter().map(|task| Pair { left: *task, right: (count + *task as usize * plan.rounds + round) as u32, dest: *task }).collect();
+            let pairs: Vec<_> = indexes
+                .iter()
+                .map(|task| Pair { left: *task, right: (count + *task as usize * plan.rounds + round) as u32, dest: *task })
+                .collect();
             kernel.add_within(&mut points, &pairs, &mut scratch);
         }
         points.truncate(count);

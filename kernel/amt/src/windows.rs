@@ -89,7 +89,11 @@ impl Generator {
             let pairs: Vec<_> = (0..Self::WINDOWS)
                 .flat_map(|window| {
                     let start = window * Self::HALF;
-                    (0..known).map(move |k| Pair { left: (start + known - 1) as u32, right: (start + k) as u32, dest: (start + known + k) as u32 })
+                    (0..known).map(move |k| Pair {
+                        left: (start + known - 1) as u32,
+                        right: (start + k) as u32,
+                        dest: (start + known + k) as u32,
+                    })
                 })
                 .collect();
             kernel.add_within(&mut multiples, &pairs, &mut scratch);

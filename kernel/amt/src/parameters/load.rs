@@ -68,7 +68,8 @@ pub fn load(folder: &Path, trust: Trust, purpose: Purpose) -> Result<Setup, Setu
 
 fn shape_of(folder: &Path) -> Result<Shape, SetupError> {
     let has = |shape: &Shape| [verify_name(*shape, 0), prove_name(*shape, 0)].iter().any(|name| folder.join(name).exists());
-    let missing = || SetupError(format!("{}: neither {} nor {} is here", folder.display(), verify_name(SHAPES[0], 0), prove_name(SHAPES[0], 0)));
+    let missing =
+        || SetupError(format!("{}: neither {} nor {} is here", folder.display(), verify_name(SHAPES[0], 0), prove_name(SHAPES[0], 0)));
     SHAPES.into_iter().find(has).ok_or_else(missing)
 }
 

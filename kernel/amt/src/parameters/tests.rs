@@ -153,11 +153,21 @@ fn the_prove_file_stands_in_for_a_missing_verify_file() {
 #[test]
 fn damage_is_named_with_its_file_and_place() {
     let folder = Folder::made("damage", 123_456_789);
-    for (name, offset) in [(verify_name(DEVELOPMENT, 1), 8 + 64 * 5), (powers_name(DEVELOPMENT), 8 + 32 * 7), (prove_name(DEVELOPMENT, 0), 262 + 64 * 3)] {
+    for (name, offset) in
+        [(verify_name(DEVELOPMENT, 1), 8 + 64 * 5), (powers_name(DEVELOPMENT), 8 + 32 * 7), (prove_name(DEVELOPMENT, 0), 262 + 64 * 3)]
+    {
         let path = folder.0.join(&name);
         let good = std::fs::read(&path).unwrap_or_else(|error| panic!("{error}"));
         for (bad, texts) in [
-            ({ let mut bad = good.clone(); bad[offset..offset + 31].fill(0xff); bad[offset + 31] = 0x3f; bad }, vec![format!("byte {offset}"), "no point".into()]),
+            (
+                {
+                    let mut bad = good.clone();
+                    bad[offset..offset + 31].fill(0xff);
+                    bad[offset + 31] = 0x3f;
+                    bad
+                },
+                vec![format!("byte {offset}"), "no point".into()],
+            ),
             (good[..good.len() - 1].to_vec(), vec!["more bytes belong here".into()]),
             ([good.as_slice(), &[0]].concat(), vec!["should end here".into()]),
         ] {
