@@ -2,7 +2,7 @@
 
 use super::activations::SharedActivations;
 use super::kernels::round_block;
-use super::lanes::{LANES, Lanes, exponential, largest, total};
+use super::lanes::{LANES, Lanes, exponential, total};
 use super::matrix::BLOCK;
 
 /// Positions in a page of the cache.
@@ -167,7 +167,7 @@ unsafe fn soften_scores<L: Lanes>(scores: &mut [f32], count: usize) -> f32 {
         if rest > 0 {
             highest = L::max(highest, L::first(rest, L::load(from.add(whole)), nothing));
         }
-        let base = L::splat(largest::<L>(highest));
+        let base = L::splat(L::largest(highest));
         let mut sum = L::splat(0.0);
         for at in (0..whole).step_by(LANES) {
             let power = exponential::<L>(L::sub(L::load(from.add(at)), base));

@@ -19,6 +19,8 @@ use crate::inference::{LlamaShape, ModelRefused};
 pub(super) const PASS_MAX: usize = 256;
 /// Tokens that a part of a token-wise phase has.
 const RUN: usize = 8;
+/// Tokens of a pass whose parts take so long that to hand out each costs nothing.
+const LONG: usize = 32;
 
 /// Consecutive tokens of one sequence in a pass.
 pub(super) struct Stretch<'a> {
@@ -203,7 +205,7 @@ impl Pass<'_> {
         self.normalise(&layer.attention_norm, workers);
         let (queries, keys) = (layer.query.groups(), layer.key.groups());
         let stride = heads_width(shape);
-        workers.run_many(queries + 2 * keys, |_, group| {
+        self.share(queries + 2 * keys, workers, |_, group| {
             let (matrix, own) = match group {
                 group if group < queries => (&layer.query, group),
                 group if group < queries + keys => (&layer.key, group - queries),
@@ -220,7 +222,7 @@ impl Pass<'_> {
         workers.run(self.tiles.len() * shape.kv_heads, |worker, part| self.attend(index, part, worker));
         self.add(&layer.attention_output, self.attended, workers);
         self.normalise(&layer.feed_forward_norm, workers);
-        workers.run_many(shape.feed_forward / BLOCK, |worker, block| self.gate(layer, block, worker));
+        self.share(shape.feed_forward / BLOCK, workers, |worker, block| self.gate(layer, block, worker));
         self.add(&layer.down, self.inner, workers);
     }
 
@@ -236,6 +238,11 @@ impl Pass<'_> {
         });
     }
 
+    /// Do parts on all threads: one by one where they are long, so that no thread waits long for the last.
+    fn share<F: Fn(usize, usize) + Sync>(&self, parts: usize, workers: &mut Workers, part: F) {
+        if self.tokens < LONG { workers.run_many(parts, part) } else { workers.run(parts, part) }
+    }
+
     fn product(&self, matrix: &Matrix, group: usize, activations: SharedActivations, to: *mut f32, stride: usize) {
         let task = Product { matrix, group, activations, first: 0, count: self.tokens, to, stride };
         // SAFETY: the path is there; callers have place for all tokens at `to`.
@@ -245,7 +252,7 @@ impl Pass<'_> {
     /// Add a product to the stream.
     fn add(&self, matrix: &Matrix, activations: SharedActivations, workers: &mut Workers) {
         let width = self.weights.shape.width;
-        workers.run_many(matrix.groups(), |worker, group| {
+        self.share(matrix.groups(), workers, |worker, group| {
             let own = self.own[worker].0;
             self.product(matrix, group, activations, own.0, GROUP);
             for token in 0..self.tokens {

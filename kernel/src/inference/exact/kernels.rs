@@ -4,7 +4,7 @@
 //! over the values of a head in their order; an output of attention is the sum over the positions in their order.
 
 use super::activations::{Scale, SharedActivations};
-use super::lanes::{LANES, Lanes, exponential, largest, total};
+use super::lanes::{LANES, Lanes, exponential, total};
 use super::matrix::{BLOCK, Form, GROUP, Matrix};
 
 /// Rows of a group times the activations of some tokens.
@@ -84,7 +84,7 @@ impl Kind for Floats {
     }
 }
 
-/// Weights are read once for eight tokens, then for what is left. A token's numbers do not depend on its neighbours.
+/// Weights are read once for four tokens, then for what is left. A token's numbers do not depend on its neighbours.
 #[inline(always)]
 unsafe fn tiles<L: Lanes, K: Kind>(task: &Product<'_>) {
     let mut done = 0;
@@ -226,9 +226,9 @@ pub(super) unsafe fn round_block<L: Lanes>(values: *const f32, to: &SharedActiva
     // SAFETY: the caller's promise.
     unsafe {
         let (low, high) = (L::load(values), L::load(values.add(LANES)));
-        let magnitude = largest::<L>(L::max(L::abs(low), L::abs(high)));
+        let magnitude = L::largest(L::max(L::abs(low), L::abs(high)));
         // What is not finite leaves no zero behind.
-        let finite = total::<L>(L::add(L::sub(low, low), L::sub(high, high))) == 0.0;
+        let finite = L::are_zero(L::add(L::sub(low, low), L::sub(high, high)));
         let at = token * to.columns + block * BLOCK;
         let bytes = to.bytes.add(at);
         let scale = to.scales.add(at / BLOCK);
@@ -328,7 +328,7 @@ pub(super) unsafe fn soften<L: Lanes>(logits: &[f32], to: *mut f32) -> (f32, f32
         for at in (0..whole).step_by(LANES) {
             highest = L::max(highest, L::load(logits.as_ptr().add(at)));
         }
-        let highest = largest::<L>(highest);
+        let highest = L::largest(highest);
         let base = L::splat(highest);
         let mut sum = L::splat(0.0);
         for at in (0..whole).step_by(LANES) {

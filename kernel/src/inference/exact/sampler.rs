@@ -62,6 +62,8 @@ pub const TOP_LOGPROBS_MAX: usize = 64;
 /// Colder than this counts as 0.
 const TEMPERATURE_MIN: f32 = 1e-3;
 pub const BIAS_MAX: usize = 1 << 16;
+/// Tokens that are looked at together.
+const PIECE: usize = 64;
 
 impl SamplingParameters {
     /// What is wrong with them for a model with so many tokens, if anything.
@@ -133,7 +135,8 @@ pub(super) fn choose(
     before: Before<'_>,
     given: Option<u32>,
 ) -> Result<(Choice, f32), NotFinite> {
-    if !logits.iter().all(|logit| logit.is_finite()) {
+    // Whole pieces, without a way out in the middle, go through the registers of processors.
+    if !logits.chunks(PIECE).all(|piece| piece.iter().fold(true, |all, logit| all & logit.is_finite())) {
         return Err(NotFinite);
     }
     let leaf = parameters.trace.then(|| leaf_of(logits));
@@ -256,7 +259,11 @@ fn kept(logits: &[f32], powers: &[f32], sum: f64, parameters: &SamplingParameter
     let mut tokens: Vec<u32> = Vec::new();
     for aside in ASIDE {
         tokens.clear();
-        tokens.extend((0..).zip(powers).filter(|(_, power)| **power >= aside).map(|(token, _)| token));
+        for (first, piece) in (0..).step_by(PIECE).zip(powers.chunks(PIECE)) {
+            if piece.iter().fold(false, |any, power| any | (*power >= aside)) {
+                tokens.extend((first..).zip(piece).filter(|(_, power)| **power >= aside).map(|(token, _)| token));
+            }
+        }
         if aside > 0.0 && tokens.len() < parameters.top_k {
             continue;
         }

@@ -9,7 +9,7 @@ use super::sampler::{Before, Choice, SamplingParameters, choose};
 use super::trace::trace_root;
 
 /// Tokens whose logits are in memory at once.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 
 /// What sampling with the same dice gives, when the tokens before are those of the answer.
 #[derive(Clone, Debug, Default, PartialEq)]

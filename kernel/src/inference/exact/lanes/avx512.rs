@@ -77,6 +77,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn largest(value: __m512) -> f32 {
+        unsafe { _mm512_reduce_max_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn are_zero(value: __m512) -> bool {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(value, _mm512_setzero_ps()) == u16::MAX }
+    }
+
+    #[inline(always)]
     unsafe fn first(count: usize, a: __m512, b: __m512) -> __m512 {
         let mask = ((1_u32 << count) - 1) as __mmask16;
         unsafe { _mm512_mask_blend_ps(mask, b, a) }

@@ -44,6 +44,22 @@ pub(super) trait Lanes {
     unsafe fn min(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// 2 to the power of a whole number from -126 to 127.
     unsafe fn power_of_two(exponent: Self::Floats) -> Self::Floats;
+    /// The largest of all lanes, if each is a number.
+    #[inline(always)]
+    unsafe fn largest(value: Self::Floats) -> f32 {
+        let mut lanes = [0.0; LANES];
+        // SAFETY: the caller's promise; there is place for sixteen.
+        unsafe { Self::store(lanes.as_mut_ptr(), value) };
+        lanes.into_iter().fold(f32::NEG_INFINITY, |largest, lane| if lane > largest { lane } else { largest })
+    }
+    /// Whether all lanes are zero.
+    #[inline(always)]
+    unsafe fn are_zero(value: Self::Floats) -> bool {
+        let mut lanes = [0.0; LANES];
+        // SAFETY: as above.
+        unsafe { Self::store(lanes.as_mut_ptr(), value) };
+        lanes.into_iter().all(|lane| lane == 0.0)
+    }
     /// The first `count` lanes of `a`, the others of `b`.
     unsafe fn first(count: usize, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// The nearest whole numbers, halves to even. Each is from -127 to 127.
@@ -77,23 +93,6 @@ pub(super) unsafe fn total<L: Lanes>(value: L::Floats) -> f32 {
     for half in [8, 4, 2, 1] {
         for index in 0..half {
             lanes[index] += lanes[index + half];
-        }
-    }
-    lanes[0]
-}
-
-/// The largest of all lanes.
-///
-/// # Safety
-/// The processor has the instructions of `L`.
-#[inline(always)]
-pub(super) unsafe fn largest<L: Lanes>(value: L::Floats) -> f32 {
-    let mut lanes = [0.0; LANES];
-    // SAFETY: the caller's promise; there is place for sixteen.
-    unsafe { L::store(lanes.as_mut_ptr(), value) };
-    for half in [8, 4, 2, 1] {
-        for index in 0..half {
-            lanes[index] = if lanes[index] > lanes[index + half] { lanes[index] } else { lanes[index + half] };
         }
     }
     lanes[0]
