@@ -17,6 +17,7 @@ from zerog.devnet.acknowledgement import SignerAcknowledger
 from zerog.devnet.chain_place import ChainPlace, find_chain
 from zerog.devnet.compute_proof import prove_compute
 from zerog.devnet.compute_settings import ComputeServiceSettings
+from zerog.devnet.storage_place import find_indexer
 from zerog.networks import NetworkParams
 from zerog.primitives import Account
 from zerog.primitives.errors import RefusalError
@@ -64,11 +65,13 @@ class ComputeService:
     async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Reports the provider's URL once it answers; a part that fails stops the whole role.
 
-        Raises `ChainNotFoundError`, and whatever the provider raises.
+        Raises `ChainNotFoundError`, `StorageNotFoundError`, and whatever the provider raises.
         """
         of_provider = self._provider_settings()
         chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
         of_provider = _settled_soon(replace(of_provider, chain_url=chain.url), chain)
+        if self._settings.with_storage and of_provider.receipts_indexer is None:
+            of_provider = replace(of_provider, receipts_indexer=await find_indexer(self._state_folder))
         account = chain.role_account("compute", PROVIDER_ACCOUNT) if of_provider.private_key is None else None
         provider = self._provider = ComputeProvider(of_provider, account=account)
         try:

@@ -19,5 +19,7 @@ class ComputeServiceSettings:
     """OpenAI-compatible servers that answer; without one the exact engine does, with a model of its own."""
     model: str | None = None
     """Name of the engine's model, if it is not its first; without an engine a file of a model (GGUF), or the name of a cached one."""
+    with_storage: bool = False
+    """Publish receipts through the storage that runs in this folder, too."""
     chain_url: str | None = None
     """JSON-RPC of a node of the chain; by default the one that runs in this folder."""

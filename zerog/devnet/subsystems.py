@@ -106,6 +106,8 @@ def _compute_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
         flags += ["--engine", engine]
     if settings.model is not None:
         flags += ["--model", settings.model]
+    if not settings.only or "storage" in settings.only:
+        flags.append("--with-storage")
     return flags
 
 

@@ -29,6 +29,7 @@ from zerog.compute.client.keys import ApiKey, Keys
 from zerog.compute.client.market import Contracts, Market, weights_of
 from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
 from zerog.compute.client.pricing import highest_fee_wei
+from zerog.compute.client.published import find_published
 from zerog.compute.client.sealing import SealedTalk, recipient_of, shown_evidence
 from zerog.compute.client.sending import Sender
 from zerog.compute.client.verifying import Replayer, Verdict, verify_answer
@@ -44,7 +45,7 @@ from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.protocol.sealed_proof import event_payloads
 from zerog.compute.wire.answer_file import AnswerFile, read_answer_file
 from zerog.compute.wire.forms import boundary_of, form_type, read_fields
-from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, ReceiptsAnswer, UnsettledFeeAnswer
+from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, ReceiptsAnswer, SignedReceipt, UnsettledFeeAnswer
 from zerog.compute.wire.provider import ReceiptAnswer as ReceiptReply
 from zerog.contracts.compute import InferenceAccount, InferenceService
 from zerog.primitives import Account, Address, Wei
@@ -423,12 +424,21 @@ class ComputeClient:
     def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
         """The same answer with the settlement that its receipt is part of, and the way there; asks for it for up to `wait_s` seconds.
 
-        Raises `NotSettledError`, `ProofUnavailableError` where the provider is gone, `AnswerRefutedError` when it shows another receipt,
-        `ProviderError`.
+        Where the provider is gone, or has lost its books, the proof is looked for in what it has published. Raises `NotSettledError`,
+        `ProofUnavailableError` where there is none either, `AnswerRefutedError` when it shows another receipt, `ProviderError`.
         """
         if file.receipt is None:
             raise AnswerRefutedError("receipt", "there is none, so no settlement can hold it")
-        request_id = file.receipt.receipt.id
+        try:
+            return self._settled_by_provider(file, file.receipt, wait_s=wait_s)
+        except ProviderError:
+            place = find_published(file.receipt, self.market, file.contract)
+            if place is None:
+                raise
+            return msgspec.structs.replace(file, settlement=place)
+
+    def _settled_by_provider(self, file: AnswerFile, receipt: SignedReceipt, *, wait_s: float) -> AnswerFile:
+        request_id = receipt.receipt.id
         connection = self._connection_to(file.url)
         pause, ends_s = threading.Event(), time.monotonic() + wait_s  # Nobody sets it: a wait that ends by its time-out.
         while True:
@@ -439,7 +449,7 @@ class ComputeClient:
                 if is_last:
                     raise ProofUnavailableError(error.url, error.cause) from None
             else:
-                if reply.signed != file.receipt:
+                if reply.signed != receipt:
                     raise AnswerRefutedError("receipt", "the provider shows another one than it gave")
                 if reply.settlement is not None:
                     return msgspec.structs.replace(file, settlement=reply.settlement)

@@ -129,7 +129,7 @@ class ProofUnavailableError(ProviderUnreachableError):
     """The provider is away, and only it can show the way from a receipt to its settlement."""
 
     code = "proof_unavailable"
-    remedy = "try again later: nobody but this provider has the proof. Until then the answer verifies as not yet settled"
+    remedy = "try again later: this provider has published no proof. Until then the answer verifies as not yet settled"
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
 """`additionalInfo`: what a service says of itself on chain beside the fields of the contract. The names of its members are exact.
 
-Source: npm `@0gfoundation/0g-compute-ts-sdk` 0.9.0; 0gfoundation/0g-serving-broker, `api/inference`. `Simulated`, `ModelSha256` and
-`ModelRoot` are ours.
+Source: npm `@0gfoundation/0g-compute-ts-sdk` 0.9.0; 0gfoundation/0g-serving-broker, `api/inference`. `Simulated`, `ModelSha256`,
+`ModelRoot`, `ReceiptsIndexer` and `ReceiptsDisperser` are ours.
 """
 
 import json
@@ -56,6 +56,8 @@ class _Members(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, re
     simulated: bool = False
     model_sha256: str = ""
     model_root: str = ""
+    receipts_indexer: str = ""
+    receipts_disperser: str = ""
 
 
 _DECODER: Final = msgspec.json.Decoder(_Members)
@@ -85,6 +87,10 @@ class AdditionalInfo:
     """Of the file that the model is, where that is known. Ours, as is the next."""
     model_root: Hash32 | None = None
     """Of the same file in 0G Storage, by which anybody can fetch it."""
+    receipts_indexer: str = ""
+    """URL of the indexer of 0G Storage through which the leaves of settlements are found. Ours, as is the next."""
+    receipts_disperser: str = ""
+    """`host:port` of the disperser of 0G DA that has them too."""
     further: dict[str, object] = field(default_factory=dict)
     """Members that no client knows."""
 
@@ -114,6 +120,8 @@ class AdditionalInfo:
             simulated=self.is_simulated,
             model_sha256=str(self.model_sha256) if self.model_sha256 else "",
             model_root=str(self.model_root) if self.model_root else "",
+            receipts_indexer=self.receipts_indexer,
+            receipts_disperser=self.receipts_disperser,
         )
         text = json.dumps({**msgspec.to_builtins(members), **self.further}, separators=(",", ":"), ensure_ascii=False)
         if len(text.encode()) > ADDITIONAL_INFO_BYTES_MAX:
@@ -144,6 +152,8 @@ class AdditionalInfo:
                 is_simulated=members.simulated,
                 model_sha256=_hash(members.model_sha256),
                 model_root=_hash(members.model_root),
+                receipts_indexer=members.receipts_indexer,
+                receipts_disperser=members.receipts_disperser,
                 further={name: value for name, value in everything.items() if name not in _NAMES},
             )
         except (msgspec.DecodeError, ValueError, InvalidPriceError) as error:

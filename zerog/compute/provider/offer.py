@@ -13,8 +13,13 @@ VERIFIABILITY = "TeeML"
 """The one word for which the official client asks for signatures that this provider can give."""
 
 
-def offer_of(catalogue: Catalogue, enclave: Enclave, url: str, engine: EngineIdentity) -> ServiceParams:
-    """The service as it stands on chain: the first model, which `engine` computes, at prices that no model goes beyond."""
+def offer_of(
+    catalogue: Catalogue, enclave: Enclave, url: str, engine: EngineIdentity, *, indexer: str | None = None, disperser: str | None = None
+) -> ServiceParams:
+    """The service as it stands on chain: the first model, which `engine` computes, at prices that no model goes beyond.
+
+    `indexer` and `disperser` have the leaves of its settlements.
+    """
     first, ceiling = catalogue.first, catalogue.ceiling()
     info = AdditionalInfo(
         image_name=SIMULATED_IMAGE if enclave.is_simulated else "",
@@ -24,6 +29,8 @@ def offer_of(catalogue: Catalogue, enclave: Enclave, url: str, engine: EngineIde
         multi_model=catalogue.is_multiple,
         model_sha256=engine.model_sha256,
         model_root=engine.model_root,
+        receipts_indexer=indexer or "",
+        receipts_disperser=disperser or "",
     )
     return ServiceParams(
         service_type=first.service_type.value,

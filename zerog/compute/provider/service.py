@@ -28,6 +28,7 @@ from zerog.compute.provider.limits import Limits
 from zerog.compute.provider.metrics import render_metrics
 from zerog.compute.provider.offer import offer_of, trust_of
 from zerog.compute.provider.place import BOOK_FILE, Place, book_url, broker_name, find_place, folder_of
+from zerog.compute.provider.publishing import Publisher, publishing
 from zerog.compute.provider.routes.application import HTTP_LIMITS, ProviderApplication
 from zerog.compute.provider.serving import serving
 from zerog.compute.provider.settings import ComputeProviderSettings
@@ -100,18 +101,22 @@ class ComputeProvider:
                 chain = ProviderChain(client, place.account, place.contract, chain_id=place.chain_id, clock=self.clock)
                 options = SettlerOptions(force_s=settings.settle_interval_s, check_s=settings.settle_check_s)
                 settler = Settler(book, chain, enclave.signer, self.clock, options)
-                async with serving(settings, self._engines, role=self.name) as (pool, catalogue):
-                    running = self._assemble(place, catalogue, enclave, book, pool, chain, settler)
-                    await self._serve_all(running, task_status)
+                async with (
+                    publishing(settings, book, chain, settler, self.clock) as publisher,
+                    serving(settings, self._engines, role=self.name) as (pool, catalogue),
+                ):
+                    desk, app = self._assemble(place, catalogue, enclave, book, pool, chain)
+                    await self._serve_all(_Running(place, desk, app, pool, chain, settler, publisher), task_status)
 
     async def _serve_all(self, running: "_Running", task_status: TaskStatus[str]) -> None:
         try:
             async with create_task_group() as parts:
                 self.url = await parts.start(self._serve, running, name=f"{self.name}.http")
                 self._running = running
-                offer = running.offer(self.settings.public_url or self.url)
+                offer = running.offer(self.settings, self.url)
                 await parts.start(running.chain.run, offer, name=f"{self.name}.chain")
                 await parts.start(running.settler.run, name=f"{self.name}.settler")
+                parts.start_soon(running.publisher.run, name=f"{self.name}.publisher")
                 parts.start_soon(running.app.jobs.work, name=f"{self.name}.jobs")
                 parts.start_soon(running.desk.run_giving_back, name=f"{self.name}.giving_back")
                 log.info("provider_ready", url=self.url, provider=str(running.place.account.address), model=offer.model)
@@ -120,8 +125,8 @@ class ComputeProvider:
             self._running, self.url = None, None
 
     def _assemble(
-        self, place: Place, catalogue: Catalogue, enclave: Enclave, book: Book, pool: EnginePool, chain: ProviderChain, settler: Settler
-    ) -> "_Running":
+        self, place: Place, catalogue: Catalogue, enclave: Enclave, book: Book, pool: EnginePool, chain: ProviderChain
+    ) -> tuple[Desk, ProviderApplication]:
         settings, address = self.settings, place.account.address
 
         async def is_acknowledged() -> bool:
@@ -147,8 +152,7 @@ class ComputeProvider:
             picture_rules=settings.picture_rules,
         )
         rules = AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False)
-        app = ProviderApplication(desk, Guard(rules), RolePages(probe=self.probe, metrics=self.metrics))
-        return _Running(place, desk, app, pool, chain, settler)
+        return desk, ProviderApplication(desk, Guard(rules), RolePages(probe=self.probe, metrics=self.metrics))
 
     async def _serve(self, running: "_Running", *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         await serve(running.app, self.settings.host, self.settings.port, limits=HTTP_LIMITS, task_status=task_status)
@@ -194,6 +198,7 @@ class ComputeProvider:
             "registered": running.chain.is_registered,
             "trouble": self.trouble or running.chain.trouble or running.chain.registration_trouble,
             "settler": running.settler.status(),
+            "publisher": running.publisher.status(),
         }
 
     async def quiesce(self, block: int) -> None:  # noqa: ARG002 - what is charged does not wait for blocks.
@@ -216,7 +221,14 @@ class _Running:
     """The parts of a provider, while it runs."""
 
     def __init__(
-        self, place: Place, desk: Desk, app: ProviderApplication, pool: EnginePool, chain: ProviderChain, settler: Settler
+        self,
+        place: Place,
+        desk: Desk,
+        app: ProviderApplication,
+        pool: EnginePool,
+        chain: ProviderChain,
+        settler: Settler,
+        publisher: Publisher,
     ) -> None:
         self.place: Final = place
         self.desk: Final = desk
@@ -224,13 +236,21 @@ class _Running:
         self.pool: Final = pool
         self.chain: Final = chain
         self.settler: Final = settler
+        self.publisher: Final = publisher
 
-    def offer(self, url: str) -> ServiceParams:
-        """What the provider offers on chain."""
+    def offer(self, settings: ComputeProviderSettings, url: str) -> ServiceParams:
+        """What the provider offers on chain; it listens at `url`."""
         desk = self.desk
         first = desk.catalogue.first
         engine, _ = self.pool.choose(first.service_type, first.id)
-        return offer_of(desk.catalogue, desk.enclave, url, engine.identity)
+        return offer_of(
+            desk.catalogue,
+            desk.enclave,
+            settings.public_url or url,
+            engine.identity,
+            indexer=settings.receipts_indexer,
+            disperser=settings.receipts_disperser,
+        )
 
 
 def _copy(folder: Path, directory: Path) -> None:

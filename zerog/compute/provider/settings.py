@@ -77,6 +77,11 @@ class ComputeProviderSettings:
     """Seconds after which everything is settled that is owed."""
     settle_check_s: float = 300.0
     """Seconds after which those are settled whose money may be gone soon."""
+    receipts_indexer: str | None = None
+    """URL of an indexer of 0G Storage: through it the leaves of every settlement are stored as a file, by which receipts prove payments
+    when the provider is gone. By default they are not; `zerog up` names its own."""
+    receipts_disperser: str | None = None
+    """`host:port` of a disperser of 0G DA, which gets the same bytes as a blob; needs an indexer too."""
     jobs_waiting: int = 100
     """Jobs of images that may wait."""
     pictures_kept_s: float = 86_400.0
@@ -89,8 +94,10 @@ class ComputeProviderSettings:
     def __post_init__(self) -> None:
         if self.port not in PORTS:
             raise ProviderSettingsError(f"port: {self.port} is no port")
-        for url in (self.chain_url, *((self.public_url,) if self.public_url else ())):
+        for url in filter(None, (self.chain_url, self.public_url, self.receipts_indexer)):
             _check_url(url)
+        if self.receipts_disperser is not None and self.receipts_indexer is None:
+            raise ProviderSettingsError("receipts-disperser: blobs are found through files, so name a receipts-indexer too")
         if self.public_url is not None and self.public_url.endswith("/"):
             raise ProviderSettingsError("public-url: the official client adds paths that begin with a slash, so it ends without one")
         if min(self.input_price, self.output_price) < 0 or self.cache_divisor < 1 or self.context_tokens < 1:

@@ -120,6 +120,8 @@ class Settler:
         self._lock: Final = anyio.Lock()
         self._changed: Final[set[Address]] = set()
         self._wanted = anyio.Event()
+        self.ended = anyio.Event()
+        """Set, and replaced, when the end of further settlements may be known."""
         self._sums: Final = _Sums()
         self.trouble: str | None = None
         """Why the last settling did not succeed."""
@@ -295,6 +297,8 @@ class Settler:
             with anyio.move_on_after(POLL_S):
                 await self._chain.wait_for_news()
             await self.settlements.take_lease(self._carrier.now_ms())
+        self.ended.set()
+        self.ended = anyio.Event()
         return len(await self._unfinished(pending))
 
     async def _unfinished(self, pending: Sequence[PendingBatch]) -> Sequence[PendingBatch]:

@@ -85,7 +85,7 @@ def test_the_provider_is_not_needed(tmp_path: Path) -> None:
             gone = msgspec.structs.replace(answer.file, url="http://127.0.0.1:1")
             with pytest.raises(ProofUnavailableError) as unavailable:
                 client.settled(gone, wait_s=0.1)
-            assert "nobody but this provider" in unavailable.value.remedy
+            assert "has published no proof" in unavailable.value.remedy
         shop.portal.call(shop.place.serving, PROVIDER, "removeService")
         with ChainClient(shop.place.url) as chain, ComputeClient(chain=chain) as verifier:
             verdict = verifier.verify(content)

@@ -12,22 +12,16 @@ import msgspec
 from zerog.chain.wire.answers import LogAnswer
 from zerog.compute.client.errors import AnswerRefutedError
 from zerog.compute.client.market import Market
+from zerog.compute.client.verifying.transactions import SettleTransaction, read_transaction
 from zerog.compute.client.verifying.verdict import Findings, SettledAt
 from zerog.compute.protocol.receipts import InclusionProof, ProvenPlace, Receipt, ReceiptError, canonical_bytes, leaf_of, proven_place
 from zerog.compute.protocol.settlement import PAYING, SettlementError, domain_separator, paid_of, recover_settlement_signer
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import RemainderPlace, SettlementPlace
 from zerog.contracts.compute import SettlementData, SettlementResult, SettlementStatus
-from zerog.primitives import Address, Data, DecodeError, Hash32, Uint64, Wei, decode_hook
+from zerog.primitives import Address, DecodeError, Hash32, Wei
 
 __all__ = ["check_settlement"]
-
-
-class _Transaction(msgspec.Struct, rename={"sender": "from", "block_number": "blockNumber"}):
-    sender: Address
-    to: Address | None
-    input: Data
-    block_number: Uint64 | None = None
 
 
 def check_settlement(file: AnswerFile, place: SettlementPlace, market: Market, findings: Findings) -> SettledAt:
@@ -160,14 +154,13 @@ class _Payments:
         return result
 
 
-def _transaction(place: SettlementPlace, market: Market) -> _Transaction:
-    found = market.chain.request("eth_getTransactionByHash", str(place.transaction_hash))
-    if found is None:
-        raise AnswerRefutedError("settlement", f"there is no transaction {place.transaction_hash}")
+def _transaction(place: SettlementPlace, market: Market) -> SettleTransaction:
     try:
-        transaction = msgspec.convert(found, _Transaction, dec_hook=decode_hook)
+        transaction = read_transaction(market.chain, place.transaction_hash)
     except msgspec.ValidationError as error:
         raise AnswerRefutedError("settlement", f"its transaction cannot be read ({error})") from None
+    if transaction is None:
+        raise AnswerRefutedError("settlement", f"there is no transaction {place.transaction_hash}")
     if transaction.block_number != place.block_number:
         raise AnswerRefutedError("settlement", f"its transaction is in block {transaction.block_number}, not in {place.block_number}")
     return transaction

@@ -1,5 +1,5 @@
-"""The tables of settlements: who settles, what was signed for whom, the transactions that carry it, and what is left of receipts paid in
-part. Amounts are wei as decimal text, times are milliseconds since 1970."""
+"""The tables of settlements: who settles, what was signed for whom, the transactions that carry it, what is left of receipts paid in part,
+and what was published. Amounts are wei as decimal text, times are milliseconds since 1970."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 from zerog.compute.provider.book.schema import metadata
 
-__all__ = ["batches", "entries", "lease", "remainders", "settled_users", "transactions"]
+__all__ = ["batches", "entries", "lease", "publications", "remainders", "settled_users", "transactions"]
 
 _Sequence: Final = BigInteger().with_variant(Integer, "sqlite")
 
@@ -86,3 +86,15 @@ settled_users = Table(
     Column("hold_reason", Text),
 )
 """The newest nonce that was signed for each user, and until when he is left alone."""
+
+publications = Table(
+    "settlement_publications",
+    metadata,
+    Column("batch_id", _Sequence, primary_key=True, autoincrement=False),
+    Column("file_root", LargeBinary(32)),  # Set once the nodes of storage have the file.
+    Column("blob_request_id", LargeBinary),  # What the disperser calls the blob on its way.
+    Column("blob_root", LargeBinary(32)),  # These three name the blob; set once its quorum is confirmed on chain.
+    Column("blob_epoch", BigInteger),
+    Column("blob_quorum", BigInteger),
+)
+"""What was published of a batch; one without a row is still to be published."""
