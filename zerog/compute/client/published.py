@@ -21,7 +21,7 @@ from zerog.compute.client.market import Market
 from zerog.compute.client.verifying.transactions import read_transaction
 from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.errors import AdditionalInfoError, ComputeError
-from zerog.compute.protocol.published import PUBLISHED_BYTES_MAX, PublishedEntry, PublishedError, PublishedTags, read_published
+from zerog.compute.protocol.published import PUBLISHED_BYTES_MAX, PublishedEntry, PublishedTags, read_published
 from zerog.compute.protocol.receipts import RECEIPT_VERSION, Receipt, ReceiptTree, Remainder, canonical_bytes, leaf_of
 from zerog.compute.protocol.settlement import PAYING, SettlementData, paid_parts
 from zerog.compute.wire.provider import RemainderPlace, SettlementEntry, SettlementPlace, SignedReceipt
@@ -29,7 +29,7 @@ from zerog.contracts.compute import SettlementResult
 from zerog.contracts.storage import Submit
 from zerog.networks import load, own_network, public_name
 from zerog.primitives import Address, Data, DecodeError, Hash32
-from zerog.storage.client import StorageClient
+from zerog.storage.client import FilePrunedError, FileUnknownError, SegmentMissingError, StorageClient
 
 __all__ = ["PublishedProofs", "find_published"]
 
@@ -212,14 +212,14 @@ class PublishedProofs:
                     break
 
     def _read(self, settled: _Settled, file: _File) -> _Leaves | None:
-        """`None` for a file that is not what its tags say."""
-        data = self._library.read(file.root)
+        """`None` for a file that is not what its tags say, or that nobody has, or not yet."""
         try:
+            data = self._library.read(file.root)
             told = read_published(data).entry(settled.entry.requests_hash)
             if told is None or int(told.total_fee) != settled.entry.total_fee_wei:
                 return None
             tree = told.tree()
-        except (PublishedError, ComputeError) as error:
+        except (ComputeError, FilePrunedError, FileUnknownError, SegmentMissingError) as error:
             log.info("published_receipts_of_no_use", root=str(file.root), cause=str(error))
             return None
         return _Leaves(settled, told, tree, {leaf: index for index, leaf in enumerate(told.leaf_list)})
