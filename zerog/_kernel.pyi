@@ -10,6 +10,8 @@ from typing import Literal, Self, TypeAlias, final
 
 __all__ = [
     "AccountOverride",
+    "AmtSetup",
+    "BlobSizeError",
     "BlockEnv",
     "BlockOverride",
     "BlockRefusedError",
@@ -20,6 +22,7 @@ __all__ = [
     "DecodedTransaction",
     "Decoder",
     "DecoderFullError",
+    "EncodedBlob",
     "Executed",
     "FileTree",
     "FlowRefusedError",
@@ -40,14 +43,17 @@ __all__ = [
     "PointError",
     "Pool",
     "PoolSnapshot",
+    "RecoveryError",
     "Rejection",
     "SamplingParameters",
     "Score",
     "SealBrokenError",
     "SealedLoads",
     "SegmentTree",
+    "SetupError",
     "SignatureError",
     "SimulationRefusal",
+    "SliceError",
     "StateNotKeptError",
     "TokenEvent",
     "TraceRefusedError",
@@ -58,6 +64,12 @@ __all__ = [
     "abi_encode",
     "address_of",
     "aes256_ctr",
+    "amt_coset_root",
+    "amt_recover",
+    "amt_roots",
+    "amt_row_path",
+    "amt_sample",
+    "amt_slice_parts",
     "bls_aggregate_g1",
     "bls_aggregate_g2",
     "bls_hash_to_g1",
@@ -116,6 +128,21 @@ class SignatureError(ZerogError):
 
 class PointError(ZerogError):
     """Bytes that are no point of BN254's groups: not canonical, not on the curve, or outside the group."""
+
+class SetupError(ZerogError):
+    """A setup of DA that cannot be used, or not for this."""
+
+class BlobSizeError(ZerogError):
+    """A blob that is longer than DA takes."""
+
+class SliceError(ZerogError):
+    """A slice that is none, or whose claims do not hold; the text is that of the official node."""
+
+    position: int
+    """Which one of those that were checked."""
+
+class RecoveryError(ZerogError):
+    """Rows that do not give a blob: too few, malformed, or not of one."""
 
 class LedgerCorruptError(ZerogError):
     """The files of the ledger were damaged in a way that a crash cannot explain."""
@@ -465,6 +492,80 @@ def g1_from_flagless(data: bytes) -> bytes:
 
 def g1_to_flagless(words: bytes) -> bytes:
     """The little-endian coordinates of a point of G1; all zeros for the one at infinity. Raises `PointError`."""
+
+# ---- blobs of DA -------------------------------------------------------------------------------------------------
+
+@final
+class AmtSetup:
+    """What an encoder and its signers share: powers of a secret τ, as one who proves and one who verifies. Threads may share it.
+
+    Production size: 1,024 rows of 1,024 elements, encoded to 3,072 rows. `development` size, 64 rows of 32, is for tests alone.
+    Source: 0glabs/0g-da-encoder, crates/amt and crates/encoder.
+    """
+
+    @staticmethod
+    def insecure(tau: bytes, *, development: bool = False) -> AmtSetup:
+        """A setup whose τ (32 big-endian bytes, reduced) everybody knows: whoever knows it can prove anything. For development networks.
+
+        Raises `SetupError` if τ is zero or a point of the code.
+        """
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes that are equal for all setups with one τ and size, however they were loaded."""
+
+    @property
+    def knows_tau(self) -> bool: ...
+    def encode(self, data: _ByteBuffer) -> EncodedBlob:
+        """Encode a blob, which may be empty. Raises `BlobSizeError`, and `SetupError` if the setup can only verify."""
+
+    def verify_slices(self, slices: Sequence[_ByteBuffer], data_root: bytes, commitment: bytes) -> list[int]:
+        """Check slices of one blob against its data root and its commitment (64 bytes without flags); returns the indexes of their rows.
+
+        What slices share is checked once. Raises `SliceError` for the first slice that is wrong, `PointError` for a commitment that is no
+        point.
+        """
+
+@final
+class EncodedBlob:
+    """An encoded blob: 96 MiB of rows, and the proofs of each."""
+
+    @property
+    def data_root(self) -> bytes:
+        """Also the root of the encoded file in 0G Storage."""
+
+    @property
+    def coset_roots(self) -> tuple[bytes, bytes, bytes]: ...
+    @property
+    def commitment(self) -> bytes:
+        """x and y, 32 little-endian bytes each, without flags; all zeros for an empty blob."""
+
+    def slices(self, start: int, stop: int) -> list[bytes]:
+        """Rows `start` to `stop` with their proofs, 34,680 bytes each. Raises `IndexError`."""
+
+    def rows(self, start: int, stop: int) -> bytes:
+        """Rows `start` to `stop`, one after another. Raises `IndexError`."""
+
+def amt_roots(data: _ByteBuffer, *, development: bool = False) -> tuple[bytes, tuple[bytes, bytes, bytes]]:
+    """The data root and the roots of the cosets that a blob is encoded to. Raises `BlobSizeError`."""
+
+def amt_recover(rows: Sequence[tuple[int, _ByteBuffer]], *, development: bool = False) -> bytes:
+    """The blob of which at least 1,024 different rows are given, each with its index. If rows were wrong, so is the blob: compare its roots.
+
+    Raises `RecoveryError`.
+    """
+
+def amt_coset_root(rows: Sequence[_ByteBuffer]) -> bytes:
+    """The Merkle root of the 1,024 rows of a coset. Raises `ValueError`."""
+
+def amt_row_path(row: _ByteBuffer, row_index: int, path: _ByteBuffer, coset_roots: Sequence[bytes], data_root: bytes) -> bool:
+    """Whether a row is that of a blob: its siblings (10 of 32 bytes, from the bottom) lead to its coset's root, and those to the data root."""
+
+def amt_slice_parts(slice: _ByteBuffer) -> tuple[int, bytes, bytes, tuple[bytes, bytes, bytes]]:
+    """Row index, row, siblings and coset roots of a well-formed slice. What they claim is not checked. Raises `SliceError`."""
+
+def amt_sample(row: _ByteBuffer, subline: int) -> tuple[bytes, list[bytes]]:
+    """1 KiB of a row and its 5 siblings inside the row, from the bottom. Raises `ValueError`, `IndexError`."""
 
 # ---- abi ---------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod blob;
 pub mod bls;
 pub mod curve;
+pub mod decode;
 pub mod domain;
 pub mod ecfft;
 pub mod encode;

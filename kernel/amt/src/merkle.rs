@@ -3,7 +3,7 @@
 //! A leaf is the Keccak-256 of 256 bytes, a parent that of its two children. Each coset has a tree of its own; the data root is
 //! `keccak(keccak(ρ0 ‖ ρ1) ‖ ρ2)`.
 
-use crate::shape::{COSETS, LEAF_BYTES, Shape};
+use crate::shape::{COSETS, LEAF_BYTES};
 use alloy_primitives::keccak256;
 use rayon::prelude::*;
 
@@ -49,9 +49,15 @@ impl Keccak {
         nodes[0]
     }
 
-    /// The roots of rows that lie one after another, on all threads.
-    pub fn row_roots(&self, shape: Shape, rows: &[u8]) -> Vec<Digest> {
-        rows.par_chunks_exact(shape.row_bytes()).map(|row| self.row_root(row)).collect()
+    /// The roots of rows, on all threads.
+    pub fn roots_of(&self, rows: &[&[u8]]) -> Vec<Digest> {
+        rows.par_iter().map(|row| self.row_root(row)).collect()
+    }
+
+    /// The siblings, inside a row, on the way up from its piece `index` of `piece_bytes`.
+    pub fn siblings_in_row(&self, row: &[u8], piece_bytes: usize, index: usize) -> Vec<Digest> {
+        let pieces: Vec<Digest> = row.chunks_exact(piece_bytes).map(|piece| self.row_root(piece)).collect();
+        CosetTree::new(self, &pieces).path(index).copied().collect()
     }
 }
 
@@ -68,7 +74,7 @@ pub fn data_root(coset_roots: &[Digest; COSETS]) -> Digest {
     parent(&parent(first, second), third)
 }
 
-/// The tree over the row roots of one coset.
+/// The tree over the row roots of one coset, or over any other nodes.
 pub struct CosetTree {
     /// Node 1 is the root, the children of node `n` are `2n` and `2n + 1`.
     nodes: Vec<Digest>,

@@ -5,7 +5,6 @@ use crate::merkle::{DIGEST_BYTES, Digest};
 use crate::points::Node;
 use crate::rows::is_canonical;
 use crate::shape::{COSETS, DEVELOPMENT, PRODUCTION, Shape, UNIT_BYTES};
-use ark_bn254::G1Affine;
 use thiserror::Error;
 
 const WORD_BYTES: usize = 8;
@@ -64,7 +63,7 @@ pub fn shape_of(bytes: usize) -> Result<Shape, SliceError> {
 }
 
 impl<'a> Slice<'a> {
-    /// Read a slice. Checks its length, the lengths inside and that elements are canonical; points are read by `nodes`.
+    /// Read a slice. Checks its length, the lengths inside and that elements are canonical; points are left to `check_points`.
     pub fn parse(shape: Shape, bytes: &'a [u8]) -> Result<Self, SliceError> {
         if bytes.len() != slice_bytes(shape) {
             return Err(SliceError::Form(format!("InvalidData (a slice has {} bytes, not {})", slice_bytes(shape), bytes.len())));
@@ -90,10 +89,12 @@ impl<'a> Slice<'a> {
         Ok(slice)
     }
 
-    /// The points of the slice; each is on the curve.
-    pub fn read_points(&self) -> Result<(G1Affine, Vec<Node>, G1Affine), SliceError> {
-        let nodes = self.siblings.iter().map(read_node).collect::<Result<_, _>>()?;
-        Ok((from_flagged(self.commitment)?, nodes, from_flagged(self.high)?))
+    /// Whether all points of the slice are on the curve.
+    pub fn check_points(&self) -> Result<(), SliceError> {
+        from_flagged(self.commitment)?;
+        from_flagged(self.high)?;
+        self.siblings.iter().try_for_each(|bytes| read_node(bytes).map(drop))?;
+        Ok(())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Encoder and verifier together, on blobs of development size.
 
 use crate::curve::to_flagless;
+use crate::decode::{RecoveryError, recover};
 use crate::encode::{EncodedBlob, roots};
 use crate::known;
 use crate::merkle::Keccak;
+use crate::rows::Matrix;
 use crate::setup::Setup;
 use crate::shape::{DEVELOPMENT, PRODUCTION};
 use crate::slice::SliceError;
@@ -51,4 +53,22 @@ fn all_slices_of_a_blob_pass_and_one_changed_bit_is_named() {
     let refusal = verify(&setup, &Keccak::PLAIN, &views, &blob.data_root(), blob.commitment());
     assert!(matches!(refusal, Err(Refusal::Slice(100, SliceError::Verification(_)))), "{refusal:?}");
     assert_ne!(to_flagless(&Default::default()), *blob.commitment());
+}
+
+#[test]
+fn any_third_of_the_rows_gives_the_blob_back() {
+    let shape = DEVELOPMENT;
+    let rows = shape.rows();
+    for length in [0, 1, 31, 1000, shape.bytes_max()] {
+        let data = data_of(length);
+        let matrix = Matrix::encode(shape, &data).unwrap();
+        // A step that is coprime with the number of rows visits them all, in an order of its own.
+        let scattered: Vec<usize> = (0..rows).map(|index| (index * 29 + 7) % shape.encoded_rows()).collect();
+        for chosen in [(0..rows).collect(), (rows..2 * rows).collect(), (2 * rows..3 * rows).collect(), (1..=rows).collect(), scattered] {
+            let chosen: Vec<(usize, &[u8])> = chosen.into_iter().map(|index| (index, matrix.row(index))).collect();
+            assert_eq!(recover(shape, &chosen), Ok(data.clone()));
+            let refusal = recover(shape, &[&chosen[1..], &chosen[1..]].concat());
+            assert_eq!(refusal, Err(RecoveryError::TooFewRows { found: rows - 1, needed: rows }));
+        }
+    }
 }

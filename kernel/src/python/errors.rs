@@ -83,6 +83,15 @@ create_exception!(
     ZerogError,
     "Bytes that are no point of BN254's groups: not canonical, not on the curve, or outside the group."
 );
+create_exception!(zerog._kernel, SetupError, ZerogError, "A setup of DA that cannot be used, or not for this.");
+create_exception!(zerog._kernel, BlobSizeError, ZerogError, "A blob that is longer than DA takes.");
+create_exception!(
+    zerog._kernel,
+    SliceError,
+    ZerogError,
+    "A slice that is none, or whose claims do not hold. `position` says which one of those that were checked."
+);
+create_exception!(zerog._kernel, RecoveryError, ZerogError, "Rows that do not give a blob: too few, malformed, or not of one.");
 create_exception!(zerog._kernel, DecoderFullError, ZerogError, "All slots of a decoder are taken. `args` = (slots,).");
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -100,6 +109,12 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("StateNotKeptError", py.get_type::<StateNotKeptError>())?;
     module.add("SealBrokenError", py.get_type::<SealBrokenError>())?;
     module.add("FlowRefusedError", py.get_type::<FlowRefusedError>())?;
+    module.add("SetupError", py.get_type::<SetupError>())?;
+    module.add("BlobSizeError", py.get_type::<BlobSizeError>())?;
+    module.add("RecoveryError", py.get_type::<RecoveryError>())?;
+    // A plain value of the type, which each error's own hides.
+    py.get_type::<SliceError>().setattr("position", 0)?;
+    module.add("SliceError", py.get_type::<SliceError>())?;
     module.add("PointError", py.get_type::<PointError>())?;
     module.add("DecoderFullError", py.get_type::<DecoderFullError>())?;
     module.add("ModelRefusedError", py.get_type::<ModelRefusedError>())?;

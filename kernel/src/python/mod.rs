@@ -1,6 +1,7 @@
 //! The one place that knows PyO3: it converts arguments and results, and nothing else. The typed face is `zerog/_kernel.pyi`.
 
 mod abi;
+mod amt;
 mod basics;
 mod bls;
 mod buffer;
@@ -33,6 +34,7 @@ use pyo3::prelude::*;
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     basics::register(module)?;
+    amt::register(module)?;
     bls::register(module)?;
     merkle::register(module)?;
     cipher::register(module)?;
