@@ -1,6 +1,7 @@
 //! zerog's hot loops: hashing, Merkle trees, encryption of files, mining, signatures, ABI, transactions, the pool, the ledger, answers to plain reads, and models. Python sees them through `python` alone.
 
 pub mod abi;
+pub mod background;
 pub mod cipher;
 pub mod crypto;
 #[cfg(unix)]

@@ -1,10 +1,11 @@
 //! An encoded row with all that proves it, as encoders and signers exchange it: the form of arkworks, uncompressed.
 
-use crate::curve::{G1_BYTES, PointError, from_flagged};
+use crate::curve::{G1_BYTES, PointError, from_flagged, to_flagged};
 use crate::merkle::{DIGEST_BYTES, Digest};
 use crate::points::Node;
 use crate::rows::is_canonical;
 use crate::shape::{COSETS, DEVELOPMENT, PRODUCTION, Shape, UNIT_BYTES};
+use ark_bn254::G1Affine;
 use thiserror::Error;
 
 const WORD_BYTES: usize = 8;
@@ -91,23 +92,22 @@ impl<'a> Slice<'a> {
 
     /// Whether all points of the slice are on the curve.
     pub fn check_points(&self) -> Result<(), SliceError> {
-        from_flagged(self.commitment)?;
-        from_flagged(self.high)?;
-        self.siblings.iter().try_for_each(|bytes| read_node(bytes).map(drop))?;
-        Ok(())
+        [self.commitment, self.high].into_iter().try_for_each(|bytes| read_point(bytes).map(drop))?;
+        Ok(self.siblings.iter().try_for_each(|bytes| read_node(bytes).map(drop))?)
     }
+}
+
+/// A point as arkworks writes it. Unlike arkworks this holds the sign against y, so that no bit can change unseen.
+pub fn read_point(bytes: &[u8; G1_BYTES]) -> Result<G1Affine, PointError> {
+    let point = from_flagged(bytes)?;
+    if to_flagged(&point) == *bytes { Ok(point) } else { Err(PointError::Flags) }
 }
 
 /// A node of a proof.
 pub fn read_node(bytes: &[u8; NODE_BYTES]) -> Result<Node, PointError> {
-    let [commitment, quotient] = halves(bytes);
-    Ok(Node { commitment: from_flagged(&commitment)?, quotient: from_flagged(&quotient)? })
-}
-
-fn halves(bytes: &[u8; NODE_BYTES]) -> [[u8; G1_BYTES]; 2] {
     let mut halves = [[0; G1_BYTES]; 2];
     halves.as_flattened_mut().copy_from_slice(bytes);
-    halves
+    Ok(Node { commitment: read_point(&halves[0])?, quotient: read_point(&halves[1])? })
 }
 
 fn digests(bytes: &[u8]) -> &[Digest] {

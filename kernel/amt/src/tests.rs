@@ -1,6 +1,9 @@
-//! Encoder and verifier together, on blobs of development size.
+//! Encoder, verifier and decoder together, on blobs of development size.
 
-use crate::curve::to_flagless;
+mod naive;
+mod refused;
+
+use self::naive::NaiveEncoder;
 use crate::decode::{RecoveryError, recover};
 use crate::encode::{EncodedBlob, roots};
 use crate::known;
@@ -8,9 +11,11 @@ use crate::merkle::Keccak;
 use crate::rows::Matrix;
 use crate::setup::Setup;
 use crate::shape::{DEVELOPMENT, PRODUCTION};
-use crate::slice::SliceError;
-use crate::verify::{Refusal, verify};
+use crate::verify::verify;
 use ark_bn254::Fr;
+use std::sync::OnceLock;
+
+const TAU: u64 = 123_456_789;
 
 /// The inputs of the golden vectors.
 fn data_of(length: usize) -> Vec<u8> {
@@ -21,8 +26,64 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn small() -> Setup {
-    known::setup(DEVELOPMENT, Fr::from(123_456_789)).unwrap()
+fn small() -> &'static Setup {
+    static SETUP: OnceLock<Setup> = OnceLock::new();
+    SETUP.get_or_init(|| known::setup(DEVELOPMENT, Fr::from(TAU)).unwrap())
+}
+
+/// How often a test with random inputs runs: as often as `often` when all the time of the world is there.
+fn rounds(normally: usize, often: usize) -> usize {
+    if std::env::var("ZEROG_TEST_LONG").is_ok_and(|value| value == "1") { often } else { normally }
+}
+
+/// SplitMix64: the same numbers each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut value = self.0;
+        value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        value ^ value >> 31
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next() as u8).collect()
+    }
+
+    /// A blob of one of the kinds that an encoder could treat apart.
+    fn blob(&mut self) -> Vec<u8> {
+        let longest = DEVELOPMENT.bytes_max();
+        let length = self.below(longest + 1);
+        match self.below(6) {
+            0 => self.bytes(length),
+            1 => vec![0xff; length],
+            2 => {
+                let mut sparse = vec![0; length + 1];
+                for _ in 0..3 {
+                    let place = self.below(length + 1);
+                    sparse[place] = self.next() as u8;
+                }
+                sparse.truncate(longest);
+                sparse
+            }
+            3 => {
+                let short = 1 + self.below(31);
+                self.bytes(short)
+            }
+            4 => vec![0; length],
+            _ => {
+                let rows = 31 * DEVELOPMENT.columns();
+                let around = (length / rows * rows + self.below(3)).saturating_sub(1).min(longest);
+                self.bytes(around)
+            }
+        }
+    }
 }
 
 /// Source: 0glabs/0g-da-encoder run with τ = 123456789.
@@ -30,7 +91,7 @@ fn small() -> Setup {
 fn roots_and_commitment_are_the_official_ones() {
     let (root, _) = roots(PRODUCTION, &Keccak::PLAIN, &data_of(1000)).unwrap();
     assert_eq!(hex(&root), "10b419e55586a4375faca5c4aeedc1e94a7ecbb4a6a79a72fd93b9eec453f0e1");
-    let blob = EncodedBlob::new(&small(), &Keccak::PLAIN, &data_of(1000)).unwrap();
+    let blob = EncodedBlob::new(small(), &Keccak::PLAIN, &data_of(1000)).unwrap();
     assert_eq!(hex(&blob.data_root()), "4c5872a234592cf39d05e61d7156ac6aa6784013f70802d203920bb0668d03f5");
     assert_eq!(
         hex(blob.commitment()),
@@ -39,20 +100,27 @@ fn roots_and_commitment_are_the_official_ones() {
 }
 
 #[test]
-fn all_slices_of_a_blob_pass_and_one_changed_bit_is_named() {
-    let setup = small();
-    let blob = EncodedBlob::new(&setup, &Keccak::PLAIN, &data_of(1000)).unwrap();
-    let slices: Vec<Vec<u8>> = (0..DEVELOPMENT.encoded_rows()).map(|index| blob.slice(index)).collect();
-    let views: Vec<&[u8]> = slices.iter().map(Vec::as_slice).collect();
-    let expected: Vec<usize> = (0..DEVELOPMENT.encoded_rows()).collect();
-    assert_eq!(verify(&setup, &Keccak::PLAIN, &views, &blob.data_root(), blob.commitment()), Ok(expected));
-    let mut changed = slices[100].clone();
-    changed[100] ^= 1;
-    let mut views = views;
-    views[100] = &changed;
-    let refusal = verify(&setup, &Keccak::PLAIN, &views, &blob.data_root(), blob.commitment());
-    assert!(matches!(refusal, Err(Refusal::Slice(100, SliceError::Verification(_)))), "{refusal:?}");
-    assert_ne!(to_flagless(&Default::default()), *blob.commitment());
+fn slices_are_what_the_formulas_give() {
+    let naive = NaiveEncoder::new(DEVELOPMENT, Fr::from(TAU));
+    let mut numbers = Numbers(9);
+    for round in 0..rounds(100, 1000) {
+        let data = if round == 0 { Vec::new() } else { numbers.blob() };
+        let blob = EncodedBlob::new(small(), &Keccak::PLAIN, &data).unwrap();
+        let slices: Vec<u8> = (0..DEVELOPMENT.encoded_rows()).flat_map(|index| blob.slice(index)).collect();
+        let (expected, root) = naive.encode(&data);
+        assert_eq!(blob.data_root(), root, "round {round}");
+        assert!(slices == expected, "round {round}: the slices of {} bytes differ", data.len());
+    }
+}
+
+#[test]
+fn all_slices_of_a_blob_pass_in_any_order_and_number() {
+    let blob = EncodedBlob::new(small(), &Keccak::PLAIN, &data_of(1000)).unwrap();
+    for indexes in [(0..DEVELOPMENT.encoded_rows()).collect(), vec![191, 3, 64], vec![5, 5], vec![]] {
+        let slices: Vec<Vec<u8>> = indexes.iter().map(|index| blob.slice(*index)).collect();
+        let views: Vec<&[u8]> = slices.iter().map(Vec::as_slice).collect();
+        assert_eq!(verify(small(), &Keccak::PLAIN, &views, &blob.data_root(), blob.commitment()), Ok(indexes));
+    }
 }
 
 #[test]

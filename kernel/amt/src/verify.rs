@@ -3,13 +3,13 @@
 //! Slices of one blob share most of the nodes of their proofs, so equal nodes are read and checked once. What is left is checked as sums
 //! with factors that follow from everything that is checked: the answer is the same each time, and nobody can choose points that cancel out.
 
-use crate::curve::{G1_BYTES, PointError, from_flagged, from_flagless, to_flagged};
+use crate::curve::{G1_BYTES, PointError, from_flagless, to_flagged};
 use crate::merkle::{Digest, Keccak, climb, data_root};
 use crate::ntt::reversed;
 use crate::points::Node;
 use crate::setup::{Setup, Verifier};
 use crate::shape::Shape;
-use crate::slice::{NODE_BYTES, Slice, SliceError, read_node};
+use crate::slice::{NODE_BYTES, Slice, SliceError, read_node, read_point};
 use alloy_primitives::{Keccak256, keccak256};
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::PrimeField;
@@ -139,7 +139,7 @@ fn check_slice(keccak: &Keccak, slice: &Slice<'_>, root: &Digest, commitment: &[
         let found = slice.local_index;
         return wrong(format!("UnmatchedCosetIndex {{ coset_index: {coset}, local_index: {local}, amt_index: {found} }}"));
     }
-    if !same_point(slice.commitment, commitment) {
+    if slice.commitment != commitment {
         return wrong("IncorrectCommitment".into());
     }
     let row_root = keccak.row_root(slice.row);
@@ -153,11 +153,6 @@ fn check_slice(keccak: &Keccak, slice: &Slice<'_>, root: &Digest, commitment: &[
         return wrong("the roots of the cosets do not make the data root".into());
     }
     Ok(())
-}
-
-/// Flags say the sign a second time; like the official node, the coordinates decide. A point at infinity differs from all others.
-fn same_point(left: &[u8; G1_BYTES], right: &[u8; G1_BYTES]) -> bool {
-    left == right || from_flagged(left).is_ok_and(|left| from_flagged(right) == Ok(left))
 }
 
 /// Points once read, with their bytes.
@@ -205,9 +200,9 @@ fn collect<'a>(shape: Shape, commitment: G1Affine, slices: &[Slice<'a>]) -> Resu
     }
     let nodes =
         read_distinct(&collected.nodes, |(coset, level, index), bytes| Ok(NodeClaim { coset, level, index, node: read_node(bytes)? }));
-    let highs = read_distinct(&collected.highs, |(), bytes| from_flagged(bytes));
+    let highs = read_distinct(&collected.highs, |(), bytes| read_point(bytes));
     let commitments =
-        slices.iter().enumerate().map(|(position, slice)| from_flagged(slice.commitment).map(drop).map_err(|error| (position, error)));
+        slices.iter().enumerate().map(|(position, slice)| read_point(slice.commitment).map(drop).map_err(|error| (position, error)));
     let faults = [nodes.as_ref().err().copied(), highs.as_ref().err().copied(), commitments.filter_map(Result::err).next()];
     match (nodes, highs, faults.into_iter().flatten().min_by_key(|(position, _)| *position)) {
         (Ok(nodes), Ok(highs), None) => Ok((Claims { shape, commitment, highs, nodes, rows, seed: Digest::default() }, collected)),

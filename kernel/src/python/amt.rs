@@ -17,6 +17,7 @@ use zerog_amt::verify::{Refusal, verify};
 use super::buffer::{Bytes, filled};
 use super::convert::{Exactly, HashBytes};
 use super::errors;
+use crate::background;
 use crate::hash::{BLOCK_BYTES, HashPath};
 
 const LEAF_BLOCKS: usize = LEAF_BYTES / BLOCK_BYTES;
@@ -91,7 +92,7 @@ impl AmtSetup {
     #[staticmethod]
     #[pyo3(signature = (tau, *, development=false))]
     fn insecure(py: Python<'_>, tau: HashBytes, development: bool) -> PyResult<Self> {
-        py.detach(|| known::setup(shape_by(development), scalar_from_bytes(&tau.0))).map(Self).map_err(no_setup)
+        py.detach(|| background::run(|| known::setup(shape_by(development), scalar_from_bytes(&tau.0)))).map(Self).map_err(no_setup)
     }
 
     #[getter]
@@ -107,7 +108,7 @@ impl AmtSetup {
     /// Encode a blob. Raises `BlobSizeError`, `SetupError`.
     fn encode(&self, py: Python<'_>, data: Bytes) -> PyResult<EncodedBlob> {
         let data = data.as_slice();
-        py.detach(|| encode::EncodedBlob::new(&self.0, &KECCAK, data)).map(EncodedBlob).map_err(not_encoded)
+        py.detach(|| background::run(|| encode::EncodedBlob::new(&self.0, &KECCAK, data))).map(EncodedBlob).map_err(not_encoded)
     }
 
     /// Check slices of one blob. Raises `SliceError`, `PointError`.
@@ -119,7 +120,7 @@ impl AmtSetup {
         commitment: Exactly<G1_BYTES>,
     ) -> PyResult<Vec<usize>> {
         let views: Vec<&[u8]> = slices.iter().map(Bytes::as_slice).collect();
-        py.detach(|| verify(&self.0, &KECCAK, &views, &data_root.0, &commitment.0)).map_err(|refusal| match refusal {
+        py.detach(|| background::run(|| verify(&self.0, &KECCAK, &views, &data_root.0, &commitment.0))).map_err(|refusal| match refusal {
             Refusal::Commitment(error) => errors::PointError::new_err(error.to_string()),
             Refusal::Slice(position, error) => bad_slice(py, position, error),
         })
@@ -183,7 +184,7 @@ impl EncodedBlob {
 #[pyo3(signature = (data, *, development=false))]
 fn amt_roots(py: Python<'_>, data: Bytes, development: bool) -> PyResult<(Bound<'_, PyBytes>, Roots<'_>)> {
     let data = data.as_slice();
-    let (root, cosets) = py.detach(|| encode::roots(shape_by(development), &KECCAK, data)).map_err(too_large)?;
+    let (root, cosets) = py.detach(|| background::run(|| encode::roots(shape_by(development), &KECCAK, data))).map_err(too_large)?;
     Ok((PyBytes::new(py, &root), roots_of(py, &cosets)))
 }
 
@@ -192,7 +193,7 @@ fn amt_roots(py: Python<'_>, data: Bytes, development: bool) -> PyResult<(Bound<
 #[pyo3(signature = (rows, *, development=false))]
 fn amt_recover(py: Python<'_>, rows: Vec<(usize, Bytes)>, development: bool) -> PyResult<Bound<'_, PyBytes>> {
     let views: Vec<(usize, &[u8])> = rows.iter().map(|(index, row)| (*index, row.as_slice())).collect();
-    let data = py.detach(|| decode::recover(shape_by(development), &views)).map_err(not_recovered)?;
+    let data = py.detach(|| background::run(|| decode::recover(shape_by(development), &views))).map_err(not_recovered)?;
     Ok(PyBytes::new(py, &data))
 }
 
@@ -204,7 +205,7 @@ fn amt_coset_root(py: Python<'_>, rows: Vec<Bytes>) -> PyResult<Bound<'_, PyByte
     if ![PRODUCTION, DEVELOPMENT].iter().any(is_coset) {
         return Err(PyValueError::new_err("a coset has 1,024 rows of 32,768 bytes, or 64 of 1,024 in development size"));
     }
-    Ok(PyBytes::new(py, &py.detach(|| CosetTree::new(&KECCAK, &KECCAK.roots_of(&views)).root())))
+    Ok(PyBytes::new(py, &py.detach(|| background::run(|| CosetTree::new(&KECCAK, &KECCAK.roots_of(&views)).root()))))
 }
 
 /// Whether a row is that of a blob, by its siblings from the bottom.
