@@ -550,7 +550,7 @@ def amt_roots(data: _ByteBuffer, *, development: bool = False) -> tuple[bytes, t
     """The data root and the roots of the cosets that a blob is encoded to. Raises `BlobSizeError`."""
 
 def amt_recover(rows: Sequence[tuple[int, _ByteBuffer]], *, development: bool = False) -> bytes:
-    """The blob of which at least 1,024 different rows are given, each with its index. If rows were wrong, so is the blob: compare its roots.
+    """The blob of which at least 1,024 different rows are given, each with its index. If rows were wrong, so is the blob: compare roots.
 
     Raises `RecoveryError`.
     """
@@ -559,9 +559,9 @@ def amt_coset_root(rows: Sequence[_ByteBuffer]) -> bytes:
     """The Merkle root of the 1,024 rows of a coset. Raises `ValueError`."""
 
 def amt_row_path(row: _ByteBuffer, row_index: int, path: _ByteBuffer, coset_roots: Sequence[bytes], data_root: bytes) -> bool:
-    """Whether a row is that of a blob: its siblings (10 of 32 bytes, from the bottom) lead to its coset's root, and those to the data root."""
+    """Whether a row is that of a blob: its siblings (10 of 32 bytes, from the bottom) lead to its coset's root, those to the data root."""
 
-def amt_slice_parts(slice: _ByteBuffer) -> tuple[int, bytes, bytes, tuple[bytes, bytes, bytes]]:
+def amt_slice_parts(slice: _ByteBuffer) -> tuple[int, bytes, bytes, tuple[bytes, bytes, bytes]]:  # noqa: A002 - the kernel's name.
     """Row index, row, siblings and coset roots of a well-formed slice. What they claim is not checked. Raises `SliceError`."""
 
 def amt_sample(row: _ByteBuffer, subline: int) -> tuple[bytes, list[bytes]]:
