@@ -1,6 +1,6 @@
 """Asks the signers of a quorum for their signatures, checks each, and adds them up as soon as two thirds of the rows are signed."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +15,7 @@ from zerog.da.client.chain import CHAIN_FAILURES, DaChain
 from zerog.da.client.signer import AsyncSignerClient
 from zerog.da.client.sockets import SocketError, grpc_target
 from zerog.da.disperser.blob_files import BlobFiles
+from zerog.da.protocol.errors import DaError
 from zerog.da.protocol.messages import blob_digest
 from zerog.da.protocol.names import BlobName
 from zerog.da.protocol.quorum import Quorum, rows_needed
@@ -106,7 +107,7 @@ class _Round:
 
     job: SigningJob
     quorum: Quorum
-    details: Mapping[Address, SignerDetail]
+    details: dict[Address, SignerDetail]
     digest: bytes
     words: bytes
     """The commitment."""
@@ -181,11 +182,13 @@ class Signers:
             return self._lied(round_, signer, str(error))
         except (GrpcUnreachableError, GrpcTimeoutError) as error:
             round_.troubles[signer] = f"does not answer at {round_.details[signer].socket} ({_shortened(error.details)})"
+            await self._look_again(round_, signer)
             return False
         except GrpcCallError as error:
             return await self._refused(round_, signer, error)
         except (SocketError, FileNotFoundError) as error:
             round_.troubles[signer] = str(error)
+            await self._look_again(round_, signer)
             return not isinstance(error, SocketError)
         if signature is None:
             return self._lied(round_, signer, "it is not over this blob, or not with its key")
@@ -193,6 +196,13 @@ class Signers:
         round_.troubles.pop(signer, None)
         round_.is_enough = round_.job.signed(signer, len(round_.quorum.rows_of(signer)))
         return True
+
+    async def _look_again(self, round_: _Round, signer: Address) -> None:
+        """It may listen somewhere else by now: nodes tell the chain where once they have started, or once the chain has begun anew."""
+        try:
+            round_.details |= await self._chain.signers([signer])
+        except (DaError, *CHAIN_FAILURES) as failure:
+            log.debug("chain_not_asked", cause=str(failure))  # The next try asks again.
 
     def _lied(self, round_: _Round, signer: Address, cause: str) -> bool:
         self.liars[signer] = self.liars.get(signer, 0) + 1

@@ -35,6 +35,7 @@ from zerog.da.protocol.dispersal import (
     TakenBack,
 )
 from zerog.da.protocol.names import BlobName
+from zerog.da.protocol.quorum import oldest_kept_epoch
 from zerog.primitives import Address, Hash32
 from zerog.runtime.clock import Clock
 
@@ -185,6 +186,9 @@ class Steps:
         lost = await self.announcement_lost(state.root, state.announced)
         if lost is not None:
             return lost
+        if await self._is_over(blob.name.epoch):
+            log.info("epoch_over", blob=blob.seq, epoch=blob.name.epoch)
+            return TakenBack(is_announced=False)
         if not self._parts.files.has_slices(blob.received_ns):
             await self._encode_again(blob)
         events: list[Event] = []
@@ -198,6 +202,11 @@ class Steps:
             events.append(await self._gather(blob))
             tasks.cancel_scope.cancel()
         return events[0]
+
+    async def _is_over(self, epoch: int) -> bool:
+        """Whether signers no longer keep rows of an epoch: a blob that waited so long for their signatures needs another quorum."""
+        chain = self._parts.chain
+        return epoch < oldest_kept_epoch(await chain.epoch_number(), await chain.epoch_window())
 
     async def _gather(self, blob: Carried) -> Event:
         machine = blob.machine
