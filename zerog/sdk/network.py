@@ -15,10 +15,22 @@ from zerog.primitives.errors import RefusalError
 
 if TYPE_CHECKING:
     from zerog.compute.client import Assurance, AsyncComputeClient, ComputeClient, Wallet
+    from zerog.da.client import AsyncDaClient, DaClient
     from zerog.storage.client import AsyncStorageClient, StorageClient
     from zerog.storage.client.kv import AsyncKvClient, KvClient
 
-__all__ = ["AsyncNetwork", "Network", "NoKeyValueError", "NoNetworkError", "NoStorageError", "connect", "connect_async", "resolve"]
+__all__ = [
+    "AsyncNetwork",
+    "DaPlace",
+    "Network",
+    "NoDaError",
+    "NoKeyValueError",
+    "NoNetworkError",
+    "NoStorageError",
+    "connect",
+    "connect_async",
+    "resolve",
+]
 
 ENDPOINTS: Final = Path(".zerog") / "endpoints.json"
 """Where a running local network says where it is, below its working folder."""
@@ -69,6 +81,20 @@ class NoKeyValueError(RefusalError):
         return f"no key-value node is known for the chain at {self.chain_url}"
 
 
+@dataclass(eq=False)
+class NoDaError(RefusalError):
+    """The network has no DA, or it is not known where."""
+
+    chain_url: str
+
+    code = "no_da"
+    remedy = "start it with `zerog up`, or name a disperser (`--disperser` of the commands)"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"no DA is known for the chain at {self.chain_url}"
+
+
 class _Chain(msgspec.Struct):
     http: str
 
@@ -83,6 +109,12 @@ class _Storage(msgspec.Struct):
     nodes: list[_StorageNode] = []
 
 
+class _Da(msgspec.Struct):
+    disperser: str
+    retriever: str
+    gateway: str
+
+
 class _Account(msgspec.Struct):
     private_key: str
 
@@ -92,8 +124,20 @@ class _Endpoints(msgspec.Struct):
 
     chain: _Chain | None = None
     storage: _Storage | None = None
+    da: _Da | None = None
     contracts: dict[str, Address | None] = {}
     accounts: list[_Account] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaPlace:
+    """Where the services of DA answer; `None` for what is not known."""
+
+    disperser: str | None = None
+    """As `host:port`, as the next one."""
+    retriever: str | None = None
+    gateway: str | None = None
+    """A URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +157,8 @@ class Place:
     """Where the limits of what is paid for compute are kept; `None` for the folder of public networks."""
     admin_url: str | None = None
     """Of the first storage node's `admin_*` methods, and `miner_*` if it mines; likewise."""
+    da: DaPlace | None = None
+    """Its data availability, likewise."""
 
 
 def resolve(network: str, folder: Path | None = None) -> Place:
@@ -150,8 +196,13 @@ def _local(folder: Path) -> Place:
             flow=endpoints.contracts.get("Flow"),
             wallet_folder=(candidate / ENDPOINTS).parent / WALLET,
             admin_url=storage.nodes[0].admin if storage is not None and storage.nodes else None,
+            da=_da_place(endpoints.da),
         )
     raise NoNetworkError(folder)
+
+
+def _da_place(da: _Da | None) -> DaPlace | None:
+    return None if da is None else DaPlace(disperser=da.disperser, retriever=da.retriever, gateway=da.gateway)
 
 
 class Network:
@@ -189,8 +240,18 @@ class Network:
             chain=self.chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
         )
 
+    @cached_property
+    def da(self) -> "DaClient":
+        """Blobs on the network's data availability. Raises `NoDaError`."""
+        from zerog.da.client import DaClient
+
+        place = _da_of(self._place)
+        return DaClient(disperser=place.disperser, retriever=place.retriever, gateway=place.gateway)
+
     def close(self) -> None:
         """Let go of all connections."""
+        if "da" in self.__dict__:
+            self.da.close()
         if "compute" in self.__dict__:
             self.compute.close()
         if "kv" in self.__dict__:
@@ -242,12 +303,22 @@ class AsyncNetwork:
         )
 
     @cached_property
+    def da(self) -> "AsyncDaClient":
+        """Blobs on the network's data availability. Raises `NoDaError`."""
+        from zerog.da.client import AsyncDaClient
+
+        place = _da_of(self._place)
+        return AsyncDaClient(disperser=place.disperser, retriever=place.retriever, gateway=place.gateway)
+
+    @cached_property
     def _threads_chain(self) -> ChainClient:
         """For the threads in which files are submitted and proofs are checked."""
         return ChainClient(self._place.chain_url)
 
     async def close(self) -> None:
         """Let go of all connections."""
+        if "da" in self.__dict__:
+            await self.da.close()
         if "compute" in self.__dict__:
             self.compute.close()
         if "kv" in self.__dict__:
@@ -275,6 +346,12 @@ def _kv_of(place: Place) -> str:
     if place.kv_url is None:
         raise NoKeyValueError(place.chain_url)
     return place.kv_url
+
+
+def _da_of(place: Place) -> DaPlace:
+    if place.da is None:
+        raise NoDaError(place.chain_url)
+    return place.da
 
 
 def wallet_of(place: Place) -> "Wallet":

@@ -3,11 +3,27 @@
 from dataclasses import dataclass
 from typing import Final
 
+from zerog.da.protocol.errors import DaError
 from zerog.primitives import Hash32
 
-__all__ = ["BlobName"]
+__all__ = ["BlobName", "BlobNameError"]
 
 UINT64_END: Final = 1 << 64
+DIGITS_MAX: Final = 20
+PARTS: Final = 3
+
+
+@dataclass(eq=False)
+class BlobNameError(DaError):
+    """Text that names no blob."""
+
+    text: str
+
+    code = "da_blob_name"
+    remedy = "write root, epoch and quorum with slashes between them: 0x…/1/0"
+
+    def __str__(self) -> str:
+        return f"{self.text[:100]!r} is no name of a blob"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +41,16 @@ class BlobName:
             raise ValueError(f"an epoch and a quorum are numbers of 64 bits, not {self.epoch} and {self.quorum_id}")
 
     def __str__(self) -> str:
-        return f"{self.root} of epoch {self.epoch}, quorum {self.quorum_id}"
+        """Root, epoch and quorum with slashes between them."""
+        return f"{self.root}/{self.epoch}/{self.quorum_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "BlobName":
+        """The inverse of `str`. Raises `BlobNameError`."""
+        parts = text.split("/")
+        if len(parts) != PARTS or not all(part.isascii() and part.isdecimal() and len(part) <= DIGITS_MAX for part in parts[1:]):
+            raise BlobNameError(text)
+        try:
+            return cls(Hash32.from_json(parts[0]), int(parts[1]), int(parts[2]))
+        except ValueError:
+            raise BlobNameError(text) from None

@@ -65,7 +65,7 @@ def _decode_reply(data: bytes) -> BlobReply:
     return BlobReply(data=reply.data, liars=tuple(reply.lying_signer))
 
 
-RETRIEVE_BLOB: Final = Shape[BlobRequest, BlobReply](
+RETRIEVE_BLOB: Final[Shape[BlobRequest, BlobReply]] = Shape(
     service=SERVICE,
     name="RetrieveBlob",
     encode_request=_encode_request,

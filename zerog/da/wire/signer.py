@@ -339,7 +339,7 @@ def _decode_status(data: bytes) -> NodeStatus:
     return NodeStatus(code=reply.status_code, entrance=reply.entrance_contract, setup_fingerprint=reply.setup_fingerprint)
 
 
-BATCH_SIGN: Final = Shape[SignBatch, Sequence[bytes]](
+BATCH_SIGN: Final[Shape[SignBatch, Sequence[bytes]]] = Shape(
     service=SERVICE,
     name="BatchSign",
     encode_request=_encode_sign_batch,
@@ -348,7 +348,7 @@ BATCH_SIGN: Final = Shape[SignBatch, Sequence[bytes]](
     decode_reply=lambda data: list(reader(pb.BatchSignReply)(data).signatures),
 )
 """The reply has a signature a request: 64 bytes with arkworks' flags."""
-SIGN_STREAM: Final = Shape[SignPart, bytes](
+SIGN_STREAM: Final[Shape[SignPart, bytes]] = Shape(
     service=SERVICE,
     name="SignStream",
     encode_request=_encode_sign_part,
@@ -357,7 +357,7 @@ SIGN_STREAM: Final = Shape[SignPart, bytes](
     decode_reply=lambda data: bytes(reader(pb.SignReply)(data).signature),
     streams_requests=True,
 )
-BATCH_RETRIEVE: Final = Shape[RetrieveBatch, RowBatch](
+BATCH_RETRIEVE: Final[Shape[RetrieveBatch, RowBatch]] = Shape(
     service=SERVICE,
     name="BatchRetrieve",
     encode_request=_encode_retrieve_batch,
@@ -365,7 +365,7 @@ BATCH_RETRIEVE: Final = Shape[RetrieveBatch, RowBatch](
     encode_reply=_encode_row_batch,
     decode_reply=_decode_row_batch,
 )
-RETRIEVE_STREAM: Final = Shape[RetrieveRequest, StreamedRows](
+RETRIEVE_STREAM: Final[Shape[RetrieveRequest, StreamedRows]] = Shape(
     service=SERVICE,
     name="RetrieveStream",
     encode_request=lambda request: _retrieve_message(request).SerializeToString(),
@@ -374,7 +374,7 @@ RETRIEVE_STREAM: Final = Shape[RetrieveRequest, StreamedRows](
     decode_reply=_decode_streamed_rows,
     streams_replies=True,
 )
-SAMPLE: Final = Shape[SampleRequest, SampleReply](
+SAMPLE: Final[Shape[SampleRequest, SampleReply]] = Shape(
     service=SERVICE,
     name="Sample",
     encode_request=_encode_sample_request,
@@ -382,7 +382,7 @@ SAMPLE: Final = Shape[SampleRequest, SampleReply](
     encode_reply=_encode_sample_reply,
     decode_reply=_decode_sample_reply,
 )
-GET_STATUS: Final = Shape[None, NodeStatus](
+GET_STATUS: Final[Shape[None, NodeStatus]] = Shape(
     service=SERVICE,
     name="GetStatus",
     encode_request=lambda _: b"",

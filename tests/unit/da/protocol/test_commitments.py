@@ -22,7 +22,7 @@ from zerog.da.protocol.commitments import (
     decode_commitment,
     split_payload,
 )
-from zerog.da.protocol.names import BlobName
+from zerog.da.protocol.names import BlobName, BlobNameError
 from zerog.primitives import Hash32
 
 ROOT = Hash32(bytes(range(32)))
@@ -81,6 +81,19 @@ def test_a_payload_is_its_blobs_one_after_the_other(payload: bytes, blob_bytes_m
     assert b"".join(blobs) == payload
     assert all(0 < len(blob) <= blob_bytes_max for blob in blobs)
     assert all(len(blob) == blob_bytes_max for blob in blobs[:-1])
+
+
+@given(names)
+def test_a_name_reads_back(name: BlobName) -> None:
+    assert BlobName.parse(str(name)) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", str(ROOT), f"{ROOT}/1", f"{ROOT}/1/2/3", f"{ROOT}/-1/0", f"{ROOT}/1/٣", "0x12/1/0", f"{ROOT}/{2**64}/0"]
+)
+def test_no_name_is_no_name(text: str) -> None:
+    with pytest.raises(BlobNameError):
+        BlobName.parse(text)
 
 
 def test_a_name_fits_into_the_fields_of_the_wire() -> None:
