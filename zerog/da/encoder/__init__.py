@@ -1,0 +1,3 @@
+"""The encoder: makes rows, commitment and proofs of a blob."""
+
+__all__: list[str] = []
