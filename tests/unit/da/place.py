@@ -34,6 +34,8 @@ LOCAL: Final = networks.load("local")
 WAIT_S: Final = 30.0
 """More than anything here takes; who waits longer has found a fault."""
 LOOK_S: Final = 0.005
+GAS: Final = 2_000_000
+"""More than any announcement takes, also one that begins an epoch and rounds of sampling."""
 
 
 @cache
@@ -158,7 +160,7 @@ class Place:
         made = await to_thread.run_sync(encoded, data, seed)
         call = submit_original_data_call([Hash32(made.data_root)])
         price_wei = await self.chain.blob_price_wei()
-        receipt = await self.chain.send(da_account(0), self.chain.entrance, call, value_wei=price_wei)
+        receipt = await self.chain.send(da_account(0), self.chain.entrance, call, value_wei=price_wei, gas_limit=GAS)
         [event] = blob_events(receipt.logs)
         return Blob(event.blob, made, await self.chain.quorum(event.blob.epoch, event.blob.quorum_id))
 

@@ -54,7 +54,8 @@ ENTRANCE: Final = "da_entrance"
 """Name of the entrance among the addresses of a network."""
 CALL_S_MAX: Final = 20.0
 RECEIPT_S_MAX: Final = 60.0
-UINT64_END: Final = 1 << 64
+GAS_ROOM_NUMERATOR: Final = 3
+GAS_ROOM_DENOMINATOR: Final = 2
 CHAIN_FAILURES: Final = (NodeUnreachableError, AnswerError, RpcError, ReceiptTimeoutError, DecodeError, TimeoutError)
 """What a call to the chain may raise beside refusals of DA."""
 
@@ -112,6 +113,7 @@ class SignerUnknownError(DaError):
     code = "da_signer_unknown"
     remedy = "name signers that are registered"
     http_status = 404
+    grpc_status = "INVALID_ARGUMENT"
 
     def __str__(self) -> str:
         return f"unknown signer: {', '.join(map(str, self.addresses))}"
@@ -242,11 +244,17 @@ class DaChain:
         """Take part in the next epoch, with votes by the account's balance. `signature` is over `epoch_digest` of that epoch."""
         return await self.send(account, DA_REGISTRY_ADDRESS, register_next_epoch_call(G1.from_words(signature)))
 
-    async def send(self, account: Account, to: Address, data: bytes, *, value_wei: int = 0) -> ReceiptAnswer:
-        """Send a transaction and wait until it is in a block, one after another."""
+    async def send(self, account: Account, to: Address, data: bytes, *, value_wei: int = 0, gas_limit: int | None = None) -> ReceiptAnswer:
+        """Send a transaction and wait until it is in a block, one after another.
+
+        Without a limit it has half as much gas again as it needs now: an epoch or a round of sampling may be due by the time it runs.
+        """
         async with self._turn:
             with anyio.fail_after(CALL_S_MAX):
-                sent = await self.client.send(account, to, value_wei=value_wei, data=data)
+                if gas_limit is None:
+                    needed = await self.client.estimate_gas(account.address, to, value_wei=value_wei, data=data)
+                    gas_limit = needed * GAS_ROOM_NUMERATOR // GAS_ROOM_DENOMINATOR
+                sent = await self.client.send(account, to, value_wei=value_wei, data=data, gas_limit=gas_limit)
             receipt = await self.client.wait_for_receipt(sent, timeout_s=RECEIPT_S_MAX)
         if not receipt.succeeded:
             raise TransactionRevertedError(sent)

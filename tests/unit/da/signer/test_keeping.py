@@ -1,5 +1,6 @@
 """What a DA node keeps and says to the chain over time: restarts, kills, epochs that pass, sockets that change, samples, lists."""
 
+import os
 import random
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from zerog.da.wire.signer import RetrieveRequest
 from zerog.networks import da_signer_secret
 from zerog.runtime.grpc.errors import GrpcCallError
 
+LONG: Final = os.environ.get("ZEROG_TEST_LONG") == "1"
 EPOCH_BLOCKS: Final = 64
 SHORT: Final = replace(LOCAL, rules=replace(LOCAL.rules, da_epoch_blocks=EPOCH_BLOCKS))
 TOKEN_WEI: Final = 10**18
@@ -224,10 +226,10 @@ async def test_an_account_without_a_vote_is_told_so(place: Place, tmp_path: Path
     await ended.wait()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", range(1, 21 if LONG else 2))
 async def test_a_killed_node_has_all_that_it_signed(place: Place, tmp_path: Path, seed: int) -> None:
     """It is killed at some moment while blobs are signed; after a start each signature that left stands for rows that are there."""
-    index = 9 + seed
+    index = 10 + seed % 6
     await place.fund(da_account(index), 35 * TOKEN_WEI)
     dice = random.Random(seed)
     answered: dict[int, bytes] = {}
@@ -235,7 +237,7 @@ async def test_a_killed_node_has_all_that_it_signed(place: Place, tmp_path: Path
     try:
         await until_registered(place, index)
         await next_epoch(place)
-        blobs = [await place.announce(f"to be killed {number}".encode()) for number in range(3)]
+        blobs = [await place.announce(f"to be killed {seed} {number}".encode()) for number in range(3)]
         signer = da_account(index).address
         async with anyio.create_task_group() as asking:
             for number, blob in enumerate(blobs):
