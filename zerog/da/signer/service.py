@@ -119,7 +119,9 @@ class DaSigner:
         with folder_of(self.settings) as folder:
             async with AsyncChainClient(self.settings.chain_url) as client:
                 place = await find_place(client, self.settings, self._account)
-                setup = self._setup or await to_thread.run_sync(self._open_setup, place.chain.is_own)
+                setup = self._setup
+                if setup is None:
+                    setup = await to_thread.run_sync(self._open_setup, place.chain.is_own)
                 store = await to_thread.run_sync(SignerStore, folder, self.clock)
                 try:
                     await to_thread.run_sync(store.bind, str(place))
