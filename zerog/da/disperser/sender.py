@@ -5,10 +5,10 @@ blob is announced twice for want of memory; and a transaction that fails is take
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final
 
 import anyio
 import structlog
@@ -20,6 +20,7 @@ from zerog.da.client.chain import CHAIN_FAILURES
 from zerog.da.disperser.account import ChainAccount, words_of
 from zerog.da.disperser.errors import StepFailedError
 from zerog.da.disperser.heads import Heads
+from zerog.da.disperser.passage import NotTakenError, Passage
 from zerog.da.disperser.store import OpenTransaction, Sending, Store
 from zerog.primitives import Hash32
 from zerog.runtime.clock import Clock
@@ -28,14 +29,8 @@ __all__ = ["Outcome", "Purpose", "Sender"]
 
 log = structlog.get_logger(__name__)
 
-RESEND_S: Final = 5.0
-REPLACE_S: Final = 60.0
-"""A transaction that is in no block by then is replaced by one that pays more."""
 RETRY_S_MIN: Final = 0.1
 RETRY_S_MAX: Final = 3.0
-NEWS_S: Final = 0.25
-"""Between two looks for a receipt, where no new block is told of."""
-RAISES_MAX: Final = 20
 
 
 class Purpose(StrEnum):
@@ -45,8 +40,6 @@ class Purpose(StrEnum):
     ANNOUNCE = "announce"
 
 
-KeepSending: TypeAlias = Callable[[Sending], Awaitable[None]]
-"""Writes down what replaces a transaction."""
 BLOBS_MAX: Final = {Purpose.CONFIRM: 10, Purpose.ANNOUNCE: 100}
 """In one transaction. To confirm a blob takes 1.3 million gas."""
 
@@ -69,6 +62,8 @@ class _Order:
     content: Hash32 | CommitRootSubmission
     is_alone: bool = False
     """Whether it was in a transaction that failed, and goes into one of its own now."""
+    is_given_up: bool = False
+    """Whether its blob no longer waits."""
     done: anyio.Event = field(default_factory=anyio.Event)
     outcome: Outcome | StepFailedError | None = None
 
@@ -123,6 +118,7 @@ class Sender:
         try:
             await order.done.wait()
         finally:
+            order.is_given_up = not order.done.is_set()
             if order in self._waiting[order.purpose]:
                 self._waiting[order.purpose].remove(order)
         if isinstance(order.outcome, Outcome):
@@ -156,7 +152,11 @@ class Sender:
 
     async def _finish_left(self, left: OpenTransaction) -> None:
         """See a transaction through that an earlier process has begun."""
-        receipt = await _Passage(self._account, self._heads, self._clock, list(left.sendings)).see_through()
+        try:
+            receipt = await self._passage(left.transaction_id, list(left.sendings)).see_through()
+        except NotTakenError as error:
+            log.warning("transaction_given_up", cause=str(error))
+            receipt = None
         if receipt is not None and receipt.succeeded:
             for seq in left.blobs:
                 self._heard[Purpose(left.purpose), seq] = Outcome(receipt, left.transaction_id)
@@ -186,32 +186,41 @@ class Sender:
             self._refused(orders, words_of(error))
             return
         nonce = max(await self._account.nonce("pending"), await self._account.nonce("latest"))
-        passage = _Passage(self._account, self._heads, self._clock, [], data=data, gas_limit=gas_limit, value_wei=value_wei)
-        sending = await passage.sign(nonce)
+        sending = self._account.sign(data, nonce=nonce, gas_limit=gas_limit, value_wei=value_wei, fees=await self._account.fees())
         transaction_id = await self._store.begin(purpose, [order.seq for order in orders], sending)
         for order in orders:
             if order in self._waiting[purpose]:  # Whoever gave up meanwhile has gone; the transaction goes on.
                 self._waiting[purpose].remove(order)
         self.sent += 1
         log.info("transaction_sent", purpose=str(purpose), blobs=len(orders), transaction=str(sending.hash))
-        receipt = await self._see_through(passage, transaction_id)
+        await self._finish(orders, transaction_id, sending)
+
+    async def _finish(self, orders: Sequence[_Order], transaction_id: int, sending: Sending) -> None:
+        try:
+            receipt = await self._see_through(self._passage(transaction_id, [sending]))
+        except NotTakenError as error:
+            await self._store.drop(transaction_id)
+            self._refused(orders, str(error))
+            return
         if receipt is not None and receipt.succeeded:
             for order in orders:
                 order.end(Outcome(receipt, transaction_id))
             return
         await self._store.drop(transaction_id)
         if receipt is None:
-            for order in reversed(orders):
-                self._waiting[purpose].appendleft(order)  # It can never take effect, so it is sent anew.
+            self._line_up_again(orders)  # It can never take effect, so it is sent anew.
         else:
             self._refused(orders, f"transaction {receipt.transaction_hash} reverted")
 
-    async def _see_through(self, passage: "_Passage", transaction_id: int) -> ReceiptAnswer | None:
+    def _passage(self, transaction_id: int, sendings: list[Sending]) -> Passage:
+        return Passage(self._account, self._heads, self._clock, sendings, lambda sending: self._store.add_sending(transaction_id, sending))
+
+    async def _see_through(self, passage: Passage) -> ReceiptAnswer | None:
         """Until it is known what became of it, however long the chain is away: the orders are no longer in line."""
         pause_s = RETRY_S_MIN
         while True:
             try:
-                return await passage.see_through(lambda sending: self._store.add_sending(transaction_id, sending))
+                return await passage.see_through()
             except CHAIN_FAILURES as error:
                 self.trouble = str(error) or type(error).__name__
                 log.warning("transaction_not_seen_through", cause=self.trouble, again_in_s=pause_s)
@@ -233,79 +242,20 @@ class Sender:
             log.warning("transaction_taken_apart", blobs=len(orders), cause=reason)
             for order in orders:
                 order.is_alone = True
-            waiting = self._waiting[orders[0].purpose]
-            for order in reversed(orders):
-                if order not in waiting:
-                    waiting.appendleft(order)
+            self._line_up_again(orders)
             return
         [order] = orders
         if order in self._waiting[order.purpose]:
             self._waiting[order.purpose].remove(order)
         order.end(StepFailedError(f"the entrance contract refuses to {order.purpose} it: {reason}"))
 
+    def _line_up_again(self, orders: Sequence[_Order]) -> None:
+        """Before all others; but for those whose blobs no longer wait."""
+        waiting = self._waiting[orders[0].purpose]
+        for order in reversed(orders):
+            if order not in waiting and not order.is_given_up:
+                waiting.appendleft(order)
+
     def _wake(self) -> None:
         self._news.set()
         self._news = anyio.Event()
-
-
-class _Passage:
-    """One transaction on its way into a block, with what replaces it."""
-
-    def __init__(
-        self,
-        account: ChainAccount,
-        heads: Heads,
-        clock: Clock,
-        sendings: list[Sending],
-        *,
-        data: bytes = b"",
-        gas_limit: int = 0,
-        value_wei: int = 0,
-    ) -> None:
-        """Without `data` it can be sent again, and not be replaced."""
-        self._account: Final = account
-        self._heads: Final = heads
-        self._clock: Final = clock
-        self._sendings: Final = sendings
-        self._data: Final = data
-        self._gas_limit: Final = gas_limit
-        self._value_wei: Final = value_wei
-        self._sent_s = float("-inf")
-        self._newest_s = clock.monotonic_s()
-
-    async def sign(self, nonce: int) -> Sending:
-        """One more transaction in place of those before."""
-        fees = (await self._account.fees()).raised(len(self._sendings))
-        sending = self._account.sign(self._data, nonce=nonce, gas_limit=self._gas_limit, value_wei=self._value_wei, fees=fees)
-        self._sendings.append(sending)
-        self._newest_s = self._clock.monotonic_s()
-        return sending
-
-    async def see_through(self, keep: KeepSending | None = None) -> ReceiptAnswer | None:
-        """What it did, once it is in a block; `None` once it can never be. Raises the chain's failures; then it can be asked again."""
-        while True:
-            used = await self._account.nonce("latest")
-            for sending in self._sendings:
-                receipt = await self._account.receipt(sending.hash)
-                if receipt is not None:
-                    return receipt
-            if await self._is_dead(used):
-                return None
-            await self._press(keep)
-            await self._heads.wait_for_news(NEWS_S)
-
-    async def _is_dead(self, used: int) -> bool:
-        """Whether its number is another's, or numbers before it are nobody's, as after the chain has begun anew."""
-        nonce = self._sendings[-1].nonce
-        return used > nonce or max(used, await self._account.nonce("pending")) < nonce
-
-    async def _press(self, keep: KeepSending | None) -> None:
-        """Send again what may have been lost, and offer more for what nobody takes."""
-        now_s = self._clock.monotonic_s()
-        is_old = now_s - self._newest_s > REPLACE_S
-        if is_old and self._data and keep is not None and len(self._sendings) < RAISES_MAX:
-            await keep(await self.sign(self._sendings[-1].nonce))
-            self._sent_s = float("-inf")
-        if now_s - self._sent_s > RESEND_S:
-            await self._account.send(self._sendings[-1])
-            self._sent_s = now_s
