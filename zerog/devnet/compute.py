@@ -17,7 +17,7 @@ from zerog.devnet.acknowledgement import SignerAcknowledger
 from zerog.devnet.chain_place import ChainPlace, find_chain
 from zerog.devnet.compute_proof import prove_compute
 from zerog.devnet.compute_settings import ComputeServiceSettings
-from zerog.devnet.storage_place import find_indexer
+from zerog.devnet.role_place import find_endpoint
 from zerog.networks import NetworkParams
 from zerog.primitives import Account
 from zerog.primitives.errors import RefusalError
@@ -65,13 +65,12 @@ class ComputeService:
     async def run(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Reports the provider's URL once it answers; a part that fails stops the whole role.
 
-        Raises `ChainNotFoundError`, `StorageNotFoundError`, and whatever the provider raises.
+        Raises `ChainNotFoundError`, `RoleNotFoundError`, and whatever the provider raises.
         """
         of_provider = self._provider_settings()
         chain = self._chain = await find_chain(self._state_folder, self._settings.chain_url)
         of_provider = _settled_soon(replace(of_provider, chain_url=chain.url), chain)
-        if self._settings.with_storage and of_provider.receipts_indexer is None:
-            of_provider = replace(of_provider, receipts_indexer=await find_indexer(self._state_folder))
+        of_provider = await self._publishing(of_provider)
         account = chain.role_account("compute", PROVIDER_ACCOUNT) if of_provider.private_key is None else None
         provider = self._provider = ComputeProvider(of_provider, account=account)
         try:
@@ -131,6 +130,14 @@ class ComputeService:
             flags += ["--model", self._settings.model]
         filled = fill(ComputeProviderSettings, flags, command=("compute", "run"), state_folder=self._state_folder)
         return filled if filled.data_dir is not None else replace(filled, data_dir=self._state_folder / FOLDER)
+
+    async def _publishing(self, settings: ComputeProviderSettings) -> ComputeProviderSettings:
+        """Settings that name the storage and the DA of this folder, unless they name others."""
+        if not self._settings.with_storage or settings.receipts_indexer is not None:
+            return settings
+        indexer = await find_endpoint(self._state_folder, "storage", "indexer")
+        disperser = await find_endpoint(self._state_folder, "da", "disperser") if self._settings.with_da else None
+        return replace(settings, receipts_indexer=indexer, receipts_disperser=disperser)
 
     async def _acknowledge(self, client: AsyncChainClient, chain: ChainPlace, provider: ComputeProvider) -> None:
         """With every block, for whatever service stands there; on a chain of others nothing is to be done."""

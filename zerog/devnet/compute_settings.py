@@ -21,5 +21,7 @@ class ComputeServiceSettings:
     """Name of the engine's model, if it is not its first; without an engine a file of a model (GGUF), or the name of a cached one."""
     with_storage: bool = False
     """Publish receipts through the storage that runs in this folder, too."""
+    with_da: bool = False
+    """Publish them through the DA that runs in this folder, too."""
     chain_url: str | None = None
     """JSON-RPC of a node of the chain; by default the one that runs in this folder."""

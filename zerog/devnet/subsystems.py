@@ -106,8 +106,9 @@ def _compute_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
         flags += ["--engine", engine]
     if settings.model is not None:
         flags += ["--model", settings.model]
-    if not settings.only or "storage" in settings.only:
-        flags.append("--with-storage")
+    for other in ("storage", "da"):
+        if any(subsystem.name == other for subsystem in SUBSYSTEMS) and (not settings.only or other in settings.only):
+            flags.append(f"--with-{other}")
     return flags
 
 

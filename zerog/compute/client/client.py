@@ -29,7 +29,6 @@ from zerog.compute.client.keys import ApiKey, Keys
 from zerog.compute.client.market import Contracts, Market, weights_of
 from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
 from zerog.compute.client.pricing import highest_fee_wei
-from zerog.compute.client.published import find_published
 from zerog.compute.client.sealing import SealedTalk, recipient_of, shown_evidence
 from zerog.compute.client.sending import Sender
 from zerog.compute.client.verifying import Replayer, Verdict, verify_answer
@@ -432,6 +431,8 @@ class ComputeClient:
         try:
             return self._settled_by_provider(file, file.receipt, wait_s=wait_s)
         except ProviderError:
+            from zerog.compute.client.published import find_published  # It loads the client of storage.
+
             place = find_published(file.receipt, self.market, file.contract)
             if place is None:
                 raise

@@ -8,7 +8,6 @@ or is not used, and `verify` then checks what is found like any other proof.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, Protocol
 
 import msgspec
@@ -20,18 +19,18 @@ from zerog.compute.client.connection import check_service_url
 from zerog.compute.client.market import Market
 from zerog.compute.client.verifying.transactions import read_transaction
 from zerog.compute.protocol.additional_info import AdditionalInfo
-from zerog.compute.protocol.errors import AdditionalInfoError, ComputeError
-from zerog.compute.protocol.published import PUBLISHED_BYTES_MAX, PublishedEntry, PublishedTags, read_published
+from zerog.compute.protocol.errors import AdditionalInfoError
+from zerog.compute.protocol.published import PUBLISHED_BYTES_MAX, PublishedEntry, PublishedError, PublishedTags, read_published
 from zerog.compute.protocol.receipts import RECEIPT_VERSION, Receipt, ReceiptTree, Remainder, canonical_bytes, leaf_of
 from zerog.compute.protocol.settlement import PAYING, SettlementData, paid_parts
 from zerog.compute.wire.provider import RemainderPlace, SettlementEntry, SettlementPlace, SignedReceipt
 from zerog.contracts.compute import SettlementResult
 from zerog.contracts.storage import Submit
 from zerog.networks import load, own_network, public_name
-from zerog.primitives import Address, Data, DecodeError, Hash32
-from zerog.storage.client import FilePrunedError, FileUnknownError, SegmentMissingError, StorageClient
+from zerog.primitives import Address, Data, DecodeError, Hash32, ZerogError
+from zerog.storage.client import FilePrunedError, FileUnknownError, NoNodesError, PeerError, SegmentMissingError, StorageClient
 
-__all__ = ["PublishedProofs", "find_published"]
+__all__ = ["PublishedCopies", "PublishedProofs", "find_published"]
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +42,11 @@ FLOW: Final = "flow"
 class Library(Protocol):
     """Where documents are fetched from."""
 
-    def read(self, root: Hash32) -> bytes:
-        """A whole document. Raises `ZerogError`s."""
+    def copies(self, file: "PublishedFile") -> Iterator[bytes]:
+        """The documents that are to be had under the names of a file; whether one is the right one is still to be seen.
+
+        Raises `ZerogError`s where none is, because somebody is not to be reached.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,12 @@ class _Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class PublishedFile:
     """A file whose tags name settlements."""
 
     root: Hash32
-    size_bytes: int
+    blob_root: Hash32 | None
+    """Of the blob of 0G DA with the same bytes."""
 
 
 @dataclass(slots=True)
@@ -116,18 +119,35 @@ def find_published(signed: SignedReceipt, market: Market, contract: Address) -> 
         return None
     check_service_url(info.receipts_indexer, market.chain.url)
     with StorageClient(indexer=info.receipts_indexer) as storage:
-        return PublishedProofs(market, contract, _Files(storage)).find(signed)
+        return PublishedProofs(market, contract, PublishedCopies(storage, info.receipts_disperser, market.chain.url)).find(signed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
-    """Files of 0G Storage, every byte held against its root."""
+class PublishedCopies:
+    """Files of 0G Storage, every byte held against its root; where one is not to be had, the blob of 0G DA."""
 
     storage: StorageClient
+    disperser: str
+    chain_url: str
 
-    def read(self, root: Hash32) -> bytes:
-        """See `Library.read`."""
-        return self.storage.read(root)
+    def copies(self, file: PublishedFile) -> Iterator[bytes]:
+        """See `Library.copies`."""
+        unreachable: ZerogError | None = None
+        try:
+            yield self.storage.read(file.root)
+        except (FilePrunedError, FileUnknownError, SegmentMissingError) as error:
+            log.info("published_file_missing", root=str(file.root), cause=str(error))
+        except (NoNodesError, PeerError) as error:
+            unreachable = error
+        if file.blob_root is not None and self.disperser:
+            from zerog.compute.client.published_blobs import read_blob  # It loads grpcio.
+
+            data = read_blob(file.blob_root, self.disperser, self.chain_url)
+            if data is not None:
+                yield data
+                return
+        if unreachable is not None:
+            raise unreachable
 
 
 class PublishedProofs:
@@ -184,11 +204,11 @@ class PublishedProofs:
                     found[entry.requests_hash] = _Settled(entry, transaction_hash, int(receipt.block_number), paid_wei)
         return found
 
-    def _files(self, provider: Address, settled: Mapping[Hash32, object]) -> Mapping[Hash32, Sequence[_File]]:
+    def _files(self, provider: Address, settled: Mapping[Hash32, object]) -> Mapping[Hash32, Sequence[PublishedFile]]:
         """By the root of a settlement, the files whose tags name it."""
         flow = _flow_of(self._market.chain_id)
         topics = ((Submit.TOPIC,), (Hash32(bytes(12) + provider),))
-        found: dict[Hash32, list[_File]] = defaultdict(list)
+        found: dict[Hash32, list[PublishedFile]] = defaultdict(list)
         for entry in self._market.chain.logs(LogCriteria((flow,), topics)):
             try:
                 submission = Submit.decode(entry.topics, entry.data).submission
@@ -199,30 +219,29 @@ class PublishedProofs:
                 continue
             for requests_hash in tags.requests_hashes:
                 if requests_hash in settled and len(found[requests_hash]) < COPIES_MAX:
-                    found[requests_hash].append(_File(submission.root, submission.size_bytes))
+                    found[requests_hash].append(PublishedFile(submission.root, tags.blob_root))
         return found
 
-    def _leaves(self, settled: Mapping[Hash32, _Settled], files: Mapping[Hash32, Sequence[_File]]) -> Iterator[_Leaves]:
+    def _leaves(self, settled: Mapping[Hash32, _Settled], files: Mapping[Hash32, Sequence[PublishedFile]]) -> Iterator[_Leaves]:
         """Of each settlement its leaves, where they are to be had."""
         for requests_hash, one in settled.items():
-            for file in islice(files.get(requests_hash, ()), COPIES_MAX):
-                leaves = self._read(one, file)
-                if leaves is not None:
-                    yield leaves
-                    break
+            documents = (data for file in files.get(requests_hash, ()) for data in self._library.copies(file))
+            leaves = next((read for data in documents if (read := _read(one, data)) is not None), None)
+            if leaves is not None:
+                yield leaves
 
-    def _read(self, settled: _Settled, file: _File) -> _Leaves | None:
-        """`None` for a file that is not what its tags say, or that nobody has, or not yet."""
-        try:
-            data = self._library.read(file.root)
-            told = read_published(data).entry(settled.entry.requests_hash)
-            if told is None or int(told.total_fee) != settled.entry.total_fee_wei:
-                return None
-            tree = told.tree()
-        except (ComputeError, FilePrunedError, FileUnknownError, SegmentMissingError) as error:
-            log.info("published_receipts_of_no_use", root=str(file.root), cause=str(error))
+
+def _read(settled: _Settled, data: bytes) -> _Leaves | None:
+    """`None` for a document that is not what it was named as."""
+    try:
+        told = read_published(data).entry(settled.entry.requests_hash)
+        if told is None or int(told.total_fee) != settled.entry.total_fee_wei:
             return None
-        return _Leaves(settled, told, tree, {leaf: index for index, leaf in enumerate(told.leaf_list)})
+        tree = told.tree()
+    except PublishedError as error:
+        log.info("published_receipts_of_no_use", root=str(settled.entry.requests_hash), cause=str(error))
+        return None
+    return _Leaves(settled, told, tree, {leaf: index for index, leaf in enumerate(told.leaf_list)})
 
 
 def _flow_of(chain_id: int) -> Address:

@@ -67,9 +67,9 @@ async def offered_with(place: Place, indexer: str) -> Place:
 
 
 @asynccontextmanager
-async def published(broker: Shop, indexer: str) -> AsyncIterator[Publisher]:
-    """A publisher at work."""
-    settings = ComputeProviderSettings(chain_url=broker.place.url, receipts_indexer=indexer)
+async def published(broker: Shop, where: str | ComputeProviderSettings) -> AsyncIterator[Publisher]:
+    """A publisher at work, with an indexer or by other settings."""
+    settings = ComputeProviderSettings(chain_url=broker.place.url, receipts_indexer=where) if isinstance(where, str) else where
     async with (
         publishing(settings, broker.book, broker.chain, broker.settler, broker.clock) as publisher,
         anyio.create_task_group() as tasks,
@@ -79,9 +79,9 @@ async def published(broker: Shop, indexer: str) -> AsyncIterator[Publisher]:
         tasks.cancel_scope.cancel()
 
 
-async def nothing_waits(publisher: Publisher) -> None:
+async def nothing_waits(publisher: Publisher, copy: Copy = Copy.FILE) -> None:
     with anyio.fail_after(WAIT_S):
-        while await publisher.waiting(Copy.FILE):  # noqa: ASYNC110 - the book tells nobody.
+        while await publisher.waiting(copy):  # noqa: ASYNC110 - the book tells nobody.
             await anyio.sleep(0.02)
 
 

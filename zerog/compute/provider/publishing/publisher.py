@@ -17,6 +17,7 @@ from zerog.compute.provider.book import Book
 from zerog.compute.provider.book.publications import Copy, Publications, WaitingBatch
 from zerog.compute.provider.chain import ProviderChain
 from zerog.compute.provider.publishing.files import ReceiptFiles
+from zerog.compute.provider.publishing.roots import BlobRoots
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.compute.provider.settler import Settler
 from zerog.primitives import ZerogError
@@ -47,13 +48,16 @@ class CopyMaker(Protocol):
 class FileMaker:
     """Files of 0G Storage."""
 
-    def __init__(self, files: ReceiptFiles) -> None:
+    def __init__(self, files: ReceiptFiles, roots: BlobRoots | None) -> None:
+        """With `roots` the same bytes go into DA, and the tags name the blob: also before it is dispersed."""
         self._files: Final = files
+        self._roots: Final = roots
 
     async def make(self, batch: WaitingBatch, data: bytes, publications: Publications) -> None:
         """See `CopyMaker.make`."""
         hashes = tuple(entry.requests_hash for entry in batch.receipts.entries)
-        root = await self._files.store(data, PublishedTags(hashes))
+        tags = PublishedTags(hashes, None if self._roots is None else await self._roots.of(data))
+        root = await self._files.store(data, tags)
         await publications.note_file(batch.batch_id, root)
         log.info("receipts_stored", batch=batch.batch_id, root=str(root))
 
@@ -127,9 +131,14 @@ async def publishing(
 ) -> AsyncIterator[Publisher]:
     """A publisher for what the settings name, whose connections are closed when the block ends."""
     makers: dict[Copy, CopyMaker] = {}
+    roots = BlobRoots()
     if settings.receipts_indexer is not None:
         files = ReceiptFiles(settings.receipts_indexer, chain_url=settings.chain_url, account=chain.account_key, turn=chain.turn)
-        makers[Copy.FILE] = FileMaker(files)
+        makers[Copy.FILE] = FileMaker(files, None if settings.receipts_disperser is None else roots)
+    if settings.receipts_disperser is not None:
+        from zerog.compute.provider.publishing.blobs import BlobMaker  # It loads grpcio, which nobody else here needs.
+
+        makers[Copy.BLOB] = BlobMaker(settings.receipts_disperser, roots)
     publications = Publications(book, provider=chain.provider, contract=chain.contract, chain_id=chain.chain_id)
     try:
         yield Publisher(publications, settler, clock, makers)
