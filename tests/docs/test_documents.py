@@ -100,6 +100,8 @@ def test_what_the_readme_shows_is_what_is_printed(network: tuple[Path, Endpoints
     assert endpoints.storage.kv is not None
     places = {DEFAULT_URL: endpoints.chain.http, "http://127.0.0.1:12345": endpoints.storage.indexer, "/your/folder": str(folder)}
     places["http://127.0.0.1:6789"] = endpoints.storage.kv
+    assert endpoints.da is not None
+    places |= {"127.0.0.1:51001": endpoints.da.disperser, "http://127.0.0.1:3100": endpoints.da.gateway}
     assert endpoints.compute is not None
     places["http://127.0.0.1:3080"] = endpoints.compute.providers[0].url
     for place, found_place in places.items():

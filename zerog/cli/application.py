@@ -59,6 +59,25 @@ MINER_COMMANDS: Final = (
 )
 """Likewise."""
 
+DA_COMMANDS: Final = (
+    ("put", "zerog.cli.da:put", "Disperse a file as a blob, and print its name."),
+    ("get", "zerog.cli.da:get", "Fetch a blob, every byte held against its root."),
+    ("status", "zerog.cli.da:status", "Show where a blob is on its way."),
+    ("sample", "zerog.cli.da:sample", "Look whether a blob can be had, without fetching it."),
+    ("ls", "zerog.cli.da:ls", "List the blobs of the disperser."),
+    ("serve", "zerog.cli.da_service:run", "Run all services of this folder's network, as 'zerog up' does."),
+)
+"""Likewise."""
+
+DA_ROLES: Final = (
+    ("encoder", "zerog.cli.da_roles:encoder", "Computes rows, commitments and proofs of blobs."),
+    ("disperser", "zerog.cli.da_roles:disperser", "Takes blobs and brings them to a quorum."),
+    ("signer", "zerog.cli.da_roles:signer", "Checks, signs and keeps its rows of every blob."),
+    ("retriever", "zerog.cli.da_roles:retriever", "Puts blobs together from the rows of signers."),
+    ("gateway", "zerog.cli.da_roles:gateway", "Stores batches of rollups, and takes samples of blobs."),
+)
+"""Likewise."""
+
 COMPUTE_COMMANDS: Final = (
     ("list", "zerog.cli.compute:list_", "List the services of the market."),
     ("account", "zerog.cli.compute:account", "Show where the money is."),
@@ -140,6 +159,7 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     for name, function, text in KV_COMMANDS:
         kv.command(function, name=name, help=text)
     app.command(kv)
+    app.command(_da())
     app.command(_compute())
     app.command("zerog.cli.verify:verify", name="verify", help="Check a saved answer of a model, against one chain node alone.")
     model = cyclopts.App(name="model", help="The model files of this machine, for the built-in engine.")
@@ -151,6 +171,17 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
         miner.command(function, name=name, help=text)
     app.command(miner)
     return app
+
+
+def _da() -> cyclopts.App:
+    da = cyclopts.App(name="da", help="Blobs on 0G DA, and the programs that keep them available.")
+    for name, function, text in DA_COMMANDS:
+        da.command(function, name=name, help=text)
+    roles = cyclopts.App(name="run", help="One service by itself, in the foreground.")
+    for name, function, text in DA_ROLES:
+        roles.command(function, name=name, help=text)
+    da.command(roles)
+    return da
 
 
 def _compute() -> cyclopts.App:

@@ -25,6 +25,10 @@ def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> No
     if endpoints.storage is not None:
         storage = f"  storage  {endpoints.storage.indexer}  (indexer for clients; {_counted(len(endpoints.storage.nodes), 'node')})"
         lines.append(storage if endpoints.storage.kv is None else f"{storage}, key-value {endpoints.storage.kv}")
+    if endpoints.da is not None:
+        da = f"  DA       {endpoints.da.disperser}  (disperser for clients; {_counted(len(endpoints.da.signers), 'signer')})"
+        trouble = f"; {endpoints.da.trouble}" if endpoints.da.trouble else ""
+        lines.append(f"{da}, rollups {endpoints.da.gateway}{trouble}")
     for provider in endpoints.compute.providers if endpoints.compute is not None else []:
         enclave = ", simulated enclave" if provider.simulated else ""
         trouble = f"; {provider.trouble}" if provider.trouble else ""

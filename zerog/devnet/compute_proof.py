@@ -1,8 +1,7 @@
 """The proof that compute works: a user of the network's own pays for one short chat, and sees who signed it; later it is only read."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -11,7 +10,7 @@ import anyio
 import httpx
 import msgspec
 
-from zerog.chain.client import AsyncChainClient, ReceiptTimeoutError, RpcError
+from zerog.chain.client import AsyncChainClient, ReceiptTimeoutError
 from zerog.compute.client.attestation import check_enclave
 from zerog.compute.protocol.constants import EPHEMERAL_TOKEN_ID, ServiceType
 from zerog.compute.protocol.signing import answer_text, recover_text_signer
@@ -19,6 +18,7 @@ from zerog.compute.protocol.tokens import SessionToken, make_api_key
 from zerog.compute.provider.service import ComputeProvider
 from zerog.compute.wire.provider import SignatureAnswer
 from zerog.contracts.compute import LEDGER_MANAGER, InferenceService
+from zerog.devnet.blocks import making_blocks
 from zerog.devnet.chain_place import ChainPlace
 from zerog.primitives import Account, Address, decode_hook
 from zerog.primitives.errors import RefusalError
@@ -35,7 +35,6 @@ TRANSFER_WEI: Final = 2 * 10**18
 PROOF_S_MAX: Final = 50.0
 BLOCK_S_MAX: Final = 10.0
 LOOK_S: Final = 0.05
-BLOCK_LOOK_S: Final = 0.1
 TOKEN_MS: Final = 3_600_000
 STATUS_OK: Final = 200
 
@@ -66,7 +65,7 @@ async def prove_compute(place: ChainPlace, provider: ComputeProvider, url: str) 
             async with (
                 httpx.AsyncClient(trust_env=False, timeout=PROOF_S_MAX) as http,
                 AsyncChainClient(place.url) as chain,
-                _making_blocks(chain, wanted=user is not None),
+                making_blocks(chain, wanted=user is not None),
             ):
                 service = await _service(provider, wait=user is not None)
                 verdict = await check_enclave(url, service.params.signer, http=http, accept_simulated=True)
@@ -143,25 +142,6 @@ def _api_key(user: Account, provider: Address) -> str:
         token_id=EPHEMERAL_TOKEN_ID,
     )
     return make_api_key(token, user.private_key)
-
-
-@asynccontextmanager
-async def _making_blocks(chain: AsyncChainClient, *, wanted: bool) -> AsyncIterator[None]:
-    """On a chain that makes blocks only when told, tell it so for whatever waits: the offer, its acknowledgement, and what proves it."""
-    async with anyio.create_task_group() as tasks:
-        if wanted:
-            tasks.start_soon(_make_blocks, chain, name="compute.proof.blocks")
-        yield
-        tasks.cancel_scope.cancel()
-
-
-async def _make_blocks(chain: AsyncChainClient) -> None:
-    while True:
-        await anyio.sleep(BLOCK_LOOK_S)
-        with suppress(RpcError):  # Without developer methods a block has to come by itself.
-            waiting = await chain.request("txpool_status")
-            if isinstance(waiting, dict) and int(str(waiting["pending"]), 16):
-                await chain.request("evm_mine")
 
 
 async def _send(chain: AsyncChainClient, account: Account, to: Address, data: bytes, *, value_wei: int = 0) -> None:

@@ -11,6 +11,7 @@ __all__ = [
     "Account",
     "ChainEndpoints",
     "ComputeEndpoints",
+    "DaEndpoints",
     "Endpoints",
     "ProviderEndpoints",
     "StorageEndpoints",
@@ -48,6 +49,20 @@ class StorageEndpoints(msgspec.Struct, frozen=True, kw_only=True):
     indexer: str
     kv: str | None = None
     nodes: list[StorageNodeEndpoints] = []
+
+
+class DaEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Data availability. Addresses are `host:port` of gRPC; the gateway has a URL."""
+
+    disperser: str
+    """What clients of DA are given."""
+    encoder: str
+    retriever: str
+    signers: list[str]
+    gateway: str
+    """For rollups, and for samples."""
+    trouble: str | None = None
+    """Why no blob gets to a quorum, such as that the chain has no signers; `None` where blobs do."""
 
 
 class ProviderEndpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +112,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     logs: str
     chain: ChainEndpoints | None = None
     storage: StorageEndpoints | None = None
-    da: dict[str, object] | None = None
+    da: DaEndpoints | None = None
     compute: ComputeEndpoints | None = None
     explorer: str | None = None
     contracts: dict[str, str | None] = msgspec.field(default_factory=_no_contracts)

@@ -14,6 +14,7 @@ PORT_BASE_MAX: Final = 22000
 """So that every default port plus the distance from 8000 is a port."""
 SHARDS_MAX: Final = 64
 REPLICAS_MAX: Final = 16
+SIGNERS_MAX: Final = 3
 """More nodes on one machine prove nothing."""
 
 
@@ -56,6 +57,8 @@ class DevnetSettings:
     """Nodes that hold each shard."""
     mine: bool = False
     """Let the first storage node mine what it holds; its account is funded on a network of our own."""
+    signers: int | None = None
+    """Signers of DA that run, of the three that every network of our own has; two are enough for a quorum."""
     engine: tuple[str, ...] = ()
     """OpenAI-compatible server that answers for the provider of compute, as http://host:port/v1; without one the exact engine does."""
     model: str | None = None
@@ -80,6 +83,8 @@ class DevnetSettings:
             raise SettingsInvalidError(f"nodes are shards: their number is a power of two up to {SHARDS_MAX}, not {self.nodes}")
         if self.replicas is not None and not 1 <= self.replicas <= REPLICAS_MAX:
             raise SettingsInvalidError(f"there are 1 to {REPLICAS_MAX} replicas, not {self.replicas}")
+        if self.signers is not None and not 0 <= self.signers <= SIGNERS_MAX:
+            raise SettingsInvalidError(f"0 to {SIGNERS_MAX} signers can run, not {self.signers}")
         if self.block_time_s is not None and self.block_time_s <= 0:
             raise SettingsInvalidError(f"the block time is more than 0 seconds, not {self.block_time_s}")
 
@@ -87,3 +92,8 @@ class DevnetSettings:
     def storage_node_count(self) -> int:
         """Nodes of storage, all replicas together."""
         return (self.nodes or 1) * (self.replicas or 1)
+
+    @property
+    def signer_count(self) -> int:
+        """Signers of DA that run."""
+        return SIGNERS_MAX if self.signers is None else self.signers

@@ -100,6 +100,31 @@ def _make_storage(flags: Sequence[str], state_folder: Path, _ephemeral: bool) ->
     return StorageService(settings, state_folder)
 
 
+def _da_ports(settings: DevnetSettings) -> Ports:
+    """Each service stands where everybody looks for it, the signers one after another."""
+    ports = {"gateway": 3100, "disperser": 51001, "encoder": 34000, "retriever": 34005}
+    ports.update((f"signer.{index}", 34010 + index) for index in range(settings.signer_count))
+    return ports
+
+
+def _da_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
+    flags = ["--host", settings.host, "--signers", str(settings.signer_count)]
+    for use in ("gateway", "disperser", "encoder", "retriever"):
+        flags += [f"--{use}-port", str(ports[use])]
+    for index in range(settings.signer_count):
+        flags += ["--signer-ports", str(ports[f"signer.{index}"])]
+    return flags
+
+
+def _make_da(flags: Sequence[str], state_folder: Path, _ephemeral: bool) -> Role:
+    from zerog.devnet.da import DaService
+    from zerog.devnet.da_settings import DaServiceSettings
+    from zerog.runtime.settings import fill
+
+    settings = fill(DaServiceSettings, flags, command=("da", "serve"), state_folder=state_folder)
+    return DaService(settings, state_folder)
+
+
 def _compute_flags(settings: DevnetSettings, ports: Ports) -> list[str]:
     flags = ["--host", settings.host, "--port", str(ports["http"])]
     for engine in settings.engine:
@@ -126,6 +151,7 @@ SUBSYSTEMS: Final[tuple[Subsystem, ...]] = (
     Subsystem(
         name="storage", default_ports=_storage_ports, command=("zerog", "storage", "serve"), flags=_storage_flags, make=_make_storage
     ),
+    Subsystem(name="da", default_ports=_da_ports, command=("zerog", "da", "serve"), flags=_da_flags, make=_make_da),
     Subsystem(
         name="compute",
         default_ports=lambda _: {"http": 3080},

@@ -13,7 +13,16 @@ import structlog
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-from zerog.devnet.endpoints import CONTRACTS, Account, ChainEndpoints, ComputeEndpoints, Endpoints, StorageEndpoints, as_environment
+from zerog.devnet.endpoints import (
+    CONTRACTS,
+    Account,
+    ChainEndpoints,
+    ComputeEndpoints,
+    DaEndpoints,
+    Endpoints,
+    StorageEndpoints,
+    as_environment,
+)
 from zerog.devnet.errors import FewerNodesError, ForeignNetworkError, RoleFailedError
 from zerog.devnet.folder import NetworkFolder, NetworkRecord
 from zerog.devnet.launch import role_command, run_as_process, run_in_loop
@@ -320,6 +329,7 @@ class Supervisor:
     def _make_endpoints(self) -> Endpoints:
         chain = next((slot.url for slot in self._of("chain")), None)
         storage = next((slot.endpoints for slot in self._of("storage")), None)
+        da = next((slot.endpoints for slot in self._of("da")), None)
         compute = next((slot.endpoints for slot in self._of("compute")), None)
         return Endpoints(
             network=self._network.name,
@@ -329,6 +339,7 @@ class Supervisor:
             logs=str(self._folder.logs),
             chain=None if chain is None else ChainEndpoints(http=chain, ws=chain.replace("http", "ws", 1)),
             storage=None if storage is None else msgspec.convert(storage, StorageEndpoints),
+            da=None if da is None else msgspec.convert(da, DaEndpoints),
             compute=None if compute is None else msgspec.convert(compute, ComputeEndpoints),
             contracts={name: self._contract(known_as) for name, known_as in CONTRACTS.items()},
             accounts=self._accounts(),

@@ -16,7 +16,11 @@ COMMANDS = (
     ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"), ("kv",), ("kv", "put"), ("kv", "grant"), ("kv", "run"),
     ("miner",), ("miner", "forecast"), ("compute",), ("compute", "list"), ("compute", "account"), ("compute", "chat"), ("compute", "key"),
     ("compute", "receipt"), ("compute", "limit"), ("compute", "fund"), ("compute", "fund", "transfer"), ("compute", "run"), ("verify",),
+    ("da",), ("da", "put"), ("da", "get"), ("da", "status"), ("da", "sample"), ("da", "ls"), ("da", "serve"), ("da", "run"),
+    ("da", "run", "encoder"), ("da", "run", "disperser"), ("da", "run", "signer"), ("da", "run", "retriever"), ("da", "run", "gateway"),
 )  # fmt: skip
+
+GROUPS = ("version", "chain", "storage", "kv", "miner", "compute", "fund", "da")
 
 
 def zerog(*words: str, folder: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -54,7 +58,7 @@ def test_every_command_explains_itself_and_touches_nothing(command: tuple[str, .
 
 @pytest.mark.parametrize(
     "command",
-    [command for command in COMMANDS if command[-1] not in ("version", "chain", "storage", "kv", "miner", "compute", "fund")],
+    [command for command in COMMANDS if command[-1] not in GROUPS and command != ("da", "run")],
     ids=" ".join,
 )
 def test_every_command_takes_a_folder(command: tuple[str, ...], tmp_path: Path) -> None:

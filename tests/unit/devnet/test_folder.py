@@ -15,7 +15,7 @@ from zerog.networks import load, role_account
 from zerog.primitives.keys import derive_accounts
 from zerog.runtime.files import FileLock
 
-CHAIN, STORAGE, COMPUTE = SUBSYSTEMS
+CHAIN, STORAGE, DA, COMPUTE = SUBSYSTEMS
 
 
 def test_reset_keeps_the_settings_alone(tmp_path: Path) -> None:
@@ -127,3 +127,15 @@ def test_no_role_has_the_key_of_a_test_account() -> None:
     roles = {role_account(genesis.mnemonic, subsystem.name, index).address for subsystem in SUBSYSTEMS for index in range(3)}
     assert len(roles) == 3 * len(SUBSYSTEMS)
     assert not roles & {account.address for account in accounts}
+
+
+def test_services_of_da_stand_where_everybody_looks_for_them() -> None:
+    ports = chosen_ports(DA, DevnetSettings(signers=2, port_base=9000), None)
+    expected = {"gateway": 4100, "disperser": 52001, "encoder": 35000, "retriever": 35005, "signer.0": 35010, "signer.1": 35011}
+    assert ports == expected
+    assert set(chosen_ports(DA, DevnetSettings(port_base=0), None).values()) == {0}
+
+
+def test_more_signers_than_are_registered_are_refused() -> None:
+    with pytest.raises(SettingsInvalidError, match="signers"):
+        DevnetSettings(signers=4)
