@@ -140,6 +140,7 @@ class _Retrieval:
         self._news = anyio.Event()
         self._liars: Final[list[Address]] = []
         self._silent: Final[dict[Address, str]] = {}
+        self._wanted: Final[dict[Ask, frozenset[int]]] = {}
 
     async def run(self) -> RetrievedBlob:
         """Raises `BlobUnrecoverableError`."""
@@ -234,7 +235,8 @@ class _Retrieval:
         roots = self._rows.coset_roots
         if roots is None:
             raise _LieError("rows without the roots of their cosets")
-        if any(row.index not in ask.rows or len(row.data) != ROW_BYTES or len(row.path) != PATH_BYTES for row in part.rows):
+        wanted = self._wanted.setdefault(ask, frozenset(ask.rows))
+        if any(row.index not in wanted or len(row.data) != ROW_BYTES or len(row.path) != PATH_BYTES for row in part.rows):
             raise _LieError("rows that nobody asked for, or of another length")
         if not await to_thread.run_sync(self._are_proven, part, roots):
             raise _LieError("a row that the blob does not have")

@@ -133,7 +133,9 @@ class DaSigner:
 
     def _open_setup(self, is_own_network: bool) -> Setup:
         settings = self.settings
-        return open_setup(settings.setup, host=settings.host, is_own_network=is_own_network, allow_remote=settings.allow_insecure_setup)
+        return open_setup(
+            settings.setup, host=settings.host, is_own_network=is_own_network, allow_remote=settings.allow_insecure_setup, prove=False
+        )
 
     async def _serve_all(self, place: SignerPlace, setup: Setup, store: SignerStore, task_status: TaskStatus[str]) -> None:
         settings = self.settings
