@@ -7,7 +7,8 @@ import pytest
 
 from tests.contracts.da.entrance import Da, root_of
 from tests.contracts.da.samples import AlikeRows
-from zerog.contracts.da import DA_ENTRANCE, SampleRange, SampleResponse, SampleTask
+from zerog._kernel import AmtSetup, EncodedBlob, amt_sample, amt_slice_parts, g1_from_flagless
+from zerog.contracts.da import DA_ENTRANCE, G1, SampleRange, SampleResponse, SampleTask
 from zerog.contracts.da_refusals import EntranceRefusal
 from zerog.da.protocol.sampling import Sample, data_quality, line_quality, verify_sample
 from zerog.primitives import Hash32
@@ -189,6 +190,50 @@ def test_a_sample_of_a_former_round_is_not_taken_in_the_next(da: Da) -> None:
     old = found(da, da.next_round())[0]
     da.next_round()
     assert da.sample_refusal(old) == EntranceRefusal.OTHER_SEED
+
+
+def test_pieces_of_an_encoded_blob_are_taken(da: Da) -> None:
+    """The rows that the encoder makes, with their paths; the blob is one of the vectors."""
+    blob = AmtSetup.insecure((123_456_789).to_bytes(32)).encode(bytes((7 * index + 3) % 256 for index in range(1000)))
+    root = Hash32(blob.data_root)
+    assert root.hex() == "10b419e55586a4375faca5c4aeedc1e94a7ecbb4a6a79a72fd93b9eec453f0e1"
+    commitment = G1.from_words(g1_from_flagless(blob.commitment))
+    da.confirm([da.submission(root, commitment=commitment, quorum=da.quorum(2))])
+    da.next_epoch()
+    for _ in range(20):
+        for response in pieces_found(blob, da.next_round(), da.number("podasTarget")):
+            [event] = da.sample(response).named("DAReward")
+            assert event[0] == owner_of(da, response)
+            return
+    pytest.fail("twenty rounds found nothing, where each should find three")
+
+
+def pieces_found(blob: EncodedBlob, seed: Hash32, target: int) -> Iterator[SampleResponse]:
+    """All that a round finds in a blob of the second epoch."""
+    root = Hash32(blob.data_root)
+    for line in range(3072):
+        of_line = line_quality(seed, 2, 0, root, line)
+        if of_line > target:
+            continue
+        [piece] = blob.slices(line, line + 1)
+        _, row, path, coset_roots = amt_slice_parts(piece)
+        for subline in range(32):
+            data, siblings = amt_sample(row, subline)
+            if (quality := of_line + data_quality(of_line, subline, data)) <= target:
+                above = [path[start : start + 32] for start in range(0, len(path), 32)]
+                first, second, third = map(Hash32, coset_roots)
+                yield SampleResponse(
+                    sample_seed=seed,
+                    epoch=2,
+                    quorum_id=0,
+                    line_index=line,
+                    subline_index=subline,
+                    quality=quality,
+                    data_root=root,
+                    blob_roots=(first, second, third),
+                    proof=tuple(map(Hash32, (*siblings, *above))),
+                    data=data,
+                )
 
 
 def test_gas_of_a_sample_is_bounded(da: Da) -> None:
