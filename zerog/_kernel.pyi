@@ -510,6 +510,23 @@ class AmtSetup:
         Raises `SetupError` if τ is zero or a point of the code.
         """
 
+    @staticmethod
+    def load(folder: str | PathLike[str], *, official: bool = False, prove: bool = True) -> AmtSetup:
+        """A setup from parameter files in the official layout; takes seconds.
+
+        Files must have the digests of the folder's own list, as `make` writes it, or, without one or if `official`, those that 0G
+        publishes. Needs `amt-verify-coset{0,1,2}` (or the prove file of that coset), to `prove` also `power-tau`; `amt-prove-coset0-mont`
+        makes small blobs quick. Without `prove` the setup only verifies, and less is read and kept. Raises `SetupError` with file, place
+        and cause.
+        """
+
+    @staticmethod
+    def make(folder: str | PathLike[str], tau: bytes, *, development: bool = False) -> None:
+        """Write the files of a setup (1.1 GB in production size) for τ (32 big-endian bytes, reduced), drawn by the caller, who forgets it.
+
+        A folder that has a setup already is refused. Raises `SetupError`.
+        """
+
     @property
     def fingerprint(self) -> bytes:
         """32 bytes that are equal for all setups with one τ and size, however they were loaded."""

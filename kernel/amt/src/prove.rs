@@ -26,7 +26,9 @@ const RAW_BITS: u32 = 8 * RAW_UNIT_BYTES as u32;
 /// Blobs up to a quarter of the rows go through coset 0: beyond that the dense way is cheaper.
 const SPARSE_PART: usize = 4;
 /// Rows whose quotients are in memory together.
-const ROWS_AT_ONCE: usize = 8;
+const ROWS_AT_ONCE: usize = 64;
+/// Leaves whose values are in memory together.
+const LEAVES_AT_ONCE: usize = 256;
 
 /// A setup as an encoder uses it.
 pub struct SrsProver {
@@ -162,56 +164,72 @@ impl SrsProver {
         points
     }
 
-    /// Commitments of the leaves that hold values; `values` stand in the order of the basis.
-    fn leaves(&self, coset: usize, values: &[Fr], bits: u32, held: &[usize]) -> Vec<Packed> {
-        let columns = self.srs.shape.columns();
-        let tasks: Vec<_> = held.iter().map(|leaf| block_task(&self.srs.lagrange[coset], values, columns, *leaf)).collect();
-        let mut leaves = vec![Packed::INFINITY; self.srs.shape.rows()];
-        for (leaf, sum) in held.iter().zip(multiply(self.kernel(), Plan::plain(columns, bits), &tasks)) {
-            leaves[*leaf] = sum;
+    /// Commitments of the leaves that hold values.
+    fn leaves(&self, blob: &Matrix, coset: usize, held: &[usize]) -> Vec<Packed> {
+        let mut sums = vec![Packed::INFINITY; self.srs.shape.rows()];
+        for leaves in held.chunks(LEAVES_AT_ONCE) {
+            let values = values_of(blob, coset, leaves);
+            for (leaf, sum) in leaves.iter().zip(self.multiply_leaves(&self.srs.lagrange[coset], leaves, &values, bits_of(coset))) {
+                sums[*leaf] = sum;
+            }
         }
-        leaves
+        sums
     }
 
-    fn high(&self, blob: &Matrix, values: &[Fr], held: &[usize]) -> Packed {
+    /// One product a leaf with its points of a basis.
+    fn multiply_leaves(&self, basis: &[Packed], leaves: &[usize], values: &[Fr], bits: u32) -> Vec<Packed> {
         let columns = self.srs.shape.columns();
-        match &self.srs.high {
-            High::Powers(points) => multiply_one(self.kernel(), points, blob.coefficients()),
-            High::Lagrange(points) if held.len() * SPARSE_PART > self.srs.shape.rows() => {
-                multiply(self.kernel(), Plan::plain(points.len(), RAW_BITS), &[Task { points, scalars: values }])[0]
+        let points = leaves.iter().map(|leaf| &basis[leaf * columns..(leaf + 1) * columns]);
+        let tasks: Vec<_> = points.zip(values.chunks(columns)).map(|(points, scalars)| Task { points, scalars }).collect();
+        multiply(self.kernel(), Plan::plain(columns, bits), &tasks)
+    }
+
+    fn high(&self, blob: &Matrix, held: &[usize]) -> Packed {
+        let basis = match &self.srs.high {
+            High::Powers(points) => return multiply_one(self.kernel(), points, blob.coefficients()),
+            High::Lagrange(basis) => basis,
+        };
+        let of_leaves = |leaves: &[usize]| {
+            let values = values_of(blob, 0, leaves);
+            if leaves.len() == LEAVES_AT_ONCE && leaves[leaves.len() - 1] - leaves[0] + 1 == leaves.len() {
+                // Neighbours are one large product.
+                let points = &basis[leaves[0] * self.srs.shape.columns()..][..values.len()];
+                return multiply(self.kernel(), Plan::plain(points.len(), RAW_BITS), &[Task { points, scalars: &values }])[0];
             }
-            High::Lagrange(points) => {
-                let tasks: Vec<_> = held.iter().map(|leaf| block_task(points, values, columns, *leaf)).collect();
-                let sums = multiply(self.kernel(), Plan::plain(columns, RAW_BITS), &tasks);
-                sums.iter().fold(Packed::INFINITY, |sum, point| self.kernel().sum(&sum, point))
-            }
-        }
+            self.sum(&self.multiply_leaves(basis, leaves, &values, RAW_BITS))
+        };
+        self.sum(&held.chunks(LEAVES_AT_ONCE).map(of_leaves).collect::<Vec<_>>())
+    }
+
+    fn sum(&self, points: &[Packed]) -> Packed {
+        points.iter().fold(Packed::INFINITY, |sum, point| self.kernel().sum(&sum, point))
     }
 
     /// The quotients of coset 0 from those of its leaves that hold values. None where there are too many, or no points for them.
-    fn sparse_quotients(&self, values: &[Fr], held: &[usize]) -> Option<Levels> {
+    fn sparse_quotients(&self, blob: &Matrix, held: &[usize]) -> Option<Levels> {
         let (shape, table) = (self.srs.shape, self.srs.quotients.as_ref()?);
         if held.len() * SPARSE_PART > shape.rows() {
             return None;
         }
         let mut levels: Levels = (1..=self.depth()).map(|level| vec![Packed::INFINITY; 1 << level]).collect();
         for leaves in held.chunks(ROWS_AT_ONCE) {
-            let places: Vec<_> = leaves.iter().flat_map(|leaf| (1..=self.depth()).map(|level| (*leaf, level))).collect();
-            let points: Vec<Vec<Packed>> = places.iter().map(|(leaf, level)| table.of_leaf(*level, *leaf)).collect::<Option<_>>()?;
-            let task = |((leaf, _), points)| Task { points, scalars: block(values, shape.columns(), leaf) };
-            let tasks: Vec<_> = places.iter().copied().zip(points.iter().map(Vec::as_slice)).map(task).collect();
-            let sums = multiply(self.kernel(), Plan::plain(shape.columns(), RAW_BITS), &tasks);
-            for ((leaf, level), sum) in places.iter().zip(sums) {
-                let node = &mut levels[*level as usize - 1][leaf >> (self.depth() - level)];
-                *node = self.kernel().sum(node, &sum);
+            let values = values_of(blob, 0, leaves);
+            for level in 1..=self.depth() {
+                let points: Vec<_> = leaves.iter().map(|leaf| table.of_leaf(level, *leaf)).collect::<Option<_>>()?;
+                let tasks = points.iter().zip(values.chunks(shape.columns())).map(|(points, scalars)| Task { points, scalars });
+                let sums = multiply(self.kernel(), Plan::plain(shape.columns(), RAW_BITS), &tasks.collect::<Vec<_>>());
+                for (leaf, sum) in leaves.iter().zip(sums) {
+                    let node = &mut levels[level as usize - 1][leaf >> (self.depth() - level)];
+                    *node = self.kernel().sum(node, &sum);
+                }
             }
         }
         Some(levels)
     }
 
     /// The quotients of all cosets.
-    fn all_quotients(&self, blob: &Matrix, values: &[Fr], held: &[usize]) -> Vec<Levels> {
-        match self.sparse_quotients(values, held) {
+    fn all_quotients(&self, blob: &Matrix, held: &[usize]) -> Vec<Levels> {
+        match self.sparse_quotients(blob, held) {
             Some(first) => {
                 let blocks = self.blocks_of_quotients(&first);
                 std::iter::once(first).chain(self.quotients(&blocks, 1..COSETS)).collect()
@@ -228,15 +246,15 @@ impl SrsProver {
 impl Prover for SrsProver {
     fn points(&self, blob: &Matrix) -> Points {
         let shape = self.srs.shape;
-        let values = in_basis_order(blob, 0);
-        let held: Vec<_> =
-            (0..shape.rows()).filter(|leaf| block(&values, shape.columns(), *leaf).iter().any(|value| *value != Fr::ZERO)).collect();
-        let quotients = self.all_quotients(blob, &values, &held);
-        let high = self.high(blob, &values, &held);
-        let first = self.leaves(0, &values, RAW_BITS, &held);
-        drop(values);
+        // Of the rows behind the data only the last, with the length, is not zero.
+        let holds =
+            |leaf: &usize| reversed(*leaf, shape.log_rows) < blob.filled_rows() || reversed(*leaf, shape.log_rows) + 1 == shape.rows();
         let every: Vec<_> = (0..shape.rows()).collect();
-        let second = self.leaves(1, &in_basis_order(blob, 1), SCALAR_BITS, &every);
+        let held: Vec<_> = every.iter().copied().filter(holds).collect();
+        let quotients = self.all_quotients(blob, &held);
+        let high = self.high(blob, &held);
+        let first = self.leaves(blob, 0, &held);
+        let second = self.leaves(blob, 1, &every);
         let third = self.third_leaves(&first, &second);
         let commitments = [first, second, third].map(|leaves| self.commitments(leaves));
         let mut points = Points::new(shape);
@@ -260,27 +278,21 @@ fn upper(shape: Shape, size: u32) -> std::ops::Range<usize> {
     half..2 * half
 }
 
-/// Values of a coset in bit-reversed order, which is row by row: leaf n of the tree is row reverse(n), its columns reversed too.
-pub fn in_basis_order(blob: &Matrix, coset: usize) -> Vec<Fr> {
+/// The values of some leaves of a coset, in the order of the basis: leaf n of the tree is row reverse(n), its columns reversed too.
+fn values_of(blob: &Matrix, coset: usize, leaves: &[usize]) -> Vec<Fr> {
     let shape = blob.shape();
-    let mut values = vec![Fr::ZERO; shape.elements()];
-    values.par_chunks_exact_mut(shape.columns()).enumerate().for_each(|(leaf, room)| {
-        let row = reversed(leaf, shape.log_rows);
-        if coset > 0 || row < blob.filled_rows() || row + 1 == shape.rows() {
-            for (column, value) in blob.row_values(coset * shape.rows() + row).enumerate() {
-                room[reversed(column, shape.log_columns)] = value;
-            }
+    let mut values = vec![Fr::ZERO; leaves.len() * shape.columns()];
+    values.par_chunks_exact_mut(shape.columns()).zip(leaves).for_each(|(room, leaf)| {
+        for (column, value) in blob.row_values(coset * shape.rows() + reversed(*leaf, shape.log_rows)).enumerate() {
+            room[reversed(column, shape.log_columns)] = value;
         }
     });
     values
 }
 
-fn block<T>(all: &[T], columns: usize, leaf: usize) -> &[T] {
-    &all[leaf * columns..(leaf + 1) * columns]
-}
-
-fn block_task<'a>(points: &'a [Packed], values: &'a [Fr], columns: usize, leaf: usize) -> Task<'a> {
-    Task { points: block(points, columns, leaf), scalars: block(values, columns, leaf) }
+/// Bits of a value: those of coset 0 are the blob's own.
+fn bits_of(coset: usize) -> u32 {
+    if coset == 0 { RAW_BITS } else { SCALAR_BITS }
 }
 
 fn twists(shape: Shape, coset: usize, level: u32) -> Vec<Multiplier> {

@@ -7,8 +7,8 @@ use ark_ec::AffineRepr;
 use ark_ff::PrimeField;
 use rayon::prelude::*;
 
-/// Points of a table, all columns together, at most: 4 MiB.
-const TABLE_POINTS_MAX: usize = 1 << 16;
+/// Points of a table, all columns together, at most: 2 MiB, so that a core's second-level cache holds much of it.
+const TABLE_POINTS_MAX: usize = 1 << 15;
 /// Points whose columns are made together.
 const AT_ONCE: usize = 1 << 9;
 

@@ -18,6 +18,7 @@ mod ledger;
 mod merkle;
 mod mining;
 mod model;
+mod parameters;
 mod pool;
 #[cfg(unix)]
 mod pora;

@@ -14,11 +14,15 @@ use crate::srs::{High, Quotients, Srs};
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Points that are summed together.
+const SUM_POINTS: usize = 1 << 10;
 
 /// Whose digests the files must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,9 +209,10 @@ impl Quotients for QuotientFile {
 
 /// The values of 1 are a polynomial's, so a basis sums to the generator.
 fn check_bases(verifier: &PairingVerifier, folder: &Path) -> Result<(), SetupError> {
+    let fold = |points: &[Packed], scratch: &mut Scratch| fold_sets(verifier.kernel, points.to_vec(), points.len(), scratch)[0];
     for (coset, basis) in verifier.lagrange.iter().enumerate() {
-        let sum = fold_sets(verifier.kernel, basis.to_vec(), basis.len(), &mut Scratch::default());
-        if verifier.kernel.unpack(&sum[0]) != G1Affine::generator() {
+        let parts: Vec<_> = basis.par_chunks(SUM_POINTS).map_init(Scratch::default, |scratch, part| fold(part, scratch)).collect();
+        if verifier.kernel.unpack(&fold(&parts, &mut Scratch::default())) != G1Affine::generator() {
             return Err(SetupError(format!("{}: the basis of coset {coset} does not sum to the generator", folder.display())));
         }
     }

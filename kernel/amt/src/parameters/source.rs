@@ -13,8 +13,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Bytes that are in memory at a time.
-const PIECE_BYTES: usize = 1 << 22;
+/// Bytes that are in memory at a time: little, as an allocator keeps large pieces for later.
+const PIECE_BYTES: usize = 1 << 19;
 const FIELD_BYTES: usize = 32;
 
 /// How the points of a file are written.
