@@ -1,13 +1,15 @@
 //! Setups of development size from files: they prove and verify as the one that knows τ, and damage is named.
 
 use super::*;
+use crate::curve::{G1_BYTES, from_flagged, to_flagged};
 use crate::encode::EncodedBlob;
 use crate::known;
 use crate::merkle::Keccak;
 use crate::setup::Setup;
 use crate::slice::slice_bytes;
 use crate::verify::{Refusal, verify};
-use ark_bn254::Fr;
+use ark_bn254::{Fr, G1Affine};
+use ark_ec::AffineRepr;
 use std::path::PathBuf;
 
 /// A folder that goes with its owner.
@@ -106,6 +108,42 @@ fn a_changed_bit_anywhere_is_refused_and_its_slice_named() {
         some[position][bit / 8] ^= 1 << (bit % 8);
         let refusal = check(&setup, &blob, &some);
         assert!(matches!(refusal, Err(Refusal::Slice(found, _)) if found == position), "bit {bit} of slice {position}: {refusal:?}");
+    }
+}
+
+/// Bytes of slices that are points: the commitment, the nodes of the proof, and the high point.
+fn point_places() -> Vec<usize> {
+    let nodes = 96 + DEVELOPMENT.row_bytes() + 8;
+    std::iter::once(16).chain((0..=2 * DEVELOPMENT.depth() as usize).map(|point| nodes + G1_BYTES * point)).collect()
+}
+
+#[test]
+fn other_points_of_the_curve_are_refused_and_their_slice_named() {
+    let folder = Folder::made("points", 123_456_789);
+    let setup = folder.load();
+    let (blob, good) = slices(&setup, &data(3000));
+    let places = point_places();
+    let point_at = |slice: &[u8], place: usize| slice[place..place + G1_BYTES].to_vec();
+    let rounds = if std::env::var_os("ZEROG_TEST_LONG").is_some() { DEVELOPMENT.encoded_rows() - 3 } else { 2 };
+    for first in (0..DEVELOPMENT.encoded_rows() - 3).step_by((DEVELOPMENT.encoded_rows() - 3) / rounds) {
+        for (number, place) in places.iter().enumerate() {
+            let position = number % 3;
+            let own = point_at(&good[first + position], *place);
+            let next = point_at(&good[first + position], places[(number + 1) % places.len()]);
+            let negative = from_flagged(&<[u8; G1_BYTES]>::try_from(own.as_slice()).unwrap_or([0; G1_BYTES]))
+                .map(|point| to_flagged(&-point).to_vec());
+            let of_other = point_at(&good[(first + 100) % good.len()], *place);
+            for other in [next, negative.unwrap_or_default(), of_other, to_flagged(&G1Affine::zero()).to_vec()] {
+                // Neighbours share nodes, and all slices the commitment and the high point.
+                if other == own {
+                    continue;
+                }
+                let mut some = good[first..first + 3].to_vec();
+                some[position][*place..place + G1_BYTES].copy_from_slice(&other);
+                let refusal = check(&setup, &blob, &some);
+                assert!(matches!(refusal, Err(Refusal::Slice(found, _)) if found == position), "{place} of slice {position}: {refusal:?}");
+            }
+        }
     }
 }
 
