@@ -8,6 +8,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U256, bytes};
 use std::{path::Path, sync::Arc, time::Duration};
 
+mod da_signers;
 mod log_search;
 mod observers;
 mod proofs;

@@ -8,7 +8,10 @@ use super::{
     results,
 };
 use crate::ledger::stateful::{Failure, Outcome, StoredBytes, give_code, load_word, store_word};
-use alloy_primitives::{Address, B256, Bytes, Log, U256, b256, keccak256, map::AddressSet};
+use alloy_primitives::{
+    Address, B256, Bytes, Log, U256, b256, keccak256,
+    map::{AddressMap, AddressSet},
+};
 use revm::context::{Block, Cfg, ContextTr, JournalTr};
 use std::num::NonZeroU64;
 use zerog_amt::{
@@ -127,7 +130,14 @@ impl<CTX: ContextTr> Signers<'_, CTX> {
         if accounts.len() > SIGNERS_TOLD_MAX {
             return Err(Failure::Error("too many signers asked for"));
         }
-        let signers = accounts.iter().map(|account| self.signer(*account)).collect::<Outcome<Vec<Signer>>>()?;
+        // Each is read once, however often it is asked for.
+        let mut known: AddressMap<Signer> = AddressMap::default();
+        for account in accounts {
+            if !known.contains_key(account) {
+                known.insert(*account, self.signer(*account)?);
+            }
+        }
+        let signers: Vec<&Signer> = accounts.iter().map(|account| &known[account]).collect();
         Ok(results::signers(&signers))
     }
 

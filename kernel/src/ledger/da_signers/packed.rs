@@ -8,6 +8,8 @@ use zerog_amt::{bls::G2_BYTES, curve::G1_BYTES};
 pub const SOCKET_BYTES_MAX: usize = 96;
 /// A number in decimal has at most so many digits.
 const DIGITS_MAX: usize = 78;
+/// Every number of so many digits fits into 64 bits.
+const DIGITS_AT_ONCE: usize = 19;
 /// An address as text.
 const ADDRESS_BYTES: usize = 42;
 /// An address as it is packed.
@@ -210,10 +212,20 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self, room: &mut [u8]) -> Option<()> {
-        let digits = std::str::from_utf8(self.binary()?).ok()?;
-        room.copy_from_slice(&U256::from_str_radix(digits, 10).ok()?.to_be_bytes::<32>());
+        room.copy_from_slice(&decimal(self.binary()?)?.to_be_bytes::<32>());
         Some(())
     }
+}
+
+/// A number in decimal, read as many digits at a time as fit into a machine word: sums of keys read thousands of numbers.
+fn decimal(digits: &[u8]) -> Option<U256> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.chunks(DIGITS_AT_ONCE).try_fold(U256::ZERO, |number, chunk| {
+        let low = chunk.iter().try_fold(0u64, |low, digit| digit.is_ascii_digit().then(|| 10 * low + u64::from(digit - b'0')))?;
+        number.checked_mul(U256::from(10u64.pow(chunk.len() as u32)))?.checked_add(U256::from(low))
+    })
 }
 
 #[cfg(test)]
@@ -272,6 +284,14 @@ mod tests {
         fn what_is_packed_is_unpacked(socket in proptest::collection::vec(any::<u8>(), 0..=SOCKET_BYTES_MAX), key: [u8; 32]) {
             let signer = Signer { key_g1: [key, key].concat().try_into().unwrap(), ..example(&socket) };
             prop_assert_eq!(Signer::unpack(&signer.pack()), Some(signer));
+        }
+
+        #[test]
+        fn numbers_are_read_in_decimal_and_nothing_else_is(limbs: [u64; 4], shift in 0..256usize, junk in "[0-9a-f+_ -]{0,90}") {
+            let number = U256::from_limbs(limbs) >> shift;
+            prop_assert_eq!(decimal(number.to_string().as_bytes()), Some(number));
+            let expected = junk.bytes().all(|digit| digit.is_ascii_digit()).then(|| U256::from_str_radix(&junk, 10).ok()).flatten();
+            prop_assert_eq!(decimal(junk.as_bytes()), expected.filter(|_| !junk.is_empty()));
         }
 
         #[test]

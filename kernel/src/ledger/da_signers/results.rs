@@ -37,8 +37,8 @@ pub fn text(bytes: &[u8]) -> Bytes {
 }
 
 /// A list of signers.
-pub fn signers(signers: &[Signer]) -> Bytes {
-    let encoded: Vec<Vec<u8>> = signers.iter().map(signer).collect();
+pub fn signers(signers: &[&Signer]) -> Bytes {
+    let encoded: Vec<Vec<u8>> = signers.iter().map(|one| signer(one)).collect();
     let mut data = Vec::new();
     push(&mut data, WORD as u64);
     push(&mut data, signers.len() as u64);
