@@ -8,6 +8,7 @@ from benchmarks.bench import Bench
 from benchmarks.compute import COMPUTE_ROWS
 from benchmarks.compute.places import ensure_litellm
 from benchmarks.compute.settlement import web3_version
+from benchmarks.da import DA_ROWS, arkworks_version
 from benchmarks.hardhat import ensure_hardhat
 from benchmarks.inference import INFERENCE_ROWS, llama_version
 from benchmarks.mining import MINING_ROWS, pycryptodome_version
@@ -45,5 +46,6 @@ SUITES: Final = (
     Suite(name="upkeep", rows=UPKEEP_ROWS, peers={"coreutils": ensure_coreutils, "aria2": ensure_aria2}),
     Suite(name="compute", rows=COMPUTE_ROWS, peers={"litellm": ensure_litellm, "web3.py": web3_version}),
     Suite(name="inference", rows=INFERENCE_ROWS, peers={"llama.cpp": llama_version}),
+    Suite(name="da", rows=DA_ROWS, peers={"arkworks": arkworks_version}),
     Suite(name="mining", rows=MINING_ROWS, peers={"pycryptodome": pycryptodome_version}),
 )
