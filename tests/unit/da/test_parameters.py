@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.da.amt_vectors import TAU, data_of, setup_of
 from zerog._kernel import AmtSetup, SetupError, SliceError
+from zerog.da.client.setup import open_setup
 
 TAU_BYTES = TAU.to_bytes(32, "big")
 DEVELOPMENT_ROWS = 192
@@ -71,3 +72,11 @@ def test_damage_is_named_with_its_file(folder: Path, tmp_path: Path) -> None:
     damaged.write_bytes(content)
     with pytest.raises(SetupError, match=rf"{damaged.name}, byte {8 + 64 * 5}: no point of the group"):
         AmtSetup.load(tmp_path)
+
+
+def test_roles_open_a_made_setup_by_name(folder: Path) -> None:
+    opened = open_setup(f"made:{folder}", host="0.0.0.0", is_own_network=False)  # noqa: S104 - nothing listens.
+    assert opened.kind == "made"
+    assert opened.fingerprint == setup_of(development=True).fingerprint
+    with pytest.raises(SetupError, match="no digest is known"):
+        open_setup(f"official:{folder}", host="127.0.0.1")

@@ -16,7 +16,6 @@ __all__ = [
     "DEFAULT_SETUP",
     "InsecureSetupRefusedError",
     "Setup",
-    "SetupFilesError",
     "SetupKind",
     "SetupNameError",
     "check_setup_name",
@@ -44,20 +43,6 @@ class SetupNameError(DaError):
 
     def __str__(self) -> str:
         return f"{self.name!r} is no setup"
-
-
-@dataclass(eq=False)
-class SetupFilesError(DaError):
-    """Files of parameters that this kernel does not read."""
-
-    folder: str
-
-    code = "da_setup_files"
-    remedy = "use a kernel that was built with them"
-    http_status = 501
-
-    def __str__(self) -> str:
-        return f"{self.folder}: this kernel reads no files of parameters"
 
 
 @dataclass(eq=False)
@@ -113,27 +98,18 @@ def open_setup(
     """The setup of a name, for a role that listens on `host`. Blocks: a second for the insecure one, more for files.
 
     `is_own_network` says that the chain is one of our own, or a local copy of a public one; without `prove` files are read only as far as
-    it takes to verify. Raises `SetupNameError`, `InsecureSetupRefusedError`, `SetupFilesError`, and the kernel's error for files that
-    cannot be read or are others than they say.
+    it takes to verify. Raises `SetupNameError`, `InsecureSetupRefusedError`, and the kernel's error for files that cannot be read or are
+    others than they say.
     """
     kind, rest = check_setup_name(name)
     if kind != "insecure-dev":
-        return Setup(kind, _load(rest, official=kind == "official", prove=prove))
+        return Setup(kind, AmtSetup.load(rest, official=kind == "official", prove=prove))
     if not is_own_network:
         raise InsecureSetupRefusedError("the chain is a public network")
     if not allow_remote and not _is_loopback(host):
         raise InsecureSetupRefusedError(f"others can reach {host}; --allow-insecure-setup lets them")
     log.warning("insecure_da_setup", seed=rest, meaning=BANNER)
     return Setup(kind, AmtSetup.insecure(insecure_tau(rest), development=development))
-
-
-def _load(folder: str, *, official: bool, prove: bool) -> AmtSetup:
-    """Raises `SetupFilesError` where this kernel reads no files of parameters."""
-    load = getattr(AmtSetup, "load", None)
-    if load is None:
-        raise SetupFilesError(folder)
-    loaded: AmtSetup = load(folder, official=official, prove=prove)
-    return loaded
 
 
 def _is_loopback(host: str) -> bool:
