@@ -113,7 +113,16 @@ def _supervise(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, 
     folder.prepare()
     place = RolePlace(state_folder=folder.path, herald=herald, log_form="none", lock=lock)
     network = own_network(settings.like, settings.rules, chain_id=settings.chain_id)
-    code = run_role("supervisor", lambda: Supervisor(settings, folder, network), place)
-    if settings.ephemeral:
-        shutil.rmtree(folder.path.parent)
+    with lock.shared():  # So that whoever stops the network waits until its folder has gone.
+        code = run_role("supervisor", lambda: Supervisor(settings, folder, network), place)
+        if settings.ephemeral:
+            _remove(folder)
     return code
+
+
+def _remove(folder: NetworkFolder) -> None:
+    """The lock goes last, and all at once what is left with it."""
+    for entry in folder.path.iterdir():
+        if entry != folder.run:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    shutil.rmtree(folder.path.parent)

@@ -119,6 +119,10 @@ class FileLock:
         finally:
             os.close(descriptor)
 
+    def shared(self) -> Self:
+        """The same lock once more: it is held until both are released."""
+        return type(self)(self.path, os.dup(self._descriptor))
+
     def release(self) -> None:
         """Let the next one in. The file stays: removing it could split the lock in two."""
         if self._descriptor >= 0:

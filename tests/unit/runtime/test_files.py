@@ -73,3 +73,12 @@ def test_a_private_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     make_private_folder(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_lock_that_is_shared_is_held_until_both_have_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    lock = FileLock.acquire(path, command="test")
+    with lock.shared():
+        lock.release()
+        assert FileLock.is_held(path)
+    assert not FileLock.is_held(path)
