@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 CALL_S_MAX: Final = 20.0
 GAS_ROOM_PERCENT: Final = 130
 """Of the estimate. Source: 0glabs/0g-da-client, disperser/batcher/transactor (gas × 1.3)."""
+GAS_ROOM: Final = 300_000
+"""Beside that: the block that takes the transaction may be the first of a round of sampling or of an epoch, which the estimate was not."""
 BUMP_PERCENT: Final = 125
 """Nodes take a replacement that pays at least a tenth more. Source: ethereum/go-ethereum, core/txpool (price bump)."""
 KNOWN_TEXTS: Final = ("already known", "already imported", "nonce too low", "underpriced")
@@ -66,7 +68,7 @@ class ChainAccount:
         """What a call of the entrance may take. Raises `RpcError` where it would fail."""
         with anyio.fail_after(CALL_S_MAX):
             needed = await self.chain.client.estimate_gas(self.account.address, self.chain.entrance, value_wei=value_wei, data=data)
-        return needed * GAS_ROOM_PERCENT // 100
+        return needed * GAS_ROOM_PERCENT // 100 + GAS_ROOM
 
     def sign(self, data: bytes, *, nonce: int, gas_limit: int, value_wei: int, fees: Fees) -> Sending:
         """A signed call of the entrance."""
