@@ -232,7 +232,7 @@ class AsyncDaClient:
             raise BlobWrongError(root, found, source)
 
     async def _root_of(self, data: bytes) -> Hash32:
-        root, digest = await to_thread.run_sync(_root_and_digest, data, self._development, abandon_on_cancel=True)
+        root, digest = await to_thread.run_sync(_root_and_digest, data, self._development)
         self._digests[root] = digest
         while len(self._digests) > KNOWN_MAX:
             self._digests.popitem(last=False)
