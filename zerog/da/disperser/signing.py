@@ -32,6 +32,10 @@ PAUSE_S_MAX: Final = 2.0
 """Between two tries with one signer; each doubles it."""
 SLICES_A_PART: Final = 24
 """About 800 KB."""
+LINGER_S_MIN: Final = 1.0
+LINGER_S_MAX: Final = 10.0
+"""When enough have signed, those that are at work on their rows may end it for twice as long as the others took, within these bounds: what
+they keep makes the blob outlast more losses."""
 UPLOADS_OF_SIGNER: Final = 2
 """At once: a signer that is slow keeps no other one waiting, and no more than two blobs' rows at itself."""
 CLIENTS_MAX: Final = 256
@@ -113,8 +117,19 @@ class _Round:
     """The commitment."""
     signatures: dict[Address, bytes] = field(default_factory=dict)
     troubles: dict[Address, str] = field(default_factory=dict)
+    began_s: float = field(default_factory=anyio.current_time)
     is_enough: bool = False
     is_confirmed: bool = False
+
+    def settle(self, all_of_them: anyio.CancelScope) -> bool:
+        """Whether nobody is to be asked again; those that are being asked get a time to end what they do, or none."""
+        if self.is_confirmed:
+            all_of_them.cancel()
+        elif self.is_enough:
+            now_s = anyio.current_time()
+            linger_s = min(max(2 * (now_s - self.began_s), LINGER_S_MIN), LINGER_S_MAX)
+            all_of_them.deadline = min(all_of_them.deadline, now_s + linger_s)
+        return self.is_confirmed or self.is_enough
 
 
 class Signers:
@@ -140,7 +155,10 @@ class Signers:
             self._clients.clear()
 
     async def gather(self, job: SigningJob) -> SigningResult:
-        """Ask all signers at once until enough have signed. Raises the chain's failures, and refusals of `DaChain`."""
+        """Ask all signers at once until enough have signed, and the others that are at work on it have ended.
+
+        Raises the chain's failures, and refusals of `DaChain`.
+        """
         if await self._chain.is_confirmed(job.name):
             return SigningResult(is_confirmed=True)
         quorum = await self._chain.quorum(job.name.epoch, job.name.quorum_id)
@@ -166,9 +184,7 @@ class Signers:
         while True:
             async with lane:
                 is_over = await self._try(round_, signer)
-            if round_.is_enough or round_.is_confirmed:
-                all_of_them.cancel()
-            if is_over:
+            if round_.settle(all_of_them) or is_over:
                 return
             await anyio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
