@@ -49,9 +49,9 @@ class Network:
 
 @contextmanager
 def running_network(folder: Path, *words: str) -> Iterator[Network]:
-    """A network in memory; `words` go to `zerog up`."""
+    """A network in memory of what storage stands on, so that nobody else's files get numbers there; `words` go to `zerog up`."""
     (folder / "files").mkdir()
-    endpoints = Zerog(folder).up("--ephemeral", *words)
+    endpoints = Zerog(folder).up("--ephemeral", "--only", "chain", "--only", "storage", *words)
     try:
         assert endpoints.chain is not None
         assert endpoints.storage is not None
