@@ -86,7 +86,7 @@ def dispersing(bench: Bench) -> None:
     rate, middle = AT_ONCE / whole_s, statistics.median(seconds)
     bench.details["dispersing"] = {"one_by_one_s": seconds, "at_once_s": whole_s, "disk_bytes_per_blob": per_blob * MEBIBYTE}
     reference = "the reference takes about a minute and its encoding, by the intervals of its README"
-    disk = "three signers keep all rows of a blob, 96 MiB whatever its size"
+    disk = "three signers keep all rows of a blob, 96 MiB, whatever its size; rows of zeros take none"
     bench.rows += [
         Row("1 MiB until CONFIRMED, p50", "s", middle, None, "≤ 5 s", middle <= 5, reference),
         Row(f"{AT_ONCE} blobs of 128 KiB at once until FINALIZED", "/s", rate, None, "≥ 0.3 /s", rate >= 0.3),
