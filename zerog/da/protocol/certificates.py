@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from zerog.da.protocol import rlp
 from zerog.da.protocol.commitments import BLOBS_MAX
 from zerog.da.protocol.errors import DaError
 from zerog.da.protocol.names import BlobName
-from zerog.primitives import Hash32
+from zerog.primitives import Hash32, rlp
 
 __all__ = [
     "FORK_HEADER",

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerog.da.protocol import rlp
 from zerog.da.protocol.certificates import (
     FORK_HEADER,
     PROVIDER_HEADER,
@@ -23,7 +22,7 @@ from zerog.da.protocol.commitments import (
     split_payload,
 )
 from zerog.da.protocol.names import BlobName, BlobNameError
-from zerog.primitives import Hash32
+from zerog.primitives import Hash32, rlp
 
 ROOT = Hash32(bytes(range(32)))
 uint64 = st.integers(0, 2**64 - 1)

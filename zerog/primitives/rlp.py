@@ -1,4 +1,4 @@
-"""Recursive Length Prefix, as far as certificates need it: strings and lists of them, in the one form that is allowed.
+"""Recursive Length Prefix in Python, for what is small: strings and lists of them, in the one form that is allowed.
 
 Source: Ethereum Yellow Paper, appendix B; ethereum/go-ethereum, rlp/decode.go (what is refused).
 """
