@@ -101,7 +101,7 @@ async def test_what_is_not_here_is_asked_of_the_retriever(disperser: Disperser) 
 
 
 async def test_two_of_three_signers_down_fail_a_blob_with_the_reason_and_a_new_one_succeeds_after_they_return(da: DaNetwork) -> None:
-    async with da.disperser(sign_s=3.0) as disperser:
+    async with da.disperser(sign_s=6.0) as disperser:
         for index in (0, 1):
             await da.signers[index].stop()
         request_id = await disperser.client.disperse(pattern(500, 3))
@@ -111,8 +111,9 @@ async def test_two_of_three_signers_down_fail_a_blob_with_the_reason_and_a_new_o
         for index in (0, 1):
             assert f"{da.signers[index].signer} does not answer at" in state.reason
         assert (await disperser.client.status(request_id)).status is BlobStatus.FAILED  # It stays.
-        for index in (0, 1):
-            await da.restart_signer(index)
+    for index in (0, 1):
+        await da.restart_signer(index)
+    async with da.disperser() as disperser:
         await disperser.finalized(await disperser.client.disperse(pattern(500, 4)))
 
 
