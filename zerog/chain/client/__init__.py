@@ -3,6 +3,17 @@
 from zerog.chain.client.asynchronous import AsyncChainClient
 from zerog.chain.client.blocking import ChainClient
 from zerog.chain.client.errors import AnswerError, NodeUnreachableError, ReceiptTimeoutError, RpcError
+from zerog.chain.client.heads import BlockReference, Heads
 from zerog.chain.client.requests import TransactionPlace
 
-__all__ = ["AnswerError", "AsyncChainClient", "ChainClient", "NodeUnreachableError", "ReceiptTimeoutError", "RpcError", "TransactionPlace"]
+__all__ = [
+    "AnswerError",
+    "AsyncChainClient",
+    "BlockReference",
+    "ChainClient",
+    "Heads",
+    "NodeUnreachableError",
+    "ReceiptTimeoutError",
+    "RpcError",
+    "TransactionPlace",
+]

@@ -162,17 +162,17 @@ class Carrier:
                     await self._look()
                 except CHAIN_FAILURES as error:
                     log.debug("chain_not_asked", cause=str(error))
-            await self._parts.heads.wait_for_news(NEWS_S)
+            await self._parts.news.wait_for_news(NEWS_S)
 
     async def _look(self) -> None:
-        final = await self._parts.heads.final_number()
+        final = await self._parts.news.final_number()
         stand: dict[BlockPlace, bool] = {}
         for blob in list(self._watched.values()):
             place = blob.machine.state.confirmed
             if place is None:
                 raise RuntimeError("a blob is watched that was not confirmed")
             if place not in stand:
-                stand[place] = await self._parts.heads.stands(place)
+                stand[place] = await self._parts.news.stands(place)
             if stand[place] and place.number > final:
                 continue
             await self._receive(blob, Finalized() if stand[place] else await self._where_now(blob, place))
@@ -187,5 +187,5 @@ class Carrier:
         if receipt is not None and receipt.succeeded:
             return Confirmed(BlockPlace(int(receipt.block_number), receipt.block_hash, receipt.transaction_hash))
         if await self._parts.chain.is_confirmed(blob.name):
-            return Confirmed(await self._parts.heads.newest())
+            return Confirmed(await self._parts.news.newest())
         return TakenBack(is_announced=True)

@@ -10,6 +10,7 @@ DaError
 ├── UnknownRequestError          an id that nobody was given, or that is forgotten
 ├── RootLengthError              a root that is no hash
 ├── CursorError                  a cursor that no page gave
+├── NotFinalError                the blob that proves the disperser did not become final
 └── StepFailedError              a try that did not succeed; for the blob's own record
 """
 

@@ -30,7 +30,7 @@ def _lines(running: "Running") -> Iterator[str]:
         ("finalized", carrier.finalized),
         ("failed", carrier.failed),
         ("transactions", running.parts.sender.sent),
-        ("chain_turns_back", running.parts.heads.turns_back),
+        ("chain_turns_back", running.parts.news.turns_back),
     ):
         yield f"# TYPE zerog_disperser_{name}_total counter"
         yield f"zerog_disperser_{name}_total {value}"

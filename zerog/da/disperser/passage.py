@@ -10,7 +10,7 @@ from zerog._kernel import decode_transaction
 from zerog.chain.client import RpcError
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.da.disperser.account import ChainAccount, words_of
-from zerog.da.disperser.heads import Heads
+from zerog.da.disperser.chain_news import ChainNews
 from zerog.da.disperser.store import Sending
 from zerog.da.protocol.errors import DaError
 from zerog.runtime.clock import Clock
@@ -46,10 +46,10 @@ class NotTakenError(DaError):
 class Passage:
     """Begins with a transaction that is in the books, whether or not it was ever sent."""
 
-    def __init__(self, account: ChainAccount, heads: Heads, clock: Clock, sendings: list[Sending], keep: KeepSending) -> None:
+    def __init__(self, account: ChainAccount, news: ChainNews, clock: Clock, sendings: list[Sending], keep: KeepSending) -> None:
         """`keep` writes down what replaces it, before that is sent."""
         self._account: Final = account
-        self._heads: Final = heads
+        self._news: Final = news
         self._clock: Final = clock
         self._sendings: Final = sendings
         self._keep: Final = keep
@@ -71,7 +71,7 @@ class Passage:
             if await self._is_dead(used):
                 return None
             await self._press()
-            await self._heads.wait_for_news(NEWS_S)
+            await self._news.wait_for_news(NEWS_S)
 
     async def _is_dead(self, used: int) -> bool:
         """Whether its number is another's, or numbers before it are nobody's, as after the chain has begun anew."""

@@ -18,8 +18,8 @@ from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.contracts.da import CommitRootSubmission, submit_original_data_call, submit_verified_commit_roots_call
 from zerog.da.client.chain import CHAIN_FAILURES
 from zerog.da.disperser.account import ChainAccount, words_of
+from zerog.da.disperser.chain_news import ChainNews
 from zerog.da.disperser.errors import StepFailedError
-from zerog.da.disperser.heads import Heads
 from zerog.da.disperser.passage import NotTakenError, Passage
 from zerog.da.disperser.store import OpenTransaction, Sending, Store
 from zerog.primitives import Hash32
@@ -75,10 +75,10 @@ class _Order:
 class Sender:
     """Works while `run` runs."""
 
-    def __init__(self, account: ChainAccount, store: Store, heads: Heads, clock: Clock) -> None:
+    def __init__(self, account: ChainAccount, store: Store, news: ChainNews, clock: Clock) -> None:
         self._account: Final = account
         self._store: Final = store
-        self._heads: Final = heads
+        self._chain_news: Final = news
         self._clock: Final = clock
         self._waiting: Final[dict[Purpose, deque[_Order]]] = {purpose: deque() for purpose in Purpose}
         self._news = anyio.Event()
@@ -213,7 +213,9 @@ class Sender:
             self._refused(orders, f"transaction {receipt.transaction_hash} reverted")
 
     def _passage(self, transaction_id: int, sendings: list[Sending]) -> Passage:
-        return Passage(self._account, self._heads, self._clock, sendings, lambda sending: self._store.add_sending(transaction_id, sending))
+        return Passage(
+            self._account, self._chain_news, self._clock, sendings, lambda sending: self._store.add_sending(transaction_id, sending)
+        )
 
     async def _see_through(self, passage: Passage) -> ReceiptAnswer | None:
         """Until it is known what became of it, however long the chain is away: the orders are no longer in line."""

@@ -18,8 +18,8 @@ from zerog.da.client.retriever import AsyncRetrieverClient
 from zerog.da.disperser.account import ChainAccount
 from zerog.da.disperser.blob_files import BlobFiles
 from zerog.da.disperser.carrier import Carrier
+from zerog.da.disperser.chain_news import ChainNews
 from zerog.da.disperser.errors import DisperserDataError, DisperserStoppedError
-from zerog.da.disperser.heads import Heads
 from zerog.da.disperser.metrics import render_metrics
 from zerog.da.disperser.place import BOOKS_FILE, account_of, entrance_of, folder_of
 from zerog.da.disperser.rpc import serve_disperser
@@ -31,8 +31,9 @@ from zerog.da.disperser.steps import Carried, Parts
 from zerog.da.disperser.store import Store
 from zerog.primitives import Account, Address
 from zerog.runtime.clock import Clock, SystemClock
+from zerog.runtime.http.guard import AccessRules
 from zerog.runtime.http.pages import RolePages
-from zerog.runtime.role_pages import serve_pages
+from zerog.runtime.http.side import serve_side_pages
 
 __all__ = ["DaDisperser"]
 
@@ -97,8 +98,9 @@ class DaDisperser:
         async with create_task_group() as tasks:
             if settings.http_port is not None:
                 pages = RolePages(probe=self.probe, metrics=self.metrics)
-                self.http_url = await tasks.start(serve_pages, pages, settings.host, settings.http_port)
-            tasks.start_soon(parts.heads.run, name=f"{self.name}.heads")
+                access = AccessRules(bind_host=settings.host, dev_methods=False)
+                self.http_url = await tasks.start(serve_side_pages, pages, access, settings.http_port)
+            tasks.start_soon(parts.news.run, name=f"{self.name}.news")
             tasks.start_soon(parts.sender.run, name=f"{self.name}.sender")
             tasks.start_soon(running.carrier.run, name=f"{self.name}.carrier")
             tasks.start_soon(running.forget_old, name=f"{self.name}.forgetting")
@@ -117,7 +119,7 @@ class DaDisperser:
         await to_thread.run_sync(files.open, await store.kept_files())
         encoder = await closing.enter_async_context(AsyncEncoderClient(settings.encoder))
         retriever = await closing.enter_async_context(AsyncRetrieverClient(settings.retriever))
-        heads = Heads(client, finalized_blocks=settings.finalized_blocks)
+        news = ChainNews(client, finalized_blocks=settings.finalized_blocks)
         signers = Signers(chain, files, try_s=settings.sign_try_s)
         closing.push_async_callback(_shielded, signers.close)
         parts = Parts(
@@ -125,9 +127,9 @@ class DaDisperser:
             store=store,
             files=files,
             encoder=encoder,
-            sender=Sender(ChainAccount(chain, account), store, heads, self.clock),
+            sender=Sender(ChainAccount(chain, account), store, news, self.clock),
             signers=signers,
-            heads=heads,
+            news=news,
             clock=self.clock,
             limits=settings.limits,
         )
@@ -174,7 +176,7 @@ class DaDisperser:
             "address": self.address,
             "chain_id": parts.chain.chain_id,
             "entrance": str(parts.chain.entrance),
-            "chain_head": parts.heads.number,
+            "chain_head": parts.news.number,
             "open_blobs": len(running.carrier.blobs),
             "pending_bytes": running.carrier.pending_bytes,
             "received": running.received,
@@ -182,7 +184,7 @@ class DaDisperser:
             "failed": running.carrier.failed,
             "transactions": parts.sender.sent,
             "wrong_signatures": {str(signer): count for signer, count in parts.signers.liars.items()},
-            "trouble": parts.sender.trouble or parts.heads.trouble,
+            "trouble": parts.sender.trouble or parts.news.trouble,
         }
 
     async def quiesce(self, block: int) -> None:  # noqa: ARG002 - what a blob has reached is in the books, whatever the block.

@@ -12,8 +12,8 @@ from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.da.client.chain import CHAIN_FAILURES, DaChain, blob_events
 from zerog.da.client.encoder import AsyncEncoderClient
 from zerog.da.disperser.blob_files import BlobFiles
+from zerog.da.disperser.chain_news import ChainNews
 from zerog.da.disperser.errors import StepFailedError
-from zerog.da.disperser.heads import Heads
 from zerog.da.disperser.sender import Outcome, Sender
 from zerog.da.disperser.signing import Certificate, Signers, SigningJob
 from zerog.da.disperser.store import Store
@@ -62,7 +62,7 @@ class Parts:
     encoder: AsyncEncoderClient
     sender: Sender
     signers: Signers
-    heads: Heads
+    news: ChainNews
     clock: Clock
     limits: StepLimits
 
@@ -164,14 +164,14 @@ class Steps:
         """What the sender says, unless the blob's time is over before."""
         with anyio.move_on_after(self._seconds_left(blob)):
             return await call()
-        sender, heads = self._parts.sender, self._parts.heads
+        sender, news = self._parts.sender, self._parts.news
         raise StepFailedError(
-            f"the chain has not taken it in time: {sender.trouble or heads.trouble or 'no block has it'}", is_hopeless=True
+            f"the chain has not taken it in time: {sender.trouble or news.trouble or 'no block has it'}", is_hopeless=True
         )
 
     async def announcement_lost(self, root: Hash32, place: BlockPlace) -> Event | None:
         """Nothing where the announcement stands, else where it is now, or that it is gone. Raises the chain's failures."""
-        if await self._parts.heads.stands(place):
+        if await self._parts.news.stands(place):
             return None
         receipt = await self._parts.chain.client.receipt(place.transaction)
         return TakenBack(is_announced=False) if receipt is None or not receipt.succeeded else _announced(root, receipt)
@@ -231,18 +231,18 @@ class Steps:
         )
         result = await self._parts.signers.gather(job)
         if result.is_confirmed:
-            return Confirmed(await self._parts.heads.newest())
+            return Confirmed(await self._parts.news.newest())
         if result.certificate is not None:
             return SignaturesGathered(result.certificate.to_bytes())
         return StepFailed(result.reason, is_hopeless=True)
 
     async def _wait_for_loss(self, root: Hash32, place: BlockPlace) -> Event:
         """Return when the chain went back and the announcement is no longer where it was."""
-        heads = self._parts.heads
-        seen = heads.turns_back
+        news = self._parts.news
+        seen = news.turns_back
         while True:
-            await heads.wait_for_news(GUARD_S)
-            if heads.turns_back == seen:
+            await news.wait_for_news(GUARD_S)
+            if news.turns_back == seen:
                 continue
             try:
                 lost = await self.announcement_lost(root, place)
@@ -251,7 +251,7 @@ class Steps:
                 continue
             if lost is not None:
                 return lost
-            seen = heads.turns_back
+            seen = news.turns_back
 
     # Confirming.
 
@@ -275,9 +275,9 @@ class Steps:
         if error.is_hopeless:
             raise error
         if await self._parts.chain.is_confirmed(blob.name):
-            return Confirmed(await self._parts.heads.newest())
+            return Confirmed(await self._parts.news.newest())
         place = blob.machine.state.announced
-        if place is not None and not await self._parts.heads.stands(place):
+        if place is not None and not await self._parts.news.stands(place):
             return TakenBack(is_announced=False)
         return StepFailed(error.reason, is_hopeless=blob.failures + 1 >= CONFIRM_TRIES_MAX)
 

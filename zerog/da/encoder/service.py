@@ -22,8 +22,9 @@ from zerog.da.protocol.errors import DaError
 from zerog.primitives import Hash32
 from zerog.runtime.background import BackgroundThreads
 from zerog.runtime.clock import Clock, SystemClock
+from zerog.runtime.http.guard import AccessRules
 from zerog.runtime.http.pages import RolePages
-from zerog.runtime.role_pages import serve_pages
+from zerog.runtime.http.side import serve_side_pages
 
 __all__ = ["DaEncoder", "EncoderStoppedError"]
 
@@ -80,7 +81,8 @@ class DaEncoder:
             async with create_task_group() as parts:
                 if self.settings.http_port is not None:
                     pages = RolePages(probe=self.probe, metrics=self.metrics)
-                    self.http_url = await parts.start(serve_pages, pages, self.settings.host, self.settings.http_port)
+                    access = AccessRules(bind_host=self.settings.host, dev_methods=False)
+                    self.http_url = await parts.start(serve_side_pages, pages, access, self.settings.http_port)
                 self.address = await parts.start(self._serve, name=f"{self.name}.grpc")
                 log.info("encoder_ready", address=self.address, setup=self.setup.kind, fingerprint=self.setup.fingerprint.hex())
                 task_status.started(self.address)

@@ -5,23 +5,16 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import anyio
-import msgspec
 import structlog
 
-from zerog.chain.client import AnswerError, AsyncChainClient, RpcError
+from zerog.chain.client import AnswerError, BlockReference, Heads, RpcError
 from zerog.da.client.chain import CHAIN_FAILURES, BlobEvent, DaChain
-from zerog.primitives import Hash32, Uint64, decode_hook, encode_data, encode_quantity
+from zerog.primitives import Hash32
 
 __all__ = ["BlockMark", "EntranceFollower", "EntranceSink", "FollowCounters", "FollowOptions"]
 
 log = structlog.get_logger(__name__)
 
-WAIT_MS: Final = 15_000
-"""How long a node of ours may wait before it says that there is no new block."""
-QUICK_S: Final = 1.0
-"""A node that answers sooner, and has nothing new, did not wait."""
-METHOD_UNKNOWN: Final = -32601
-CALL_S_MAX: Final = 30.0
 RETRY_S_MIN: Final = 0.1
 RETRY_S_MAX: Final = 5.0
 """Between two tries to reach the chain; each failure doubles the wait."""
@@ -80,17 +73,6 @@ class FollowCounters:
     """Calls to the chain that failed."""
 
 
-class _Head(msgspec.Struct):
-    number: Uint64
-    hash: Hash32
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    mark: BlockMark
-    parent: Hash32
-
-
 class EntranceFollower:
     """Brings announcements and confirmations of blobs into a sink."""
 
@@ -101,14 +83,13 @@ class EntranceFollower:
         self.is_synced = False
         """Whether the newest block was read at the last look."""
         self._chain: Final = chain
-        self._client: Final[AsyncChainClient] = chain.client
+        self._heads: Final = Heads(chain.client, interval_s=options.interval_s)
         self._sink: Final = sink
         self._options: Final = options
         self._read = sink.mark()
         self._page_blocks = options.page_blocks
-        self._head: BlockMark | None = None
+        self._head: BlockReference | None = None
         self._lagging = 0
-        self._can_wait = True
         self._limit: int | None = None
         self._moved = anyio.Event()
 
@@ -168,51 +149,18 @@ class EntranceFollower:
         while self._is_at_limit():
             await self._moved.wait()
         # After trouble the chain is asked at once: to wait for another block would hide for long that it is back.
-        head = await self._next_head(self._head if self.trouble is None else None)
+        head = await self._heads.next(self._head if self.trouble is None else None)
         while await self._step(head):
             pass
         self._head = None if self._is_at_limit() else head
         self.is_synced = True
         self._wake()
 
-    async def _next_head(self, known: BlockMark | None) -> BlockMark:
-        """The newest block, as soon as it is another than `known`, or after some seconds in any case."""
-        if known is not None and self._can_wait:
-            try:
-                return await self._waited_head(known)
-            except RpcError as error:
-                if error.number != METHOD_UNKNOWN:
-                    raise
-                self._can_wait = False
-        if known is not None:
-            await anyio.sleep(self._options.interval_s)
-        head = await self._block("latest")
-        if head is None:
-            raise AnswerError(self._client.url, "it has no newest block")
-        return head.mark
-
-    async def _waited_head(self, known: BlockMark) -> BlockMark:
-        asked_s = anyio.current_time()
-        with anyio.fail_after(CALL_S_MAX + WAIT_MS / 1_000):
-            answer = await self._client.request("zerog_waitForBlock", encode_quantity(known.number), encode_data(known.hash), WAIT_MS)
-        try:
-            head = msgspec.convert(answer, _Head, dec_hook=decode_hook)
-        except msgspec.ValidationError as error:
-            raise AnswerError(self._client.url, str(error)) from None
-        if head.hash == known.hash and anyio.current_time() - asked_s < QUICK_S:
-            await anyio.sleep(self._options.interval_s)  # It stops, and lets nobody wait.
-        return BlockMark(int(head.number), head.hash)
-
-    async def _block(self, name: int | str) -> _Block | None:
-        with anyio.fail_after(CALL_S_MAX):
-            block = await self._client.block(name)
-        return None if block is None else _Block(BlockMark(int(block.number), block.hash), block.parent_hash)
-
     async def _is_on_chain(self, mark: BlockMark) -> bool:
-        block = await self._block(mark.number)
-        return block is not None and block.mark == mark
+        block = await self._heads.block(mark.number)
+        return block is not None and block.hash == mark.hash
 
-    async def _step(self, head: BlockMark) -> bool:
+    async def _step(self, head: BlockReference) -> bool:
         """Read a page, or go back a bit. Whether there is more to do for this head."""
         read = self._read
         if read is not None and read.number >= head.number and not await self._still_stands(read):
@@ -228,10 +176,10 @@ class EntranceFollower:
 
     async def _still_stands(self, read: BlockMark) -> bool:
         """Whether the block that was read last is still on the chain; if not, go back, or look again later where it may only lag."""
-        block = await self._block(read.number)
-        if block is not None and block.mark == read:
+        block = await self._heads.block(read.number)
+        if block is not None and block.hash == read.hash:
             return True
-        if block is None and not self._can_wait and self._lagging < LAGS_MAX:
+        if block is None and not self._heads.tells_of_blocks and self._lagging < LAGS_MAX:
             self._lagging += 1
             return False
         self._lagging = 0
@@ -243,9 +191,9 @@ class EntranceFollower:
 
     async def _read_page(self, first: int, last: int) -> None:
         """Read blocks `first` to `last`, if they stand on what was read, and stay where they are meanwhile."""
-        end = await self._block(last)
+        end = await self._heads.block(last)
         if end is None:
-            raise AnswerError(self._client.url, f"block {last} has gone")
+            raise AnswerError(self._chain.client.url, f"block {last} has gone")
         if self._read is not None:
             follows = end.parent == self._read.hash if first == last else await self._is_on_chain(self._read)
             if not follows:
@@ -259,11 +207,12 @@ class EntranceFollower:
             self._page_blocks = max(1, (last - first + 1) // 2)
             log.info("log_page_halved", blocks=self._page_blocks, cause=str(error))
             return
-        if not await self._is_on_chain(end.mark):
+        mark = BlockMark(end.number, end.hash)
+        if not await self._is_on_chain(mark):
             return  # The chain went back meanwhile; the next step sees where to.
         self._page_blocks = min(2 * self._page_blocks, self._options.page_blocks)
-        await self._sink.take(end.mark, events)
-        self._read = end.mark
+        await self._sink.take(mark, events)
+        self._read = mark
         self.counters.blocks_read += last - first + 1
         self.counters.events_read += len(events)
         self._wake()

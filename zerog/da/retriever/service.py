@@ -24,10 +24,9 @@ from zerog.primitives import Hash32
 from zerog.runtime.gate import Gate
 from zerog.runtime.grpc.methods import Caller, CallPool, ServerCounters, served_unary
 from zerog.runtime.grpc.server import GrpcLimits, serve_grpc
-from zerog.runtime.http.guard import AccessRules, Guard
+from zerog.runtime.http.guard import AccessRules
 from zerog.runtime.http.pages import RolePages
-from zerog.runtime.http.side import SidePages
-from zerog.runtime.server import serve
+from zerog.runtime.http.side import serve_side_pages
 
 __all__ = ["DaRetriever"]
 
@@ -114,9 +113,9 @@ class DaRetriever:
 
     async def _serve_pages(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         settings = self.settings
-        guard = Guard(AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False))
-        pages = SidePages(guard, RolePages(probe=self.probe, metrics=self.metrics))
-        await serve(pages, settings.host, settings.http_port, task_status=task_status)
+        access = AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False)
+        pages = RolePages(probe=self.probe, metrics=self.metrics)
+        await serve_side_pages(pages, access, settings.http_port, task_status=task_status)
 
     def metrics(self) -> bytes:
         """What the retriever counts, in the text format of Prometheus."""

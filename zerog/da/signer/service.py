@@ -43,10 +43,9 @@ from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.gate import Gate
 from zerog.runtime.grpc.methods import Caller, CallPool, Served, ServerCounters, served_stream, served_unary, served_upload
 from zerog.runtime.grpc.server import GrpcLimits, serve_grpc
-from zerog.runtime.http.guard import AccessRules, Guard
+from zerog.runtime.http.guard import AccessRules
 from zerog.runtime.http.pages import RolePages
-from zerog.runtime.http.side import SidePages
-from zerog.runtime.server import serve
+from zerog.runtime.http.side import serve_side_pages
 
 __all__ = ["DaSigner", "RunningSigner"]
 
@@ -200,9 +199,9 @@ class DaSigner:
 
     async def _serve_pages(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         settings = self.settings
-        guard = Guard(AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False))
-        pages = SidePages(guard, RolePages(probe=self.probe, metrics=self.metrics), {"/blobs": self._list})
-        await serve(pages, settings.host, settings.http_port, task_status=task_status)
+        access = AccessRules(bind_host=settings.host, allowed_hosts=settings.allowed_host_names, dev_methods=False)
+        pages = RolePages(probe=self.probe, metrics=self.metrics)
+        await serve_side_pages(pages, access, settings.http_port, {"/blobs": self._list}, task_status=task_status)
 
     async def _list(self, query: Mapping[str, str]) -> object:
         """A page of the blobs that were signed, the newest epochs first."""

@@ -5,15 +5,18 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
 
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.http.asgi import JSON, Receive, Scope, Send, refuse, respond
 from zerog.runtime.http.errors import MethodNotAllowedError
-from zerog.runtime.http.guard import Guard
+from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.pages import RolePages
 from zerog.runtime.report import report_of
+from zerog.runtime.server import serve
 
-__all__ = ["Listing", "PageMissingError", "SidePages"]
+__all__ = ["Listing", "PageMissingError", "SidePages", "serve_side_pages"]
 
 Listing = Callable[[Mapping[str, str]], Awaitable[object]]
 """From the query of a request to what msgspec writes as JSON. Raises `RefusalError`s."""
@@ -64,3 +67,15 @@ class SidePages:
             raise PageMissingError
         found = await listing(dict(parse_qsl(scope["query_string"].decode("latin-1"))))
         return 200, msgspec.json.encode(found), JSON[1]
+
+
+async def serve_side_pages(
+    pages: RolePages,
+    access: AccessRules,
+    port: int,
+    listings: Mapping[str, Listing] | None = None,
+    *,
+    task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled, where `access` binds. Reports the URL; port 0 lets the system choose. Raises `PortInUseError`."""
+    await serve(SidePages(Guard(access), pages, listings), access.bind_host, port, task_status=task_status)

@@ -1,6 +1,6 @@
 """How any role of storage follows the log of the flow's contract: to the tip of the chain, and back where the chain goes back."""
 
-from zerog.storage.following.chain_view import BlockReference, ChainView
+from zerog.storage.following.chain_view import ChainView
 from zerog.storage.following.errors import ChainNotFollowedError, FlowUnknownError, ForeignChainError
 from zerog.storage.following.flow_log import LogGapError, LogPage, next_page, read_logs
 from zerog.storage.following.follower import FollowCounters, Follower, FollowOptions, Sink
@@ -9,7 +9,6 @@ from zerog.storage.following.records import BlockMark, LoggedExtension, LoggedSu
 
 __all__ = [
     "BlockMark",
-    "BlockReference",
     "ChainNotFollowedError",
     "ChainView",
     "FlowUnknownError",

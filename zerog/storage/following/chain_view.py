@@ -1,44 +1,22 @@
 """What a role of storage asks of the chain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import anyio
-import msgspec
 
-from zerog.chain.client import AnswerError, AsyncChainClient, RpcError, TransactionPlace
+from zerog.chain.client import AnswerError, AsyncChainClient, BlockReference, Heads, RpcError, TransactionPlace
+from zerog.chain.client.heads import CALL_S_MAX
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import LogAnswer
 from zerog.contracts.storage import FLOW, Submit
-from zerog.primitives import Address, Hash32, Uint64, decode_hook, encode_data, encode_quantity
+from zerog.primitives import Address, Hash32
 from zerog.storage.following.records import LoggedSubmission
 
-__all__ = ["BlockReference", "ChainView"]
+__all__ = ["ChainView"]
 
-WAIT_MS: Final = 15_000
-"""How long a node of ours may wait before it says that there is no new block."""
-QUICK_S: Final = 1.0
-"""A node that answers sooner, and has nothing new, did not wait."""
-METHOD_UNKNOWN: Final = -32601
-CALL_S_MAX: Final = 30.0
 CALLS_AT_ONCE: Final = 100
 """In one batch, as long as the node takes so many."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlockReference:
-    """One block."""
-
-    number: int
-    hash: Hash32
-    parent: Hash32 | None = None
-    """`None` where nobody asked."""
-
-
-class _Head(msgspec.Struct):
-    number: Uint64
-    hash: Hash32
 
 
 class ChainView:
@@ -50,9 +28,8 @@ class ChainView:
     def __init__(self, client: AsyncChainClient, flow: Address, *, interval_s: float, topics: tuple[Hash32, ...] = (Submit.TOPIC,)) -> None:
         """`topics` are the events of the flow that are read."""
         self._client: Final = client
-        self._interval_s: Final = interval_s
+        self._heads: Final = Heads(client, interval_s=interval_s)
         self._criteria: Final = LogCriteria((flow,), (topics,))
-        self._can_wait = True
         self._calls_at_once = CALLS_AT_ONCE
         self.flow: Final = flow
         self.url: Final = client.url
@@ -60,42 +37,15 @@ class ChainView:
     @property
     def tells_of_blocks(self) -> bool:
         """Whether the node is, as far as we know, one of ours, which waits until there is news."""
-        return self._can_wait
+        return self._heads.tells_of_blocks
 
     async def block(self, number: int | None = None) -> BlockReference | None:
         """A block, or the newest one."""
-        with anyio.fail_after(CALL_S_MAX):
-            block = await self._client.block("latest" if number is None else number)
-        return None if block is None else BlockReference(int(block.number), block.hash, block.parent_hash)
+        return await self._heads.block("latest" if number is None else number)
 
     async def next_head(self, known: BlockReference | None) -> BlockReference:
-        """The newest block, as soon as it is another than `known`, or after some seconds in any case.
-
-        A node of ours tells at once; any other is looked at again after the interval.
-        """
-        if known is not None and self._can_wait:
-            asked_s = anyio.current_time()
-            try:
-                with anyio.fail_after(CALL_S_MAX + WAIT_MS / 1_000):
-                    answer = await self._client.request(
-                        "zerog_waitForBlock", encode_quantity(known.number), encode_data(known.hash), WAIT_MS
-                    )
-                head = msgspec.convert(answer, _Head, dec_hook=decode_hook)
-                if head.hash == known.hash and anyio.current_time() - asked_s < QUICK_S:
-                    await anyio.sleep(self._interval_s)  # It stops, and lets nobody wait.
-                return BlockReference(int(head.number), head.hash)
-            except RpcError as error:
-                if error.number != METHOD_UNKNOWN:
-                    raise
-                self._can_wait = False
-            except msgspec.ValidationError as error:
-                raise AnswerError(self._client.url, str(error)) from None
-        if known is not None:
-            await anyio.sleep(self._interval_s)
-        head_block = await self.block()
-        if head_block is None:
-            raise AnswerError(self._client.url, "it has no newest block")
-        return head_block
+        """The newest block, as soon as it is another than `known`, or after some seconds in any case."""
+        return await self._heads.next(known)
 
     async def logs(self, first: int, last: int) -> Sequence[LogAnswer]:
         """The flow's log in these blocks."""

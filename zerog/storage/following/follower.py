@@ -7,10 +7,10 @@ from typing import Final, Protocol
 import anyio
 import structlog
 
-from zerog.chain.client import AnswerError, NodeUnreachableError, RpcError
+from zerog.chain.client import AnswerError, BlockReference, NodeUnreachableError, RpcError
 from zerog.primitives import DecodeError, Hash32
 from zerog.runtime.clock import Clock
-from zerog.storage.following.chain_view import BlockReference, ChainView
+from zerog.storage.following.chain_view import ChainView
 from zerog.storage.following.errors import ChainNotFollowedError
 from zerog.storage.following.flow_log import LogGapError, next_page, read_logs
 from zerog.storage.following.records import BlockMark, LoggedExtension, LoggedSubmission

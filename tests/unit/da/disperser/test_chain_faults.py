@@ -143,7 +143,7 @@ async def test_a_chain_that_is_away_is_waited_for(tmp_path: Path, step: Step) ->
                 await hold.reached()
             await lasting.stop()
             hold.release()
-            await until(lambda: disperser.role.running.parts.heads.trouble is not None)
+            await until(lambda: disperser.role.running.parts.news.trouble is not None)
             assert (await disperser.client.status(request_id)).status is BlobStatus.PROCESSING
             await tasks.start(lasting.run)
             name = await disperser.finalized(request_id)

@@ -12,8 +12,8 @@ from zerog._kernel import keccak256
 from zerog.contracts.da import G1, G2, CommitRootSubmission
 from zerog.da.client.chain import blob_events
 from zerog.da.disperser.account import ChainAccount
+from zerog.da.disperser.chain_news import ChainNews
 from zerog.da.disperser.errors import StepFailedError
-from zerog.da.disperser.heads import Heads
 from zerog.da.disperser.sender import Outcome, Sender
 from zerog.da.disperser.store import Store
 from zerog.da.protocol.dispersal import DispersalState
@@ -51,12 +51,12 @@ async def place() -> AsyncIterator[Place]:
 async def sending(place: Place, folder: Path) -> AsyncIterator[tuple[Sender, Store]]:
     """A sender that runs."""
     store = await Store.open(folder / "books")
-    heads = Heads(place.client, finalized_blocks=0)
-    sender = Sender(ChainAccount(place.chain, da_account(0)), store, heads, SystemClock())
+    news = ChainNews(place.client, finalized_blocks=0)
+    sender = Sender(ChainAccount(place.chain, da_account(0)), store, news, SystemClock())
     await sender.load()
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(heads.run)
+            tasks.start_soon(news.run)
             tasks.start_soon(sender.run)
             yield sender, store
             tasks.cancel_scope.cancel()

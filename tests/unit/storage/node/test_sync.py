@@ -12,11 +12,11 @@ from anyio.from_thread import BlockingPortal
 
 from tests.unit.storage.node.network import ACCOUNTS, LOCAL, Chain, File, Network, Node, pattern
 from zerog.chain.client import NodeUnreachableError
+from zerog.chain.client.heads import WAIT_MS
 from zerog.contracts.storage import FLOW
 from zerog.networks import NetworkParams, own_network
 from zerog.primitives import Hash32
 from zerog.storage.following import FlowUnknownError, ForeignChainError
-from zerog.storage.following.chain_view import WAIT_MS
 from zerog.storage.node.errors import FlowMismatchError
 from zerog.storage.node.service import StorageNode
 from zerog.storage.node.settings import StorageNodeSettings
