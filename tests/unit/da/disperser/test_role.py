@@ -30,6 +30,7 @@ DEATHS = (
     else [Step.SUBMITTED]
 )
 AT_ONCE = 20 if LONG else 3
+THIRTY_DAYS_S = 30 * 86_400
 
 
 @pytest.fixture(scope="module")
@@ -255,3 +256,26 @@ async def test_a_chain_that_goes_back_takes_a_blob_back_to_what_still_stands(
         name = await disperser.finalized(request_id)
         assert await da.place.chain.is_confirmed(name)
         assert await da.announcements(name.root) == announcements
+
+
+@pytest.mark.parametrize("step", [Step.SUBMITTED, Step.CONFIRMED], ids=str)
+async def test_thirty_days_that_pass_at_once_on_the_chain_harm_no_blob(da: DaNetwork, tmp_path: Path, step: Step) -> None:
+    """Its deadlines are those of calls and tries, which no clock of a chain moves."""
+    client = da.place.client
+    reached, go = anyio.Event(), anyio.Event()
+
+    async def hold(blob: Carried) -> None:
+        if blob.machine.state.step is step and not go.is_set():
+            reached.set()
+            await go.wait()
+
+    async with da.disperser(tmp_path, on_step=hold) as disperser:
+        data = pattern(700, 70 + len(step))
+        request_id = await disperser.client.disperse(data)
+        with anyio.fail_after(60):
+            await reached.wait()
+        await client.request("evm_increaseTime", THIRTY_DAYS_S)
+        await da.place.mine(1)
+        go.set()
+        name = await disperser.finalized(request_id)
+        assert await disperser.client.retrieve(name) == data

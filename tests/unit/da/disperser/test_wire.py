@@ -41,8 +41,9 @@ async def refusal(official: Any, method: str, **fields: Any) -> tuple[grpc.Statu
     return caught.value.code(), caught.value.details() or ""
 
 
-async def test_the_way_of_a_blob_as_an_official_client_sees_it(official: Any) -> None:
-    data = pattern(5_000, 1)
+@pytest.mark.parametrize("size", [5_000, 5 << 20], ids=["short", "longer than gRPC's own cap"])
+async def test_the_way_of_a_blob_as_an_official_client_sees_it(official: Any, size: int) -> None:
+    data = pattern(size, 1)
     reply = await call(official, SERVICE, "DisperseBlob", data=data)
     assert reply.result == PROCESSING
     assert len(reply.request_id) == 169
