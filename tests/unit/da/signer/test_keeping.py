@@ -187,10 +187,10 @@ async def test_nodes_take_part_in_every_epoch_and_let_old_ones_go(place: Place, 
         assert await place.chain.registered_epoch(node.signer, epoch + passed)
         assert node.running.store.totals()[0] == 1
         await next_epoch(place, node)
-    await until(lambda: node.running.store.totals()[0] == 0)
+    await until(lambda: node.running.registrar.pruned == 1)
+    assert node.running.store.totals()[0] == 0
     await until(lambda: not node.row_file(blob).parent.exists())
     assert not node.running.store.standing(blob.name).is_uploaded
-    assert node.running.registrar.pruned == 1
     await expect_refusal(node, blob, list(blob.quorum.rows_of(node.signer)), "INTERNAL", "slice is missing")
     await node.stop()
 
