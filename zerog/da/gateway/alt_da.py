@@ -45,7 +45,7 @@ class AltDaRoutes:
         named = str(scope["path"]).removeprefix(PUT_PATH).removeprefix("/")
         commitment = None if not named else _named(named)
         try:
-            payload = await read_body(receive, self._payloads.bytes_max)
+            payload = bytes(await read_body(receive, self._payloads.bytes_max))  # A large one is read in place, into bytes that can change.
         except BodyTooLargeError:
             raise PayloadTooLargeError(_announced(scope), self._payloads.bytes_max) from None
         if commitment is None:
