@@ -19,7 +19,7 @@ def main(network_name: str) -> None:
     (sender,) = derive_accounts(genesis.mnemonic, 1)
     receiver = Address(secrets.token_bytes(20))
     with zerog.connect(network_name) as network:
-        transaction_hash = network.chain.send(sender, receiver, value_wei=ONE_0G_WEI)
+        transaction_hash = network.chain.send(receiver, value_wei=ONE_0G_WEI, account=sender)
         receipt = network.chain.wait_for_receipt(transaction_hash)
         print(f"block {receipt.block_number}: {receiver} has {network.chain.balance(receiver)} wei")
 

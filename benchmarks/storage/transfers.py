@@ -144,10 +144,10 @@ def upload_json(net: Network, path: Path) -> float:
         status = node.status()
         price = int.from_bytes(chain.call(status_market(chain, status.network_identity.flow_address), bytes.fromhex("61ec5082")))
         sent = chain.send(
-            account,
             status.network_identity.flow_address,
             value_wei=submission.sectors * price,
             data=submit_call(submission, account.address),
+            account=account,
         )
         chain.wait_for_receipt(sent)
         info = await_file(node, tree.root)

@@ -45,7 +45,7 @@ def contract_of(endpoints: Endpoints, name: str) -> Address:
 
 
 def send(chain: ChainClient, account: Account, to: Address, data: bytes, *, value_wei: int = 0) -> None:
-    assert chain.wait_for_receipt(chain.send(account, to, value_wei=value_wei, data=data)).succeeded
+    assert chain.wait_for_receipt(chain.send(to, value_wei=value_wei, data=data, account=account)).succeeded
 
 
 def service_of(chain: ChainClient, endpoints: Endpoints, provider: Address) -> InferenceService:

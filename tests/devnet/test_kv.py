@@ -79,7 +79,7 @@ def until(is_so: Callable[[], bool]) -> None:
 @contextmanager
 def as_account(network: Network, zerog: Zerog, number: int) -> Iterator[KvClient]:
     """The client of another test account."""
-    with library.connect("local", folder=zerog.folder, account=network.accounts[number]) as other:
+    with library.connect("local", folder=zerog.folder, key=network.accounts[number]) as other:
         yield other.kv
 
 

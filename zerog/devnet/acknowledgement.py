@@ -50,7 +50,7 @@ class SignerAcknowledger:
 
     async def _acknowledge(self, interface: Interface, contract: Address, provider: Address) -> bool:
         data = interface.function("acknowledgeTEESignerByOwner").encode(bytes(provider))
-        receipt = await self.client.wait_for_receipt(await self.client.send(self.owner, contract, data=data))
+        receipt = await self.client.wait_for_receipt(await self.client.send(contract, data=data, account=self.owner))
         log.info("signer_acknowledged", provider=str(provider), contract=str(contract), succeeded=receipt.succeeded)
         return receipt.succeeded
 

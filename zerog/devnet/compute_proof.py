@@ -145,7 +145,7 @@ def _api_key(user: Account, provider: Address) -> str:
 
 
 async def _send(chain: AsyncChainClient, account: Account, to: Address, data: bytes, *, value_wei: int = 0) -> None:
-    sent = await chain.send(account, to, value_wei=value_wei, data=data)
+    sent = await chain.send(to, value_wei=value_wei, data=data, account=account)
     try:
         receipt = await chain.wait_for_receipt(sent, timeout_s=BLOCK_S_MAX)
     except ReceiptTimeoutError:

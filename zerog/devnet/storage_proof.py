@@ -115,7 +115,7 @@ async def _announce(chain: AsyncChainClient, account: Account, contents: Sequenc
     price = await chain.call(market, FIXED_PRICE.function("pricePerSector").encode())
     [price_wei] = FIXED_PRICE.function("pricePerSector").decode_result(price)
     fee_wei = sum(submission.fee_wei(Wei(price_wei)) for submission in submissions)
-    sent = await chain.send(account, flow, value_wei=fee_wei, data=batch_submit_call(submissions, account.address))
+    sent = await chain.send(flow, value_wei=fee_wei, data=batch_submit_call(submissions, account.address), account=account)
     if await chain.receipt(sent) is None:
         with suppress(RpcError):  # Without developer methods a block has to come by itself.
             await chain.request("evm_mine")

@@ -1,26 +1,32 @@
 """What users import: `zerog.connect("local")` gives a network whose members talk to its subsystems."""
 
-from zerog.sdk.network import (
-    AsyncNetwork,
-    DaPlace,
-    Network,
+from zerog.sdk.errors import (
+    KeyInvalidError,
+    NetworkUrlError,
     NoDaError,
     NoKeyValueError,
     NoNetworkError,
     NoStorageError,
-    connect,
-    connect_async,
-    resolve,
+    SdkError,
+    WrongChainError,
 )
+from zerog.sdk.network import AsyncNetwork, Key, Network, connect, connect_async
+from zerog.sdk.places import DaPlace, Place, resolve
 
 __all__ = [
     "AsyncNetwork",
     "DaPlace",
+    "Key",
+    "KeyInvalidError",
     "Network",
+    "NetworkUrlError",
     "NoDaError",
     "NoKeyValueError",
     "NoNetworkError",
     "NoStorageError",
+    "Place",
+    "SdkError",
+    "WrongChainError",
     "connect",
     "connect_async",
     "resolve",

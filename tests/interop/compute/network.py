@@ -107,7 +107,7 @@ class Market:
         """A transaction that must succeed."""
         data = interface.function(name).encode(*arguments)
         with self.turn:
-            sent = self.chain.send(by, self.address(contract), value_wei=value_wei, data=data)
+            sent = self.chain.send(self.address(contract), value_wei=value_wei, data=data, account=by)
             assert self.chain.wait_for_receipt(sent).succeeded
 
     def read(self, contract: str, interface: Interface, name: str, *arguments: AbiValue) -> Any:

@@ -191,7 +191,7 @@ def prepare_matrix(kv: KvNetwork) -> None:
                 batch.grant_writer(name, who[BASICS])
             if operation == "REVOKE_SPECIAL_WRITER":
                 batch.grant_writer_of_key(name, SPECIAL_KEY, who[BASICS])
-    with zerog.connect("local", folder=Path(kv.network.endpoints.data_dir).parent, account=owner) as network:
+    with zerog.connect("local", folder=Path(kv.network.endpoints.data_dir).parent, key=owner) as network:
         network.kv.write(batch)
         network.kv.put("interop/foreign", b"theirs", b"owned")
 

@@ -9,12 +9,22 @@ from anyio.from_thread import start_blocking_portal
 
 import zerog
 from zerog import networks
+from zerog.chain.client import NodeUnreachableError, NoKeyError
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.networks import UnknownNetworkError
 from zerog.primitives import Hash32
-from zerog.sdk import NoNetworkError, NoStorageError, resolve
+from zerog.sdk import (
+    KeyInvalidError,
+    NetworkUrlError,
+    NoDaError,
+    NoKeyValueError,
+    NoNetworkError,
+    NoStorageError,
+    WrongChainError,
+    resolve,
+)
 from zerog.storage.client import PeerUnreachableError
 
 LOCAL = networks.load("local")
@@ -47,14 +57,65 @@ def test_local_is_found_in_the_folder_and_from_below(folder: Path, monkeypatch: 
 @pytest.mark.anyio
 async def test_the_asynchronous_twin_does_the_same(folder: Path) -> None:
     async with zerog.connect_async("local", folder=folder) as network:
-        sent = await network.chain.send(network.accounts[1], network.accounts[2].address, value_wei=1)
+        sent = await network.chain.send(network.accounts[2].address, value_wei=1, account=network.accounts[1])
         assert (await network.chain.wait_for_receipt(sent)).succeeded
 
 
-def test_a_url_is_taken_as_it_is() -> None:
-    with zerog.connect("http://127.0.0.1:1") as network:
-        assert network.chain.url == "http://127.0.0.1:1"
+def test_a_url_is_taken_as_it_is(folder: Path) -> None:
+    url = resolve("local", folder).chain_url
+    with zerog.connect(url) as network:
+        assert (network.chain.url, network.name, network.chain_id) == (url, url, LOCAL.chain_id)
         assert network.accounts == ()
+        with pytest.raises(NoKeyError):
+            _ = network.account
+        with pytest.raises(NoKeyError):
+            network.chain.send(bytes(20), value_wei=1)
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "http://", "https://:8545", "http://[", "http://127.0.0.1:99999"])
+def test_what_is_no_url_of_a_node_is_refused(url: str) -> None:
+    with pytest.raises(NetworkUrlError, match="no URL"):
+        zerog.connect(url)
+
+
+@pytest.mark.anyio
+async def test_nobody_at_a_url_is_said_at_once() -> None:
+    with pytest.raises(NodeUnreachableError, match=r"127\.0\.0\.1:1"):
+        zerog.connect("http://127.0.0.1:1")
+    with pytest.raises(NodeUnreachableError, match=r"127\.0\.0\.1:1"):
+        async with zerog.connect_async("http://127.0.0.1:1"):
+            pass
+
+
+@pytest.mark.anyio
+async def test_a_node_of_another_chain_is_refused(folder: Path) -> None:
+    url = resolve("local", folder).chain_url
+    with pytest.raises(WrongChainError, match="chain id 31337, not 16602"):
+        zerog.connect(url, chain_id=16_602)
+    with pytest.raises(WrongChainError, match="chain id 31337, not 16602"):
+        async with zerog.connect_async(url, chain_id=16_602):
+            pass
+
+
+@pytest.mark.anyio
+async def test_a_key_is_given_in_any_form(folder: Path) -> None:
+    account = network_accounts(LOCAL)[3]
+    for key in (account, account.private_key, account.private_key.hex(), "0x" + account.private_key.hex()):
+        with zerog.connect("local", folder=folder, key=key) as network:
+            assert (network.account, network.address) == (account, account.address)
+            before = network.chain.nonce(account.address)
+            assert network.chain.wait_for_receipt(network.chain.send(account.address)).succeeded
+            assert network.chain.nonce(account.address) == before + 1
+    async with zerog.connect_async("local", folder=folder, key=account) as same:
+        assert same.address == account.address
+        assert same.chain_id == LOCAL.chain_id
+
+
+@pytest.mark.parametrize("key", ["", "0x", "12", "zz" * 32, b"", b"1" * 31, bytes(32), "0x" + "ff" * 32])
+def test_what_is_no_key_is_refused_and_not_repeated(key: str | bytes, folder: Path) -> None:
+    with pytest.raises(KeyInvalidError) as caught:
+        zerog.connect("local", folder=folder, key=key)
+    assert len(key) < 4 or str(key) not in str(caught.value)
 
 
 def test_a_public_name_means_the_real_network() -> None:
@@ -75,10 +136,11 @@ def test_a_network_without_a_chain_is_none(tmp_path: Path) -> None:
         zerog.connect("local", folder=tmp_path)
 
 
-def test_storage_is_where_the_network_says(tmp_path: Path) -> None:
+def test_storage_is_where_the_network_says(folder: Path, tmp_path: Path) -> None:
+    chain_url = resolve("local", folder).chain_url
     (tmp_path / ".zerog").mkdir()
     (tmp_path / ".zerog" / "endpoints.json").write_text(
-        '{"chain": {"http": "http://127.0.0.1:1"}, "storage": {"indexer": "http://127.0.0.1:2", "kv": null, "nodes": []}}'
+        f'{{"chain": {{"http": "{chain_url}"}}, "storage": {{"indexer": "http://127.0.0.1:2", "kv": null, "nodes": []}}}}'
     )
     assert resolve("local", tmp_path).indexer_url == "http://127.0.0.1:2"
     assert resolve("galileo").indexer_url == "https://indexer-storage-testnet-turbo.0g.ai"
@@ -87,9 +149,22 @@ def test_storage_is_where_the_network_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_where_no_storage_is_known_it_is_refused_on_use(folder: Path) -> None:
-    with zerog.connect("http://127.0.0.1:1") as network, pytest.raises(NoStorageError, match=r"127\.0\.0\.1:1"):
-        network.storage.stat(Hash32(bytes(32)))
+async def test_what_is_not_known_is_refused_on_use(folder: Path) -> None:
+    url = resolve("local", folder).chain_url
+    with zerog.connect(url) as network:
+        with pytest.raises(NoStorageError, match=r"127\.0\.0\.1"):
+            _ = network.storage
+        with pytest.raises(NoKeyValueError):
+            _ = network.kv
+        with pytest.raises(NoDaError):
+            _ = network.da
     async with zerog.connect_async("local", folder=folder) as same:
         with pytest.raises(NoStorageError):
             await same.storage.stat(Hash32(bytes(32)))
+
+
+def test_services_can_be_named_beside_a_url() -> None:
+    place = resolve("http://127.0.0.1:1").with_services(indexer_url="http://a", kv_url="http://b", disperser="c:1", gateway="http://d")
+    assert (place.indexer_url, place.kv_url) == ("http://a", "http://b")
+    assert place.da is not None
+    assert (place.da.disperser, place.da.retriever, place.da.gateway) == ("c:1", None, "http://d")

@@ -2,7 +2,7 @@
 
 from zerog.chain.client.asynchronous import AsyncChainClient
 from zerog.chain.client.blocking import ChainClient
-from zerog.chain.client.errors import AnswerError, NodeUnreachableError, ReceiptTimeoutError, RpcError
+from zerog.chain.client.errors import AnswerError, NodeUnreachableError, NoKeyError, ReceiptTimeoutError, RpcError
 from zerog.chain.client.heads import BlockReference, Heads
 from zerog.chain.client.requests import TransactionPlace
 
@@ -12,6 +12,7 @@ __all__ = [
     "BlockReference",
     "ChainClient",
     "Heads",
+    "NoKeyError",
     "NodeUnreachableError",
     "ReceiptTimeoutError",
     "RpcError",

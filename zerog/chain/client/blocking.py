@@ -1,37 +1,31 @@
-"""The same client for programs without an event loop."""
+"""The client of a chain for programs without an event loop."""
 
 import threading
-from collections.abc import Sequence
-from typing import Self, TypeVar
+from typing import Final, Self
 
 import httpx
 
-from zerog.chain.client import requests
-from zerog.chain.client.connections import trust_of
-from zerog.chain.client.draft import sign_transaction
-from zerog.chain.client.errors import NodeUnreachableError, ReceiptTimeoutError
-from zerog.chain.client.requests import BlockName, Request, encode, read_answer
-from zerog.chain.protocol.logs import LogCriteria
-from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
-from zerog.primitives import Account, Hash32
+from zerog.chain.client.calls import ChainCalls
+from zerog.chain.client.connections import JSON, trust_of
+from zerog.chain.client.errors import NodeUnreachableError
+from zerog.chain.client.requests import encode, encode_batch, read_answer, read_batch
+from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, BlockingFace, Pause, Step, Work, blocking
+from zerog.primitives import Account
 
 __all__ = ["ChainClient"]
 
-T = TypeVar("T")
 
-REQUEST_TIMEOUT_S = 30.0
-RECEIPT_POLL_S = 0.05
-"""Between two looks for a receipt; a local chain has it at the first."""
-JSON = {"content-type": "application/json"}
+class ChainClient(BlockingFace[ChainCalls]):
+    """Talks to one node. Every method raises `NodeUnreachableError`, `AnswerError` or `RpcError` when it fails.
 
+    Close it, or use it in a `with` block.
+    """
 
-class ChainClient:
-    """Talks to one node. Every method raises `NodeUnreachableError`, `AnswerError` or `RpcError` when it fails."""
-
-    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        """`transport` replaces the network, for a node in the same process."""
-        self.url = url
-        self._http = httpx.Client(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON, verify=trust_of(url))
+    def __init__(self, url: str, *, account: Account | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        """`account` signs what is sent, unless another is named. `transport` replaces the network, for a node in the same process."""
+        super().__init__(ChainCalls(url, account))
+        self.url: Final = url
+        self._http: Final = httpx.Client(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON, verify=trust_of(url))
 
     def __enter__(self) -> Self:
         return self
@@ -43,93 +37,38 @@ class ChainClient:
         """Let go of the connections."""
         self._http.close()
 
-    def request(self, method: str, *params: object) -> object:
-        """Call any method of the node, with JSON values in and out."""
-        return self._run(requests.anything(method, params))
+    request = blocking(ChainCalls.request)
+    client_version = blocking(ChainCalls.client_version)
+    chain_id = blocking(ChainCalls.chain_id)
+    block_number = blocking(ChainCalls.block_number)
+    block = blocking(ChainCalls.block)
+    balance = blocking(ChainCalls.balance)
+    nonce = blocking(ChainCalls.nonce)
+    code = blocking(ChainCalls.code)
+    call = blocking(ChainCalls.call)
+    receipt = blocking(ChainCalls.receipt)
+    places = blocking(ChainCalls.places)
+    logs = blocking(ChainCalls.logs)
+    estimate_gas = blocking(ChainCalls.estimate_gas)
+    send = blocking(ChainCalls.send)
+    send_raw = blocking(ChainCalls.send_raw)
+    wait_for_receipt = blocking(ChainCalls.wait_for_receipt)
 
-    def client_version(self) -> str:
-        """Name and version of the node."""
-        return self._run(requests.client_version())
+    def _do(self, step: Step) -> object:
+        match step:
+            case Ask(request, timeout_s):
+                return read_answer(request, self._post(encode(request), timeout_s), self.url)
+            case AskMany(requests, timeout_s):
+                return read_batch(requests, self._post(encode_batch(requests), timeout_s), self.url)
+            case Pause(pause_s):
+                threading.Event().wait(pause_s)  # Nobody sets it: a wait that ends by its time-out.
+                return None
+            case Work(function):
+                return function()
 
-    def chain_id(self) -> int:
-        """The chain id that signatures carry."""
-        return self._run(requests.chain_id())
-
-    def block_number(self) -> int:
-        """Height of the newest block."""
-        return self._run(requests.block_number())
-
-    def block(self, name: BlockName = "latest") -> BlockAnswer | None:
-        """A block, or `None` when there is none."""
-        return self._run(requests.block(name))
-
-    def balance(self, address: bytes, name: BlockName = "latest") -> int:
-        """Wei that an account holds."""
-        return self._run(requests.balance(address, name))
-
-    def nonce(self, address: bytes, name: BlockName = "pending") -> int:
-        """The nonce of an account's next transaction."""
-        return self._run(requests.nonce(address, name))
-
-    def code(self, address: bytes, name: BlockName = "latest") -> bytes:
-        """Code of a contract."""
-        return self._run(requests.code(address, name))
-
-    def call(self, to: bytes, data: bytes, name: BlockName = "latest") -> bytes:
-        """What a message call returns."""
-        return self._run(requests.call(to, data, name))
-
-    def receipt(self, transaction_hash: bytes) -> ReceiptAnswer | None:
-        """What a transaction did, or `None` while it is in no block."""
-        return self._run(requests.receipt(transaction_hash))
-
-    def send_raw(self, transaction: bytes) -> Hash32:
-        """Send a signed transaction; returns its hash."""
-        return self._run(requests.send_raw(transaction))
-
-    def logs(self, criteria: LogCriteria, first: BlockName = "earliest", last: BlockName = "latest") -> Sequence[LogAnswer]:
-        """The logs of a range of blocks that match."""
-        return self._run(requests.logs(criteria, first, last))
-
-    def estimate_gas(self, sender: bytes, to: bytes | None, *, value_wei: int = 0, data: bytes = b"") -> int:
-        """Gas that a transaction needs. Raises `RpcError` where it would fail."""
-        return self._run(requests.estimate(sender, to, value_wei, data))
-
-    def send(self, account: Account, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None) -> Hash32:
-        """Sign a transaction with the account's key and send it; returns its hash. Without `to` it creates a contract.
-
-        The gas is estimated, if no limit is given. Raises `RpcError` where the estimate would fail.
-        """
-        head = self.block("latest")
-        if gas_limit is None:
-            gas_limit = self.estimate_gas(account.address, to, value_wei=value_wei, data=data)
-        tip_wei = self._run(requests.tip())
-        raw = sign_transaction(
-            account,
-            chain_id=self.chain_id(),
-            nonce=self.nonce(account.address),
-            gas_limit=gas_limit,
-            base_fee_wei=0 if head is None else head.base_fee_per_gas,
-            tip_wei=tip_wei,
-            to=to,
-            value_wei=value_wei,
-            data=data,
-        )
-        return self.send_raw(raw)
-
-    def wait_for_receipt(self, transaction_hash: Hash32, *, timeout_s: float = 30.0) -> ReceiptAnswer:
-        """The receipt, once the transaction is in a block. Raises `ReceiptTimeoutError`."""
-        pause = threading.Event()  # Nobody sets it: a wait that ends by its time-out.
-        for _ in range(max(int(timeout_s / RECEIPT_POLL_S), 1)):
-            receipt = self.receipt(transaction_hash)
-            if receipt is not None:
-                return receipt
-            pause.wait(RECEIPT_POLL_S)
-        raise ReceiptTimeoutError(transaction_hash, timeout_s)
-
-    def _run(self, request: Request[T]) -> T:
+    def _post(self, body: bytes, timeout_s: float) -> bytes:
         try:
-            answer = self._http.post(self.url, content=encode(request))
+            answer = self._http.post(self.url, content=body, timeout=timeout_s)
         except httpx.HTTPError as error:
             raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
-        return read_answer(request, answer.content, self.url)
+        return answer.content

@@ -1,8 +1,12 @@
 """What the clients' connections have in common."""
 
 import ssl
+from typing import Final
 
-__all__ = ["trust_of"]
+__all__ = ["JSON", "trust_of"]
+
+JSON: Final = {"content-type": "application/json"}
+"""Headers of every request."""
 
 
 def trust_of(url: str) -> ssl.SSLContext | bool:

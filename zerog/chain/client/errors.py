@@ -4,6 +4,7 @@ ChainClientError
 ├── NodeUnreachableError   no connection, or no answer in time
 ├── AnswerError            an answer that is no JSON-RPC; the node's fault
 ├── RpcError               the node refused, in its own words
+├── NoKeyError             a transaction needs a key that signs it
 └── ReceiptTimeoutError    the transaction is not in a block yet
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from zerog.primitives import Hash32
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["AnswerError", "ChainClientError", "NodeUnreachableError", "ReceiptTimeoutError", "RpcError"]
+__all__ = ["AnswerError", "ChainClientError", "NoKeyError", "NodeUnreachableError", "ReceiptTimeoutError", "RpcError"]
 
 
 class ChainClientError(RefusalError):
@@ -64,6 +65,17 @@ class RpcError(ChainClientError):
 
     def __str__(self) -> str:
         return f"{self.method}: {self.message} ({self.number})"
+
+
+class NoKeyError(ChainClientError):
+    """A transaction is to be sent, and nobody is there to sign it."""
+
+    code = "no_key"
+    remedy = "connect with a key: `zerog.connect(…, key=…)`; or name an `account`"
+    http_status = 401
+
+    def __str__(self) -> str:
+        return "no key is known that could sign the transaction"
 
 
 @dataclass(eq=False)

@@ -62,7 +62,7 @@ class Sender:
         last: RpcError | None = None
         for _ in range(NONCE_TRIES):
             try:
-                return self._chain.send(self.account, to, value_wei=value_wei, data=data)
+                return self._chain.send(to, value_wei=value_wei, data=data, account=self.account)
             except RpcError as error:
                 # Another program may send for the same account at the same moment: then one of them takes the next nonce.
                 if not any(text in error.message for text in NONCE_TAKEN_TEXTS):

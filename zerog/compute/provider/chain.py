@@ -221,7 +221,7 @@ class ProviderChain:
         """Send a transaction to the contract and wait for it. Raises the client's errors, `TransactionRevertedError`."""
         async with self.turn:
             with anyio.fail_after(CALL_S_MAX):
-                sent = await self.client.send(self.account_key, self.contract, value_wei=value_wei, data=data)
+                sent = await self.client.send(self.contract, value_wei=value_wei, data=data, account=self.account_key)
         receipt = await self.client.wait_for_receipt(sent, timeout_s=RECEIPT_S_MAX)
         if not receipt.succeeded:
             raise TransactionRevertedError(sent)

@@ -254,7 +254,7 @@ class DaChain:
                 if gas_limit is None:
                     needed = await self.client.estimate_gas(account.address, to, value_wei=value_wei, data=data)
                     gas_limit = needed * GAS_ROOM_NUMERATOR // GAS_ROOM_DENOMINATOR
-                sent = await self.client.send(account, to, value_wei=value_wei, data=data, gas_limit=gas_limit)
+                sent = await self.client.send(to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
             receipt = await self.client.wait_for_receipt(sent, timeout_s=RECEIPT_S_MAX)
         if not receipt.succeeded:
             raise TransactionRevertedError(sent)

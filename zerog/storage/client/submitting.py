@@ -81,7 +81,7 @@ class Submitter:
         for _ in range(NONCE_TRIES):
             try:
                 gas_limit = self._gas_limit(fee_wei, data, nodes)
-                return self._chain.send(self._account, self._flow, value_wei=fee_wei, data=data, gas_limit=gas_limit)
+                return self._chain.send(self._flow, value_wei=fee_wei, data=data, gas_limit=gas_limit, account=self._account)
             except RpcError as error:
                 if not any(text in error.message for text in NONCE_TAKEN_TEXTS):
                     raise _refusal(error) or error from error

@@ -48,7 +48,7 @@ def test_a_program_without_a_loop_reads_and_sends(client: ChainClient) -> None:
     assert client.chain_id() == LOCAL.chain_id
     nonce, height = client.nonce(SENDER.address), client.block_number()
     before = client.balance(OTHER.address)
-    sent = client.send(SENDER, OTHER.address, value_wei=5)
+    sent = client.send(OTHER.address, value_wei=5, account=SENDER)
     receipt = client.wait_for_receipt(sent)
     assert receipt.succeeded
     assert receipt.block_number == client.block_number() == height + 1
@@ -63,7 +63,7 @@ def test_a_program_without_a_loop_reads_and_sends(client: ChainClient) -> None:
 
 
 def test_logs_and_calls_of_a_contract(client: ChainClient) -> None:
-    client.send(SENDER, W0G, value_wei=7, data=DEPOSIT)
+    client.send(W0G, value_wei=7, data=DEPOSIT, account=SENDER)
     logs = client.logs(LogCriteria((Address(W0G),)), client.block_number())
     assert [int.from_bytes(log.data, "big") for log in logs] == [7]
     assert client.call(W0G, SYMBOL).rstrip(b"\0").endswith(b"W0G")
@@ -103,7 +103,7 @@ async def test_a_program_with_a_loop_reads_and_sends(async_client: AsyncChainCli
     async with anyio.create_task_group() as readers:
         for _ in range(10):
             readers.start_soon(client.block_number)
-    receipt = await client.wait_for_receipt(await client.send(OTHER, SENDER.address, value_wei=1))
+    receipt = await client.wait_for_receipt(await client.send(SENDER.address, value_wei=1, account=OTHER))
     assert receipt.succeeded
     assert await client.nonce(OTHER.address) == nonce + 1
     assert await client.code(W0G) == await client.code(W0G, "earliest")

@@ -32,7 +32,7 @@ async def test_a_node_continues_where_it_stopped(tmp_path: Path) -> None:
     for height in (1, 2, 3):
         async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
             assert await client.block_number() == height - 1
-            await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+            await client.send(ACCOUNTS[2].address, value_wei=1, account=ACCOUNTS[1])
             assert await client.block_number() == height
             assert await client.nonce(ACCOUNTS[1].address, "latest") == height
             tasks.cancel_scope.cancel()
@@ -116,11 +116,11 @@ async def test_a_quiet_node_makes_no_block_until_it_resumes() -> None:
 async def test_a_checkpoint_is_a_chain_of_its_own(tmp_path: Path) -> None:
     node = ChainNode(settings(tmp_path / "chain"), LOCAL, HandClock())
     async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
-        await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+        await client.send(ACCOUNTS[2].address, value_wei=1, account=ACCOUNTS[1])
         await node.quiesce(5)
         await node.checkpoint(tmp_path / "copy")
         await node.resume()
-        await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+        await client.send(ACCOUNTS[2].address, value_wei=1, account=ACCOUNTS[1])
         tasks.cancel_scope.cancel()
     copy = ChainNode(settings(tmp_path / "copy"), LOCAL, HandClock())
     async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(copy.run)) as client:
@@ -199,7 +199,7 @@ async def test_two_nodes_agree_on_every_block() -> None:
     for _ in range(2):
         node = ChainNode(settings(), LOCAL, clock)
         async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
-            await client.send(ACCOUNTS[1], ACCOUNTS[2].address, value_wei=1)
+            await client.send(ACCOUNTS[2].address, value_wei=1, account=ACCOUNTS[1])
             await client.request("anvil_setBalance", "0x" + "77" * 20, "0x1")
             await client.request("hardhat_mine", 5)
             block = await client.block()

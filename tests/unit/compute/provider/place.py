@@ -91,7 +91,7 @@ class Place:
         self, account: Account, to: Address, interface: Interface, name: str, *arguments: Any, value_wei: int = 0
     ) -> ReceiptAnswer:
         data = interface.function(name).encode(*arguments)
-        receipt = await self.client.wait_for_receipt(await self.client.send(account, to, value_wei=value_wei, data=data))
+        receipt = await self.client.wait_for_receipt(await self.client.send(to, value_wei=value_wei, data=data, account=account))
         assert receipt.succeeded
         return receipt
 

@@ -171,7 +171,7 @@ async def test_a_transaction_whose_number_is_another_ones_is_sent_anew(place: Pl
             while (await place.client.nonce(da_account(0).address)) <= left.sendings[0].nonce:  # noqa: ASYNC110 - until the pool has it.
                 await anyio.sleep(0.01)
             await place.client.request("anvil_dropTransaction", str(left.sendings[0].hash))
-            await place.client.send(da_account(0), da_account(1).address, value_wei=1, gas_limit=21_000)
+            await place.client.send(da_account(1).address, value_wei=1, gas_limit=21_000, account=da_account(0))
             await place.mine(1)
             await place.client.request("evm_setAutomine", True)
         [outcome] = outcomes

@@ -73,7 +73,7 @@ class Stand:
             await self.say(DataUpload.TOPIC + abi_encode(kinds, (SENDER.address, *facts, 0)))
 
     async def say(self, data: bytes) -> None:
-        sent = await self.client.send(SENDER, ENTRANCE, data=data)
+        sent = await self.client.send(ENTRANCE, data=data, account=SENDER)
         assert (await self.client.wait_for_receipt(sent)).succeeded
 
     async def read_to_tip(self, follower: EntranceFollower) -> None:

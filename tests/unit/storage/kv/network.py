@@ -58,7 +58,7 @@ def submit(chain: Chain, file: File, *, signer: int = 1, submitter: Address | No
     """Announce a file; returns its number. `submitter` is what the call claims, by default the truth."""
     account, submission = ACCOUNTS[signer], file.submission()
     data = submit_call(submission, submitter or account.address)
-    sent = chain.client.send(account, LOCAL.addresses["flow"], value_wei=submission.fee_wei(PRICE_WEI), data=data)
+    sent = chain.client.send(LOCAL.addresses["flow"], value_wei=submission.fee_wei(PRICE_WEI), data=data, account=account)
     receipt = chain.client.wait_for_receipt(sent)
     assert receipt.succeeded
     return Submit.decode(receipt.logs[-1].topics, receipt.logs[-1].data).placement.tx_seq

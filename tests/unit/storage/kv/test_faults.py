@@ -269,18 +269,18 @@ def test_a_contract_that_calls_the_flow_does_not_become_the_sender(chain: Chain,
     flow = LOCAL.addresses["flow"]
     code = bytes.fromhex("366000600037600060003660003473") + flow + bytes.fromhex("5af1600052") + bytes.fromhex("60206000f3")
     init = bytes.fromhex("60") + bytes([len(code)]) + bytes.fromhex("600c60003960") + bytes([len(code)]) + bytes.fromhex("6000f3") + code
-    receipt = chain.client.wait_for_receipt(chain.client.send(ACCOUNTS[3], None, data=init))
+    receipt = chain.client.wait_for_receipt(chain.client.send(None, data=init, account=ACCOUNTS[3]))
     assert receipt.contract_address is not None
     first = stream()
     item = Item.of((first, b"k", b"v"))
     submission = item.submission()
     before = kv.keeper.store.next_seq
     sent = chain.client.send(
-        ACCOUNTS[3],
         receipt.contract_address,
         value_wei=submission.fee_wei(PRICE_WEI),
         data=submit_call(submission, ADDRESSES[1]),
         gas_limit=2_000_000,
+        account=ACCOUNTS[3],
     )
     assert chain.client.wait_for_receipt(sent).succeeded
     node.wait_for_seq(before)

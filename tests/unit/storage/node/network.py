@@ -144,7 +144,7 @@ class Chain(Talker):
         account = ACCOUNTS[sender]
         data = submit_call(submissions[0], account.address) if len(submissions) == 1 else batch_submit_call(submissions, account.address)
         fee_wei = sum(submission.fee_wei(PRICE_WEI) for submission in submissions)
-        sent = self.client.send(account, LOCAL.addresses["flow"], value_wei=fee_wei, data=data)
+        sent = self.client.send(LOCAL.addresses["flow"], value_wei=fee_wei, data=data, account=account)
         receipt = self.client.wait_for_receipt(sent)
         assert receipt.succeeded
         events = [Submit.decode(log.topics, log.data) for log in receipt.logs if log.topics[0] == Submit.TOPIC]

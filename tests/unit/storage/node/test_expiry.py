@@ -61,7 +61,7 @@ class Flow:
     def extend(self, seq: int) -> None:
         fee_wei = self.files[seq].submission().fee_wei(PRICE_WEI)
         data = FLOW.function("extend").encode(seq)
-        sent = self.chain.client.send(ACCOUNTS[2], LOCAL.addresses["flow"], value_wei=fee_wei, data=data)
+        sent = self.chain.client.send(LOCAL.addresses["flow"], value_wei=fee_wei, data=data, account=ACCOUNTS[2])
         assert self.chain.client.wait_for_receipt(sent).succeeded
 
     def go_to(self, time_s: int) -> None:

@@ -100,7 +100,7 @@ def test_extensions_are_told_apart_from_submissions(chain: Chain, logs: Sequence
     """An extension counts as none of the logs that are ignored; one that cannot be read does."""
     fee_wei = LOCAL.storage.price_per_sector_wei if LOCAL.storage is not None else 0
     for _ in range(2):
-        sent = chain.client.send(ACCOUNTS[1], LOCAL.addresses["flow"], value_wei=fee_wei, data=FLOW.function("extend").encode(0))
+        sent = chain.client.send(LOCAL.addresses["flow"], value_wei=fee_wei, data=FLOW.function("extend").encode(0), account=ACCOUNTS[1])
         assert chain.client.wait_for_receipt(sent).succeeded
     extends = chain.client.logs(LogCriteria((LOCAL.addresses["flow"],), ((Extend.TOPIC,),)))
     damaged = msgspec.structs.replace(extends[0], data=Data(b"short"))

@@ -21,9 +21,11 @@ class _ClientInTurn(ChainClient):
         super().__init__(url)
         self._turn: Final = turn
 
-    def send(self, account: Account, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None) -> Hash32:
+    def send(
+        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Account | None = None
+    ) -> Hash32:
         """As `ChainClient.send`, in turn."""
-        send = partial(super().send, account, to, value_wei=value_wei, data=data, gas_limit=gas_limit)
+        send = partial(super().send, to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
         return from_thread.run(self._in_turn, send)
 
     async def _in_turn(self, send: "partial[Hash32]") -> Hash32:

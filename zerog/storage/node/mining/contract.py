@@ -120,7 +120,7 @@ class MiningContract:
         """Raises `ReceiptTimeoutError` when the chain knows the transaction and takes it into no block for long."""
         to = to or self.mine
         gas = await self._client.estimate_gas(self._account.address, to, data=data)
-        sent = await self._client.send(self._account, to, data=data, gas_limit=gas * GAS_ROOM_PERCENT // 100)
+        sent = await self._client.send(to, data=data, gas_limit=gas * GAS_ROOM_PERCENT // 100, account=self._account)
         return await self._client.wait_for_receipt(sent, timeout_s=self.receipt_s_max)
 
     async def is_known(self, transaction_hash: Hash32) -> bool:

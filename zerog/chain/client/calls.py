@@ -1,0 +1,122 @@
+"""Every call of a chain's client once, as steps: what it takes, returns and raises. Both faces are made from these."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from zerog.chain.client import requests
+from zerog.chain.client.draft import sign_transaction
+from zerog.chain.client.errors import NoKeyError, ReceiptTimeoutError
+from zerog.chain.client.requests import BlockName, TransactionPlace
+from zerog.chain.client.steps import Steps, ask, ask_many, pause
+from zerog.chain.protocol.logs import LogCriteria
+from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
+from zerog.primitives import Account, Hash32
+
+__all__ = ["RECEIPT_TIMEOUT_S", "ChainCalls"]
+
+RECEIPT_TIMEOUT_S: Final = 60.0
+"""Public networks have a block every second or two."""
+RECEIPT_POLL_S: Final = 0.05
+"""Between two looks for a receipt; a local chain has it at the first."""
+
+
+class ChainCalls:
+    """The calls of one node, and the account that sends where none is named."""
+
+    def __init__(self, url: str, account: Account | None) -> None:
+        self.url: Final = url
+        self.account: Final = account
+
+    def request(self, method: str, *params: object) -> Steps[object]:
+        """Call any method of the node, with JSON values in and out."""
+        return (yield from ask(requests.anything(method, params)))
+
+    def client_version(self) -> Steps[str]:
+        """Name and version of the node."""
+        return (yield from ask(requests.client_version()))
+
+    def chain_id(self) -> Steps[int]:
+        """The chain id that signatures carry."""
+        return (yield from ask(requests.chain_id()))
+
+    def block_number(self) -> Steps[int]:
+        """Height of the newest block."""
+        return (yield from ask(requests.block_number()))
+
+    def block(self, name: BlockName = "latest") -> Steps[BlockAnswer | None]:
+        """A block by its height or tag, or `None` when there is none."""
+        return (yield from ask(requests.block(name)))
+
+    def balance(self, address: bytes, name: BlockName = "latest") -> Steps[int]:
+        """Wei that an account holds."""
+        return (yield from ask(requests.balance(address, name)))
+
+    def nonce(self, address: bytes, name: BlockName = "pending") -> Steps[int]:
+        """The nonce of an account's next transaction."""
+        return (yield from ask(requests.nonce(address, name)))
+
+    def code(self, address: bytes, name: BlockName = "latest") -> Steps[bytes]:
+        """Code of a contract; empty where there is none."""
+        return (yield from ask(requests.code(address, name)))
+
+    def call(self, to: bytes, data: bytes, name: BlockName = "latest") -> Steps[bytes]:
+        """What a message call returns. Raises `RpcError` where it reverts."""
+        return (yield from ask(requests.call(to, data, name)))
+
+    def receipt(self, transaction_hash: bytes) -> Steps[ReceiptAnswer | None]:
+        """What a transaction did, or `None` while it is in no block."""
+        return (yield from ask(requests.receipt(transaction_hash)))
+
+    def places(self, transaction_hashes: Sequence[bytes]) -> Steps[list[TransactionPlace | None]]:
+        """Who signed each transaction and where it is, `None` for an unknown one; in one request."""
+        return (yield from ask_many([requests.place(transaction_hash) for transaction_hash in transaction_hashes]))
+
+    def logs(self, criteria: LogCriteria, first: BlockName = "earliest", last: BlockName = "latest") -> Steps[Sequence[LogAnswer]]:
+        """The logs of a range of blocks that match."""
+        return (yield from ask(requests.logs(criteria, first, last)))
+
+    def estimate_gas(self, sender: bytes, to: bytes | None, *, value_wei: int = 0, data: bytes = b"") -> Steps[int]:
+        """Gas that a transaction needs. Raises `RpcError` where it would fail."""
+        return (yield from ask(requests.estimate(sender, to, value_wei, data)))
+
+    def send(
+        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Account | None = None
+    ) -> Steps[Hash32]:
+        """Sign a transaction and send it; returns its hash at once. Without `to` it creates a contract.
+
+        `account` signs and pays, by default the client's own. The gas is estimated, if no limit is given. Raises `NoKeyError` without
+        an account, and `RpcError` where the estimate would fail or the node refuses.
+        """
+        payer = account or self.account
+        if payer is None:
+            raise NoKeyError
+        head = yield from ask(requests.block("latest"))
+        if gas_limit is None:
+            gas_limit = yield from ask(requests.estimate(payer.address, to, value_wei, data))
+        raw = sign_transaction(
+            payer,
+            chain_id=(yield from ask(requests.chain_id())),
+            nonce=(yield from ask(requests.nonce(payer.address, "pending"))),
+            gas_limit=gas_limit,
+            base_fee_wei=0 if head is None else head.base_fee_per_gas,
+            tip_wei=(yield from ask(requests.tip())),
+            to=to,
+            value_wei=value_wei,
+            data=data,
+        )
+        return (yield from ask(requests.send_raw(raw)))
+
+    def send_raw(self, transaction: bytes) -> Steps[Hash32]:
+        """Send a signed transaction; returns its hash."""
+        return (yield from ask(requests.send_raw(transaction)))
+
+    def wait_for_receipt(self, transaction_hash: Hash32, *, timeout_s: float = RECEIPT_TIMEOUT_S) -> Steps[ReceiptAnswer]:
+        """The receipt, once the transaction is in a block. Raises `ReceiptTimeoutError`."""
+        ends_s = time.monotonic() + timeout_s
+        while (receipt := (yield from ask(requests.receipt(transaction_hash)))) is None:
+            left_s = ends_s - time.monotonic()
+            if left_s <= 0:
+                raise ReceiptTimeoutError(transaction_hash, timeout_s)
+            yield from pause(min(RECEIPT_POLL_S, left_s))
+        return receipt

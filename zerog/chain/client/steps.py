@@ -1,0 +1,167 @@
+"""One description of a call for two faces: steps without I/O, which one face takes waiting and the other one blocking.
+
+A call is a generator that yields what is to be done and is sent the outcome: `balance = yield from ask(request)`. Its signature and its
+docstring stand once, with the description; `waiting` and `blocking` make the method of each face from it.
+"""
+
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeAlias, TypeVar
+
+from zerog.chain.client.requests import Request
+
+__all__ = [
+    "REQUEST_TIMEOUT_S",
+    "Ask",
+    "AskMany",
+    "AsyncFace",
+    "BlockingFace",
+    "Pause",
+    "Step",
+    "Steps",
+    "Work",
+    "ask",
+    "ask_many",
+    "blocking",
+    "pause",
+    "waiting",
+    "work",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+C = TypeVar("C")
+
+REQUEST_TIMEOUT_S: Final = 30.0
+"""How long a node may take for one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send a request; the outcome is the answer's value."""
+
+    request: Request[Any]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskMany:
+    """Send several requests at once; the outcome is the list of the answers' values."""
+
+    requests: Sequence[Request[Any]]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let time pass."""
+
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Do what may take its time, such as to write a file; the outcome is what it returns."""
+
+    function: Callable[[], Any]
+
+
+Step: TypeAlias = Ask | AskMany | Pause | Work
+Steps: TypeAlias = Generator[Step, Any, T]
+"""What is to be done, one after the other, and what comes of it."""
+
+
+def ask(request: Request[T], *, timeout_s: float = REQUEST_TIMEOUT_S) -> Steps[T]:
+    """The answer to a request."""
+    answer: T = yield Ask(request, timeout_s)
+    return answer
+
+
+def ask_many(requests: Sequence[Request[T]], *, timeout_s: float = REQUEST_TIMEOUT_S) -> Steps[list[T]]:
+    """The answers to several requests, which are sent as one."""
+    answers: list[T] = yield AskMany(requests, timeout_s)
+    return answers
+
+
+def pause(pause_s: float) -> Steps[None]:
+    """Let time pass."""
+    yield Pause(pause_s)
+
+
+def work(function: Callable[[], T]) -> Steps[T]:
+    """What a function returns that may block for a moment."""
+    outcome: T = yield Work(function)
+    return outcome
+
+
+class BlockingFace(Generic[C]):
+    """Takes the steps of the calls in `C`, and blocks meanwhile."""
+
+    def __init__(self, calls: C) -> None:
+        self._calls: Final = calls
+
+    def _do(self, step: Step) -> object:
+        raise NotImplementedError
+
+    def _take(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    outcome = self._do(step)
+                except Exception as error:  # noqa: BLE001 - the description has the say in what becomes of it.
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(outcome)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            steps.close()
+
+
+class AsyncFace(Generic[C]):
+    """Takes the steps of the calls in `C`, and lets its event loop go on meanwhile."""
+
+    def __init__(self, calls: C) -> None:
+        self._calls: Final = calls
+
+    async def _do(self, step: Step) -> object:
+        raise NotImplementedError
+
+    async def _take(self, steps: Steps[T]) -> T:
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    outcome = await self._do(step)
+                except Exception as error:  # noqa: BLE001 - the description has the say in what becomes of it.
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(outcome)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            steps.close()
+
+
+def blocking(call: Callable[Concatenate[C, P], Steps[T]]) -> Callable[Concatenate[BlockingFace[C], P], T]:
+    """The method of a blocking face that takes the steps of `call`, with its signature and docstring."""
+
+    @wraps(call)
+    def method(face: BlockingFace[C], /, *arguments: P.args, **options: P.kwargs) -> T:
+        return face._take(call(face._calls, *arguments, **options))  # noqa: SLF001
+
+    return method
+
+
+def waiting(call: Callable[Concatenate[C, P], Steps[T]]) -> Callable[Concatenate[AsyncFace[C], P], Coroutine[Any, Any, T]]:
+    """The method of an asynchronous face that takes the steps of `call`, with its signature and docstring."""
+
+    @wraps(call)
+    async def method(face: AsyncFace[C], /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await face._take(call(face._calls, *arguments, **options))  # noqa: SLF001
+
+    return method
