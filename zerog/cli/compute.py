@@ -277,15 +277,15 @@ def limit(
     if json:
         print_json(
             {
-                "per_call_wei": limits.per_call_wei,
-                "per_day_wei": limits.per_day_wei,
+                "per_call_wei": None if limits.per_call_wei is None else str(limits.per_call_wei),
+                "per_day_wei": None if limits.per_day_wei is None else str(limits.per_day_wei),
                 "providers": [str(provider) for provider in limits.providers],
                 "spent_today_wei": {kind: str(wei) for kind, wei in spent.items()},
             }
         )
         return
     for name, wei in (("a call", limits.per_call_wei), ("a day", limits.per_day_wei)):
-        print(f"{name:<8} {'no limit' if wei is None else shown_amount(int(wei))}")
+        print(f"{name:<8} {'no limit' if wei is None else shown_amount(wei)}")
     print(f"today    {shown_amount(spent['transfers'])} to providers, fees of {shown_amount(spent['requests'])}")
     for provider in limits.providers or ("every provider",):
         print(f"pays     {provider}")
@@ -315,8 +315,8 @@ def _with_end(stream: ChatStream) -> Iterator[str]:
 # ---- words and facts ---------------------------------------------------------------------------------------------
 
 
-def _limit(text: str) -> str | None:
-    return None if text == "none" else str(amount_of(text))
+def _limit(text: str) -> int | None:
+    return None if text == "none" else amount_of(text)
 
 
 def _is_simulated(service: InferenceService) -> bool:

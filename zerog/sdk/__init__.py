@@ -2,6 +2,7 @@
 
 from zerog.sdk.errors import (
     KeyInvalidError,
+    LimitsTwiceError,
     NetworkUrlError,
     NoDaError,
     NoKeyValueError,
@@ -18,6 +19,7 @@ __all__ = [
     "DaPlace",
     "Key",
     "KeyInvalidError",
+    "LimitsTwiceError",
     "Network",
     "NetworkUrlError",
     "NoDaError",

@@ -6,7 +6,8 @@ SdkError
 ├── WrongChainError      the node is that of another chain
 ├── NoStorageError, NoKeyValueError, NoDaError
 │                        the network has no such subsystem, or it is not known where
-└── KeyInvalidError      text or bytes that are no private key
+├── KeyInvalidError      text or bytes that are no private key
+└── LimitsTwiceError     limits for a signer that has some
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from zerog.primitives.errors import RefusalError
 
 __all__ = [
     "KeyInvalidError",
+    "LimitsTwiceError",
     "NetworkUrlError",
     "NoDaError",
     "NoKeyValueError",
@@ -126,3 +128,13 @@ class KeyInvalidError(SdkError):
 
     def __str__(self) -> str:
         return f"this is no private key: {self.reason}"
+
+
+class LimitsTwiceError(SdkError):
+    """Limits were given beside a signer that has its own."""
+
+    code = "limits_twice"
+    remedy = "give the account as `key` with `limits`, or the signer alone"
+
+    def __str__(self) -> str:
+        return "the key is a signer, which has limits of its own"

@@ -5,9 +5,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from zerog.chain.client import AsyncChainClient, ChainClient, NoKeyError
+from zerog.chain.client import AsyncChainClient, ChainClient, Limits, NoKeyError, Payer, Signer
+from zerog.chain.client.signer import FOLDER as SIGNERS
+from zerog.chain.client.signer import account_of_payer
 from zerog.primitives import Account, Address, SignatureError, decode_data
-from zerog.sdk.errors import KeyInvalidError, NoDaError, NoKeyValueError, NoNetworkError, NoStorageError, WrongChainError
+from zerog.sdk.errors import KeyInvalidError, LimitsTwiceError, NoDaError, NoKeyValueError, NoNetworkError, NoStorageError, WrongChainError
 from zerog.sdk.places import DaPlace, Place, least_assurance_of, resolve, wallet_of
 
 if TYPE_CHECKING:
@@ -26,21 +28,21 @@ __all__ = [
     "NoNetworkError",
     "NoStorageError",
     "Place",
-    "account_of",
     "connect",
     "connect_async",
     "least_assurance_of",
+    "payer_of",
     "resolve",
     "wallet_of",
 ]
 
-Key: TypeAlias = str | bytes | Account
-"""Who signs and pays: a private key as 64 hex digits or 32 bytes, or an account."""
+Key: TypeAlias = str | bytes | Account | Signer
+"""Who signs and pays: a private key as 64 hex digits or 32 bytes, an account, or a signer with limits."""
 
 
-def account_of(key: Key) -> Account:
-    """The account of a key. Raises `KeyInvalidError`."""
-    if isinstance(key, Account):
+def payer_of(key: Key) -> Payer:
+    """Who signs with a key. Raises `KeyInvalidError`."""
+    if isinstance(key, Account | Signer):
         return key
     try:
         return Account.from_private_key(decode_data(key if key[:2] in ("0x", "0X") else f"0x{key}") if isinstance(key, str) else key)
@@ -51,9 +53,9 @@ def account_of(key: Key) -> Account:
 class _Connection:
     """What both kinds of networks have: names, and who pays."""
 
-    def __init__(self, place: Place, account: Account | None) -> None:
+    def __init__(self, place: Place, payer: Payer | None) -> None:
         self._place = place
-        self._account = account or next(iter(place.accounts), None)
+        self._payer = payer or next(iter(place.accounts), None)
         self._chain_id = place.chain_id
         self.accounts: tuple[Account, ...] = place.accounts
         """Funded test accounts; a local network has some."""
@@ -72,10 +74,18 @@ class _Connection:
 
     @property
     def account(self) -> Account:
-        """Who signs and pays: the account of `key`, or the first test account. Raises `NoKeyError` where there is neither."""
-        if self._account is None:
+        """Who signs and pays: the account of `key`, or the first test account. Raises `NoKeyError` where there is neither.
+
+        It is the bare account: what is signed with it elsewhere is held to no limits.
+        """
+        if self._payer is None:
             raise NoKeyError
-        return self._account
+        return account_of_payer(self._payer)
+
+    @property
+    def signer(self) -> Signer | None:
+        """Who signs within limits, and what went out today; `None` where no limits were given."""
+        return self._payer if isinstance(self._payer, Signer) else None
 
     @property
     def address(self) -> Address:
@@ -109,10 +119,10 @@ class _Connection:
 class Network(_Connection):
     """A network for programs without an event loop. Close it, or use it in a `with` block."""
 
-    def __init__(self, place: Place, account: Account | None = None) -> None:
-        """`account` signs and pays; by default the first test account, where there are some. Raises what `connect` does."""
-        super().__init__(place, account)
-        self.chain = ChainClient(place.chain_url, account=self._account)
+    def __init__(self, place: Place, payer: Payer | None = None) -> None:
+        """`payer` signs and pays; by default the first test account, where there are some. Raises what `connect` does."""
+        super().__init__(place, payer)
+        self.chain = ChainClient(place.chain_url, account=self._payer)
         """The chain: balances, blocks, transactions, contracts."""
         try:
             self._check(self.chain.chain_id())
@@ -125,7 +135,7 @@ class Network(_Connection):
         """Files of the network. Raises `NoStorageError`."""
         from zerog.storage.client import StorageClient
 
-        return StorageClient(indexer=self._indexer, chain=self.chain, account=self._account)
+        return StorageClient(indexer=self._indexer, chain=self.chain, account=self._payer)
 
     @cached_property
     def kv(self) -> "KvClient":
@@ -141,7 +151,7 @@ class Network(_Connection):
         from zerog.compute.client import ComputeClient
 
         return ComputeClient(
-            chain=self.chain, account=self._account, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
+            chain=self.chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
         )
 
     @cached_property
@@ -174,10 +184,10 @@ class Network(_Connection):
 class AsyncNetwork(_Connection):
     """A network for programs with an event loop: use it in an `async with` block, which asks the node which chain it has."""
 
-    def __init__(self, place: Place, account: Account | None = None) -> None:
-        """`account` signs and pays; by default the first test account, where there are some."""
-        super().__init__(place, account)
-        self.chain = AsyncChainClient(place.chain_url, account=self._account)
+    def __init__(self, place: Place, payer: Payer | None = None) -> None:
+        """`payer` signs and pays; by default the first test account, where there are some."""
+        super().__init__(place, payer)
+        self.chain = AsyncChainClient(place.chain_url, account=self._payer)
         """The chain: balances, blocks, transactions, contracts."""
 
     @cached_property
@@ -185,7 +195,7 @@ class AsyncNetwork(_Connection):
         """Files of the network. Raises `NoStorageError`."""
         from zerog.storage.client import AsyncStorageClient
 
-        return AsyncStorageClient(indexer=self._indexer, chain=self._threads_chain, account=self._account)
+        return AsyncStorageClient(indexer=self._indexer, chain=self._threads_chain, account=self._payer)
 
     @cached_property
     def kv(self) -> "AsyncKvClient":
@@ -201,7 +211,7 @@ class AsyncNetwork(_Connection):
         from zerog.compute.client import AsyncComputeClient
 
         return AsyncComputeClient(
-            chain=self._threads_chain, account=self._account, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
+            chain=self._threads_chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
         )
 
     @cached_property
@@ -215,7 +225,7 @@ class AsyncNetwork(_Connection):
     @cached_property
     def _threads_chain(self) -> ChainClient:
         """For the threads in which files are submitted and proofs are checked."""
-        return ChainClient(self._place.chain_url, account=self._account)
+        return ChainClient(self._place.chain_url, account=self._payer)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -247,6 +257,7 @@ def connect(
     network: str,
     *,
     key: Key | None = None,
+    limits: Limits | None = None,
     folder: Path | None = None,
     chain_id: int | None = None,
     indexer_url: str | None = None,
@@ -260,12 +271,14 @@ def connect(
 
     `network` is `local` (what `zerog up` started in `folder`, by default the present one or one above it), `galileo` or `mainnet` (always
     the public networks themselves), or the URL of a node. `key` signs and pays; without one a local network's first test account does.
-    `chain_id` is the one that the node has to have, if not that of the name. The others are services elsewhere than the network says, or
-    of a node that is given by its URL: the indexer of storage, a key-value node, the contract that files are submitted to, and of DA
-    disperser and retriever (`host:port`) and gateway (a URL).
+    `limits` hold everything that is paid with it, on every layer; what went out today is kept in the state folder of a local network, and
+    for others in the folder of the wallet (`ZEROG_WALLET`), where all programs share it. `chain_id` is the one that the node has to have,
+    if not that of the name. The others are services elsewhere than the network says, or of a node that is given by its URL: the indexer of
+    storage, a key-value node, the contract that files are submitted to, and of DA disperser, retriever (`host:port`) and gateway (a URL).
 
-    Raises `NoNetworkError`, `UnknownNetworkError`, `NetworkUrlError`, `KeyInvalidError`, `WrongChainError`, `NodeUnreachableError`
-    where nobody answers, and `AnswerError` where what answers is no node.
+    Raises `NoNetworkError`, `UnknownNetworkError`, `NetworkUrlError`, `KeyInvalidError`, `NoKeyError` for limits without a key,
+    `LimitsTwiceError` for limits beside those of a `Signer`, `WrongChainError`, `NodeUnreachableError` where nobody answers, and
+    `AnswerError` where what answers is no node.
     """
     place = resolve(network, folder).with_services(
         chain_id=chain_id,
@@ -276,13 +289,14 @@ def connect(
         retriever=retriever,
         gateway=gateway,
     )
-    return Network(place, None if key is None else account_of(key))
+    return Network(place, _payer(place, key, limits))
 
 
 def connect_async(
     network: str,
     *,
     key: Key | None = None,
+    limits: Limits | None = None,
     folder: Path | None = None,
     chain_id: int | None = None,
     indexer_url: str | None = None,
@@ -302,4 +316,16 @@ def connect_async(
         retriever=retriever,
         gateway=gateway,
     )
-    return AsyncNetwork(place, None if key is None else account_of(key))
+    return AsyncNetwork(place, _payer(place, key, limits))
+
+
+def _payer(place: Place, key: Key | None, limits: Limits | None) -> Payer | None:
+    """Raises `KeyInvalidError`, `LimitsTwiceError`, and `NoKeyError` for limits without anybody whom they could hold."""
+    payer = next(iter(place.accounts), None) if key is None else payer_of(key)
+    if limits is None:
+        return payer
+    if payer is None:
+        raise NoKeyError
+    if isinstance(payer, Signer):
+        raise LimitsTwiceError
+    return Signer(payer, limits, wallet_of(place).folder / SIGNERS)

@@ -9,14 +9,15 @@ from anyio.from_thread import start_blocking_portal
 
 import zerog
 from zerog import networks
-from zerog.chain.client import NodeUnreachableError, NoKeyError
+from zerog.chain.client import Limits, NodeUnreachableError, NoKeyError, RecipientNotAllowedError, SpendLimitError
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.networks import UnknownNetworkError
-from zerog.primitives import Hash32
+from zerog.primitives import Address, Hash32
 from zerog.sdk import (
     KeyInvalidError,
+    LimitsTwiceError,
     NetworkUrlError,
     NoDaError,
     NoKeyValueError,
@@ -109,6 +110,27 @@ async def test_a_key_is_given_in_any_form(folder: Path) -> None:
     async with zerog.connect_async("local", folder=folder, key=account) as same:
         assert same.address == account.address
         assert same.chain_id == LOCAL.chain_id
+
+
+def test_limits_hold_what_a_key_signs(folder: Path) -> None:
+    account, limits = network_accounts(LOCAL)[4], Limits(per_call_wei=10**15, recipients=(Address(b"\x05" * 20),))
+    with zerog.connect("local", folder=folder, key=account, limits=limits) as network:
+        assert network.account == account
+        with pytest.raises(RecipientNotAllowedError):
+            network.chain.send(account.address)
+        with pytest.raises(SpendLimitError):
+            network.chain.send(Address(b"\x05" * 20), value_wei=10**15)
+        assert network.chain.wait_for_receipt(network.chain.send(Address(b"\x05" * 20), value_wei=1)).succeeded
+        assert network.signer is not None
+        spent_wei = network.signer.spent_today("transaction")
+    assert 21_000 < spent_wei < 10**15
+    with zerog.connect("local", folder=folder, key=network.signer) as again:
+        assert again.signer is not None
+        assert again.signer.spent_today("transaction") == spent_wei
+    with pytest.raises(LimitsTwiceError):
+        zerog.connect("local", folder=folder, key=network.signer, limits=limits)
+    with pytest.raises(NoKeyError):
+        zerog.connect(resolve("local", folder).chain_url, limits=limits)
 
 
 @pytest.mark.parametrize("key", ["", "0x", "12", "zz" * 32, b"", b"1" * 31, bytes(32), "0x" + "ff" * 32])

@@ -9,8 +9,8 @@ from zerog.chain.client.calls import ChainCalls
 from zerog.chain.client.connections import JSON, trust_of
 from zerog.chain.client.errors import NodeUnreachableError
 from zerog.chain.client.requests import encode, encode_batch, read_answer, read_batch
+from zerog.chain.client.signer import Payer
 from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, BlockingFace, Pause, Step, Work, blocking
-from zerog.primitives import Account
 
 __all__ = ["ChainClient"]
 
@@ -21,7 +21,7 @@ class ChainClient(BlockingFace[ChainCalls]):
     Close it, or use it in a `with` block.
     """
 
-    def __init__(self, url: str, *, account: Account | None = None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, *, account: Payer | None = None, transport: httpx.BaseTransport | None = None) -> None:
         """`account` signs what is sent, unless another is named. `transport` replaces the network, for a node in the same process."""
         super().__init__(ChainCalls(url, account))
         self.url: Final = url

@@ -2,21 +2,25 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from zerog.chain.client import requests
-from zerog.chain.client.draft import sign_transaction
-from zerog.chain.client.errors import NoKeyError, ReceiptTimeoutError
+from zerog.chain.client.draft import Draft
+from zerog.chain.client.errors import NoKeyError, ReceiptTimeoutError, RpcError
 from zerog.chain.client.requests import BlockName, TransactionPlace
-from zerog.chain.client.steps import Steps, ask, ask_many, pause
+from zerog.chain.client.signer import OpenSpendings, Payer, Signer
+from zerog.chain.client.steps import Steps, ask, ask_many, pause, work
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
-from zerog.primitives import Account, Hash32
+from zerog.primitives import Hash32
 
 __all__ = ["RECEIPT_TIMEOUT_S", "ChainCalls"]
 
 RECEIPT_TIMEOUT_S: Final = 60.0
 """Public networks have a block every second or two."""
+KNOWN_TEXT: Final = "already known"
+"""Of a transaction that the node has. Source: ethereum/go-ethereum, core/txpool/errors.go."""
 RECEIPT_POLL_S: Final = 0.05
 """Between two looks for a receipt; a local chain has it at the first."""
 
@@ -24,9 +28,10 @@ RECEIPT_POLL_S: Final = 0.05
 class ChainCalls:
     """The calls of one node, and the account that sends where none is named."""
 
-    def __init__(self, url: str, account: Account | None) -> None:
+    def __init__(self, url: str, account: Payer | None) -> None:
         self.url: Final = url
         self.account: Final = account
+        self._open: Final = OpenSpendings()
 
     def request(self, method: str, *params: object) -> Steps[object]:
         """Call any method of the node, with JSON values in and out."""
@@ -66,7 +71,11 @@ class ChainCalls:
 
     def receipt(self, transaction_hash: bytes) -> Steps[ReceiptAnswer | None]:
         """What a transaction did, or `None` while it is in no block."""
-        return (yield from ask(requests.receipt(transaction_hash)))
+        receipt = yield from ask(requests.receipt(transaction_hash))
+        if receipt is not None and (spent := self._open.take(receipt)) is not None:
+            spending, cost_wei = spent
+            yield from work(partial(spending.settle, cost_wei))
+        return receipt
 
     def places(self, transaction_hashes: Sequence[bytes]) -> Steps[list[TransactionPlace | None]]:
         """Who signed each transaction and where it is, `None` for an unknown one; in one request."""
@@ -81,21 +90,23 @@ class ChainCalls:
         return (yield from ask(requests.estimate(sender, to, value_wei, data)))
 
     def send(
-        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Account | None = None
+        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Payer | None = None
     ) -> Steps[Hash32]:
         """Sign a transaction and send it; returns its hash at once. Without `to` it creates a contract.
 
-        `account` signs and pays, by default the client's own. The gas is estimated, if no limit is given. Raises `NoKeyError` without
-        an account, and `RpcError` where the estimate would fail or the node refuses.
+        `account` signs and pays, by default the client's own; where it is a `Signer`, within its limits. The gas is estimated, if no limit
+        is given. Raises `NoKeyError` without an account, `SigningRefusedError` before anything is signed, and `RpcError` where the
+        estimate would fail or the node refuses.
         """
         payer = account or self.account
         if payer is None:
             raise NoKeyError
+        if isinstance(payer, Signer):
+            payer.wallet.check_recipient(to)
         head = yield from ask(requests.block("latest"))
         if gas_limit is None:
             gas_limit = yield from ask(requests.estimate(payer.address, to, value_wei, data))
-        raw = sign_transaction(
-            payer,
+        draft = Draft(
             chain_id=(yield from ask(requests.chain_id())),
             nonce=(yield from ask(requests.nonce(payer.address, "pending"))),
             gas_limit=gas_limit,
@@ -105,7 +116,21 @@ class ChainCalls:
             value_wei=value_wei,
             data=data,
         )
-        return (yield from ask(requests.send_raw(raw)))
+        if isinstance(payer, Signer):
+            return (yield from self._send_within_limits(payer, draft))
+        return (yield from ask(requests.send_raw(draft.signed(payer))))
+
+    def _send_within_limits(self, signer: Signer, draft: Draft) -> Steps[Hash32]:
+        """What the node refuses is not spent: a transaction that it has already is the same one, and counts once more."""
+        spending = yield from work(partial(signer.wallet.begin, "transaction", draft.to, draft.cost_wei_max))
+        try:
+            sent = yield from ask(requests.send_raw(draft.signed(signer.account)))
+        except RpcError as error:
+            if KNOWN_TEXT not in error.message:
+                yield from work(partial(spending.settle, 0))
+            raise
+        self._open.add(sent, spending, draft.value_wei)
+        return sent
 
     def send_raw(self, transaction: bytes) -> Steps[Hash32]:
         """Send a signed transaction; returns its hash."""
@@ -114,7 +139,7 @@ class ChainCalls:
     def wait_for_receipt(self, transaction_hash: Hash32, *, timeout_s: float = RECEIPT_TIMEOUT_S) -> Steps[ReceiptAnswer]:
         """The receipt, once the transaction is in a block. Raises `ReceiptTimeoutError`."""
         ends_s = time.monotonic() + timeout_s
-        while (receipt := (yield from ask(requests.receipt(transaction_hash)))) is None:
+        while (receipt := (yield from self.receipt(transaction_hash))) is None:
             left_s = ends_s - time.monotonic()
             if left_s <= 0:
                 raise ReceiptTimeoutError(transaction_hash, timeout_s)

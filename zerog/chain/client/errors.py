@@ -5,15 +5,33 @@ ChainClientError
 ├── AnswerError            an answer that is no JSON-RPC; the node's fault
 ├── RpcError               the node refused, in its own words
 ├── NoKeyError             a transaction needs a key that signs it
-└── ReceiptTimeoutError    the transaction is not in a block yet
+├── ReceiptTimeoutError    the transaction is not in a block yet
+└── SigningRefusedError    our own side does not sign
+    ├── SpendLimitError            more than the limit that was set
+    ├── RecipientNotAllowedError   a transaction to somebody who is not on the list
+    ├── ProviderNotAllowedError    a payment for compute to somebody who is not on the list
+    └── WalletError                a file of the wallet that cannot be used
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from zerog.primitives import Hash32
+from zerog.primitives import Address, Hash32
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["AnswerError", "ChainClientError", "NoKeyError", "NodeUnreachableError", "ReceiptTimeoutError", "RpcError"]
+__all__ = [
+    "AnswerError",
+    "ChainClientError",
+    "NoKeyError",
+    "NodeUnreachableError",
+    "ProviderNotAllowedError",
+    "ReceiptTimeoutError",
+    "RecipientNotAllowedError",
+    "RpcError",
+    "SigningRefusedError",
+    "SpendLimitError",
+    "WalletError",
+]
 
 
 class ChainClientError(RefusalError):
@@ -91,3 +109,79 @@ class ReceiptTimeoutError(ChainClientError):
 
     def __str__(self) -> str:
         return f"transaction {self.transaction_hash} is in no block after {self.timeout_s} s"
+
+
+class SigningRefusedError(ChainClientError):
+    """What would cost more, or go elsewhere, than the owner of the key allows. Nothing was signed."""
+
+
+@dataclass(eq=False)
+class SpendLimitError(SigningRefusedError):
+    """More than the owner of the key lets go out."""
+
+    what: str
+    """A transaction, a transfer to a provider, or a request."""
+    amount_wei: int
+    """The most that it can cost."""
+    limit_wei: int
+    spent_wei: int | None
+    """Of today; `None` where one call alone is too much."""
+
+    code = "spend_limit"
+    remedy = "raise the limit (`limits=` of `zerog.connect`, or `zerog compute limit`), or spend less (`max_tokens` bounds a request)"
+    http_status = 403
+
+    def __str__(self) -> str:
+        what, limit = f"{self.what} of up to {_in_0g(self.amount_wei)}", _in_0g(self.limit_wei)
+        if self.spent_wei is None:
+            return f"{what} is above the limit of {limit} a call"
+        return f"{what} and today's {_in_0g(self.spent_wei)} are above the limit of {limit} a day"
+
+
+@dataclass(eq=False)
+class RecipientNotAllowedError(SigningRefusedError):
+    """A transaction to an account or contract that the owner of the key did not put on the list."""
+
+    recipient: Address | None
+    """`None` for a contract that would be created."""
+
+    code = "recipient_not_allowed"
+    remedy = "put the address on the list (`recipients` of the limits), or send to one of it"
+    http_status = 403
+
+    def __str__(self) -> str:
+        return "a new contract is not on the list of recipients" if self.recipient is None else f"{self.recipient} is not on the list"
+
+
+@dataclass(eq=False)
+class ProviderNotAllowedError(SigningRefusedError):
+    """A provider that the owner of the key did not put on the list."""
+
+    provider: Address
+
+    code = "provider_not_allowed"
+    remedy = "allow it (`providers` of the limits, or `zerog compute limit --allow`), or use one of the list"
+    http_status = 403
+
+    def __str__(self) -> str:
+        return f"provider {self.provider} is not on the list"
+
+
+@dataclass(eq=False)
+class WalletError(SigningRefusedError):
+    """A file of the wallet that cannot be read or written."""
+
+    path: Path
+    cause: str
+
+    code = "wallet"
+    remedy = "repair the file, or name another folder with the variable ZEROG_WALLET"
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
+
+
+def _in_0g(wei: int) -> str:
+    """Exactly."""
+    whole, part = divmod(wei, 10**18)
+    return f"{whole}.{part:018d}".rstrip("0").rstrip(".") + " 0G"

@@ -1,5 +1,7 @@
 """How everybody else talks to the marketplace: services, accounts, answers, and what proves them."""
 
+from zerog.chain.client.errors import ProviderNotAllowedError, SpendLimitError, WalletError
+from zerog.chain.client.wallet import DEFAULT_LIMITS, Limits, Wallet, default_folder
 from zerog.compute.client.asynchronous import AsyncChatStream, AsyncComputeClient
 from zerog.compute.client.chatting import ChatOptions, ChatStream, Message
 from zerog.compute.client.client import ComputeClient
@@ -12,15 +14,12 @@ from zerog.compute.client.errors import (
     ProofUnavailableError,
     ProviderAnswerError,
     ProviderError,
-    ProviderNotAllowedError,
     ProviderRefusedError,
     ProviderUnreachableError,
     ServiceUnknownError,
     ServiceUnusableError,
-    SpendLimitError,
     TransactionFailedError,
     UnsafeUrlError,
-    WalletError,
     WrongChainError,
 )
 from zerog.compute.client.exchange import Answer, Exchange
@@ -29,7 +28,6 @@ from zerog.compute.client.keys import ApiKey, KeyNumberError
 from zerog.compute.client.market import Contracts, Market, contracts_of
 from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, WaitingRefund
 from zerog.compute.client.verifying import Grade, Replay, Replayer, ReplayImpossibleError, ReplayTask, Verdict
-from zerog.compute.client.wallet import DEFAULT_LIMITS, Limits, Wallet, default_folder
 from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
 from zerog.compute.wire.forms import FormFile, encode_form
 

@@ -7,7 +7,8 @@ from typing import Final, Self
 
 from anyio import CancelScope, to_thread
 
-from zerog.chain.client import ChainClient
+from zerog.chain.client import ChainClient, Payer
+from zerog.chain.client.wallet import Wallet
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.compute.client.chatting import ChatOptions, ChatStream, Message
 from zerog.compute.client.client import DEFAULT_OPTIONS, ComputeClient
@@ -18,7 +19,6 @@ from zerog.compute.client.market import Contracts
 from zerog.compute.client.money import Money
 from zerog.compute.client.verifying import Replayer, Verdict
 from zerog.compute.client.verifying.kinds import JSON_TYPE
-from zerog.compute.client.wallet import Wallet
 from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
 from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.wire.answer_file import AnswerFile
@@ -57,7 +57,7 @@ class AsyncComputeClient:
         self,
         *,
         chain: ChainClient,
-        account: Account | None = None,
+        account: Payer | None = None,
         wallet: Wallet | None = None,
         contracts: Contracts | None = None,
         least_assurance: Assurance = Assurance.TDX,

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from zerog.chain.client.wallet import Spending
 from zerog.compute.client.connection import ProviderConnection
 from zerog.compute.client.errors import ProviderAnswerError
 from zerog.compute.client.exchange import Answer, Asked, Exchange
 from zerog.compute.client.verifying.kinds import EVENTS_TYPE, JSON_TYPE
-from zerog.compute.client.wallet import Spending
 from zerog.compute.client.words import EventWords, words_of
 
 __all__ = ["CHAT_PATH", "ChatOptions", "ChatStream", "Message", "chat_request"]

@@ -10,6 +10,8 @@ from typing import Final, Self
 import msgspec
 
 from zerog.chain.client import ChainClient
+from zerog.chain.client.signer import Payer, Signer, account_of_payer
+from zerog.chain.client.wallet import Spending, Wallet
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.compute.client.chatting import CHAT_PATH, ChatOptions, ChatStream, Message, chat_request
 from zerog.compute.client.connection import ProviderConnection
@@ -34,7 +36,6 @@ from zerog.compute.client.sending import Sender
 from zerog.compute.client.verifying import Replayer, Verdict, verify_answer
 from zerog.compute.client.verifying.kinds import EVENTS_TYPE, JSON_TYPE, KINDS, Kind, json_object
 from zerog.compute.client.verifying.offline import check_receipt_of
-from zerog.compute.client.wallet import Spending, Wallet
 from zerog.compute.protocol.constants import LOCKED_BALANCE_WEI_MIN, ServiceType
 from zerog.compute.protocol.envelope import load_object
 from zerog.compute.protocol.errors import InsufficientBalanceError
@@ -69,18 +70,20 @@ class ComputeClient:
         self,
         *,
         chain: ChainClient,
-        account: Account | None = None,
+        account: Payer | None = None,
         wallet: Wallet | None = None,
         contracts: Contracts | None = None,
         least_assurance: Assurance = Assurance.TDX,
         quote_verifier: QuoteVerifier | None = None,
     ) -> None:
-        """`account` pays and signs; without it there is nothing but looking and verifying. `wallet` holds it to the limits that are set
-        there. `chain` stays the caller's to close. `contracts` if they stand elsewhere than the chain id says. `least_assurance` is what an
-        enclave's evidence has to show before anything is encrypted to it, and `quote_verifier` what makes it show more than its form."""
+        """`account` pays and signs; without it there is nothing but looking and verifying. A `Signer` is held to its limits, a bare account
+        to those that are set in `wallet`, where the numbers of keys are remembered too. `chain` stays the caller's to close. `contracts` if
+        they stand elsewhere than the chain id says. `least_assurance` is what an enclave's evidence has to show before anything is
+        encrypted to it, and `quote_verifier` what makes it show more than its form."""
         self.market: Final = Market(chain, contracts)
-        self.wallet: Final = wallet
-        self._account: Final = account
+        self.wallet: Final = account.wallet if isinstance(account, Signer) else wallet
+        self._key_records: Final = wallet
+        self._payer: Final = account
         self._lock: Final = threading.Lock()
         self._connections: dict[str, ProviderConnection] = {}
         self._evidence: dict[tuple[str, Address], bytes | None] = {}
@@ -105,9 +108,13 @@ class ComputeClient:
     @property
     def account(self) -> Account:
         """Who pays and signs. Raises `KeyMissingError`."""
-        if self._account is None:
+        return account_of_payer(self._known_payer)
+
+    @property
+    def _known_payer(self) -> Payer:
+        if self._payer is None:
             raise KeyMissingError
-        return self._account
+        return self._payer
 
     # ---- what there is -------------------------------------------------------------------------------------------
 
@@ -130,7 +137,7 @@ class ComputeClient:
         owner = self.account.address if address is None else address
         chain = self.market.chain
         head, ledger = chain.block("latest"), self.market.ledger(owner)
-        ask = ask_providers and self._account is not None and self._account.address == owner
+        ask = ask_providers and self._payer is not None and self._payer.address == owner
         return Money(
             address=owner,
             wallet_wei=Wei(chain.balance(owner)),
@@ -486,14 +493,14 @@ class ComputeClient:
         account, chain_id = self.account, self.market.chain_id
         with self._lock:
             if self._keys is None:
-                self._keys = Keys(account, chain_id, self.wallet)
+                self._keys = Keys(account, chain_id, self._key_records)
             return self._keys
 
     def _funds(self) -> Funding:
-        account = self.account
+        payer = self._known_payer
         with self._lock:
             if self._funding is None:
-                self._funding = Funding(self.market, Sender(self.market.chain, account), self.wallet)
+                self._funding = Funding(self.market, Sender(self.market.chain, payer), self.wallet)
             return self._funding
 
 

@@ -13,16 +13,12 @@ ComputeError
 │   └── UnsafeUrlError             a service's URL that leads to a private address
 ├── TransactionFailedError     a transaction that did nothing
 ├── NoBlocksError              a transaction that waits on a chain that makes blocks only when told
-├── SpendLimitError            more than the limit that the user set
-├── ProviderNotAllowedError    a provider that is not on the user's list
-├── WalletError                a file of the wallet that cannot be used
 ├── WrongChainError            an answer of another chain than the one that was asked
 ├── NotSettledError            a receipt that no settlement holds yet
 └── AnswerRefutedError         an answer that is not what it says
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from zerog.compute.protocol.errors import ComputeError
 from zerog.primitives import Address, Hash32
@@ -37,15 +33,12 @@ __all__ = [
     "ProofUnavailableError",
     "ProviderAnswerError",
     "ProviderError",
-    "ProviderNotAllowedError",
     "ProviderRefusedError",
     "ProviderUnreachableError",
     "ServiceUnknownError",
     "ServiceUnusableError",
-    "SpendLimitError",
     "TransactionFailedError",
     "UnsafeUrlError",
-    "WalletError",
     "WrongChainError",
 ]
 
@@ -212,56 +205,6 @@ class NoBlocksError(ComputeError):
 
 
 @dataclass(eq=False)
-class SpendLimitError(ComputeError):
-    """More than the user lets the wallet spend."""
-
-    what: str
-    """A transfer, or a request."""
-    amount_wei: int
-    limit_wei: int
-    spent_wei: int | None
-    """Of today; `None` where one call alone is too much."""
-
-    code = "spend_limit"
-    remedy = "raise it with `zerog compute limit`, or spend less (a request costs at most what `--max-tokens` allows)"
-    http_status = 403
-
-    def __str__(self) -> str:
-        what, limit = f"{self.what} of up to {_in_0g(self.amount_wei)}", _in_0g(self.limit_wei)
-        if self.spent_wei is None:
-            return f"{what} is above the limit of {limit} a call"
-        return f"{what} and today's {_in_0g(self.spent_wei)} are above the limit of {limit} a day"
-
-
-@dataclass(eq=False)
-class ProviderNotAllowedError(ComputeError):
-    """A provider that the user did not put on the list."""
-
-    provider: Address
-
-    code = "provider_not_allowed"
-    remedy = "allow it with `zerog compute limit --allow`, or use one of the list"
-    http_status = 403
-
-    def __str__(self) -> str:
-        return f"provider {self.provider} is not on the wallet's list"
-
-
-@dataclass(eq=False)
-class WalletError(ComputeError):
-    """A file of the wallet that cannot be read or written."""
-
-    path: Path
-    cause: str
-
-    code = "wallet"
-    remedy = "repair the file, or name another folder with the variable ZEROG_WALLET"
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.cause}"
-
-
-@dataclass(eq=False)
 class NotSettledError(ComputeError):
     """A receipt that is part of no settlement yet."""
 
@@ -304,9 +247,3 @@ class AnswerRefutedError(ComputeError):
 
     def __str__(self) -> str:
         return f"{self.check}: {self.cause}"
-
-
-def _in_0g(wei: int) -> str:
-    """Exactly."""
-    whole, part = divmod(wei, 10**18)
-    return f"{whole}.{part:018d}".rstrip("0").rstrip(".") + " 0G"

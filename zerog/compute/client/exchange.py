@@ -9,13 +9,13 @@ from typing import Final, Self
 
 import httpx
 
+from zerog.chain.client.wallet import Spending
 from zerog.compute.client.connection import ProviderConnection
 from zerog.compute.client.errors import ProviderAnswerError, ProviderRefusedError
 from zerog.compute.client.market import Contracts
 from zerog.compute.client.sealing import SealedTalk
 from zerog.compute.client.verifying.kinds import JSON_TYPE, Kind
 from zerog.compute.client.verifying.offline import Content, check_bytes
-from zerog.compute.client.wallet import Spending
 from zerog.compute.client.words import completion_id
 from zerog.compute.protocol.constants import BODY_BYTES_MAX, RESPONSE_KEY_HEADER
 from zerog.compute.protocol.fees import Usage

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from zerog.chain.client.wallet import Wallet
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.compute.client.market import Market
 from zerog.compute.client.sending import Sender
-from zerog.compute.client.wallet import Wallet
 from zerog.contracts.compute import INFERENCE_SERVING, LEDGER_MANAGER
 from zerog.contracts.compute_refusals import ComputeCallRefusedError
 from zerog.contracts.interface import AbiValue

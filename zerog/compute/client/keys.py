@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from zerog.chain.client.wallet import KeyRecord, Wallet
 from zerog.compute.client.errors import ComputeError
-from zerog.compute.client.wallet import KeyRecord, Wallet
 from zerog.compute.protocol.constants import EPHEMERAL_LIFETIME_MS_MAX, EPHEMERAL_TOKEN_ID, PERSISTENT_TOKEN_ID_MAX
 from zerog.compute.protocol.tokens import SessionToken, free_token_id, make_api_key
 from zerog.contracts.compute import InferenceAccount

@@ -3,12 +3,12 @@
 import threading
 from typing import Final
 
-from zerog.chain.client import ChainClient, RpcError
+from zerog.chain.client import ChainClient, Payer, RpcError
 from zerog.chain.client.errors import ReceiptTimeoutError
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.compute.client.errors import NoBlocksError, TransactionFailedError
 from zerog.compute.client.market import refusal_of
-from zerog.primitives import Account, Address, Hash32, encode_data, encode_quantity
+from zerog.primitives import Address, Hash32, encode_data, encode_quantity
 
 __all__ = ["Sender"]
 
@@ -23,7 +23,7 @@ OWN_BLOCK_S_MAX: Final = 2.0
 class Sender:
     """Sends for one account. Threads take turns, since each transaction needs its own nonce."""
 
-    def __init__(self, chain: ChainClient, account: Account) -> None:
+    def __init__(self, chain: ChainClient, account: Payer) -> None:
         self._chain: Final = chain
         self.account: Final = account
         self._lock: Final = threading.Lock()

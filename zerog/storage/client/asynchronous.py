@@ -8,8 +8,8 @@ from typing import Final, Self, TypeVar
 
 from anyio import get_cancelled_exc_class, to_thread
 
-from zerog.chain.client import ChainClient
-from zerog.primitives import Account, Address, Hash32
+from zerog.chain.client import ChainClient, Payer
+from zerog.primitives import Address, Hash32
 from zerog.storage.client.client import FileName, StorageClient
 from zerog.storage.client.connection import PeerLimits
 from zerog.storage.client.downloading import DownloadOptions
@@ -46,7 +46,7 @@ class AsyncStorageClient:
         indexer: str | None = None,
         nodes: Sequence[str] = (),
         chain: ChainClient | None = None,
-        account: Account | None = None,
+        account: Payer | None = None,
         flow: Address | None = None,
         limits: PeerLimits | None = None,
     ) -> None:

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
-from zerog.chain.client import ChainClient
-from zerog.primitives import Account, Address, Hash32, Wei
+from zerog.chain.client import ChainClient, Payer
+from zerog.primitives import Address, Hash32, Wei
 from zerog.storage.client.connection import PeerLimits
 from zerog.storage.client.directories import read_tree, save_tree, with_roots
 from zerog.storage.client.downloading import Copy, Downloading, DownloadOptions, Holder
@@ -62,7 +62,7 @@ class StorageClient:
         indexer: str | None = None,
         nodes: Sequence[str] = (),
         chain: ChainClient | None = None,
-        account: Account | None = None,
+        account: Payer | None = None,
         flow: Address | None = None,
         limits: PeerLimits | None = None,
     ) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from zerog.chain.client import ChainClient, RpcError
+from zerog.chain.client import ChainClient, Payer, RpcError
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.contracts.storage import FIXED_PRICE, FLOW, Submit, batch_submit_call, flow_refusal, submit_call
 from zerog.contracts.submission import Submission
-from zerog.primitives import Account, Address, Data, DecodeError, Hash32, Wei, encode_data, encode_quantity
+from zerog.primitives import Address, Data, DecodeError, Hash32, Wei, encode_data, encode_quantity
 from zerog.primitives.errors import RefusalError
 from zerog.storage.client.errors import NonceTakenError, SubmissionRevertedError
 from zerog.storage.client.waiting import Deadline
@@ -49,7 +49,7 @@ class Placed:
 class Submitter:
     """Submits files for one account, to the flow of one network. Threads take turns, since each transaction needs its own nonce."""
 
-    def __init__(self, chain: ChainClient, account: Account, flow: Address) -> None:
+    def __init__(self, chain: ChainClient, account: Payer, flow: Address) -> None:
         self._chain: Final = chain
         self._account: Final = account
         self._flow: Final = flow

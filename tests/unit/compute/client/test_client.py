@@ -181,9 +181,9 @@ def test_keys_have_numbers_of_their_own_and_can_be_revoked(shop: Shop, user: Acc
 @pytest.mark.parametrize(
     ("limits", "error"),
     [
-        (Limits(per_call_wei=str(ONE)), SpendLimitError),
-        (Limits(per_day_wei=str(ONE)), SpendLimitError),
-        (Limits(per_call_wei="1000"), SpendLimitError),
+        (Limits(per_call_wei=ONE), SpendLimitError),
+        (Limits(per_day_wei=ONE), SpendLimitError),
+        (Limits(per_call_wei=1000), SpendLimitError),
         (Limits(providers=(NOBODY,)), ProviderNotAllowedError),
     ],
     ids=["a call", "a day", "a request", "another provider"],

@@ -6,7 +6,7 @@ from typing import Final
 import anyio
 from anyio import from_thread, to_thread
 
-from zerog.chain.client import ChainClient
+from zerog.chain.client import ChainClient, Payer
 from zerog.compute.protocol.published import PublishedTags
 from zerog.primitives import Account, Hash32
 from zerog.storage.client import AsyncStorageClient, UploadOptions
@@ -22,7 +22,7 @@ class _ClientInTurn(ChainClient):
         self._turn: Final = turn
 
     def send(
-        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Account | None = None
+        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Payer | None = None
     ) -> Hash32:
         """As `ChainClient.send`, in turn."""
         send = partial(super().send, to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)

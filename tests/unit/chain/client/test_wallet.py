@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from zerog.compute.client import DEFAULT_LIMITS, Limits, ProviderNotAllowedError, SpendLimitError, Wallet, WalletError, default_folder
+from zerog.chain.client.errors import ProviderNotAllowedError, SpendLimitError, WalletError
+from zerog.chain.client.wallet import DEFAULT_LIMITS, Limits, Wallet, default_folder
 from zerog.primitives import Address
 
 PROVIDER = Address(b"\x02" * 20)
@@ -45,7 +46,7 @@ def test_a_broken_key_is_not_replaced(tmp_path: Path, content: bytes) -> None:
 def test_limits_are_default_until_they_are_set(tmp_path: Path) -> None:
     wallet = Wallet(tmp_path)
     assert wallet.limits() == DEFAULT_LIMITS
-    limits = Limits(per_call_wei="5", providers=(PROVIDER,))
+    limits = Limits(per_call_wei=5, providers=(PROVIDER,))
     wallet.set_limits(limits)
     assert Wallet(tmp_path).limits() == limits
 
@@ -62,7 +63,7 @@ def test_a_broken_file_stops_all_spending(tmp_path: Path) -> None:
 def test_a_day_ends_and_the_next_begins_at_nothing(tmp_path: Path) -> None:
     clock = Clock()
     wallet = Wallet(tmp_path, clock)
-    wallet.set_limits(Limits(per_call_wei="6", per_day_wei="10"))
+    wallet.set_limits(Limits(per_call_wei=6, per_day_wei=10))
     with wallet.spending("request", PROVIDER, 6):
         pass
     with pytest.raises(SpendLimitError, match="a call"), wallet.spending("request", PROVIDER, 7):
@@ -109,7 +110,7 @@ def test_nobody_else_is_paid_where_somebody_is_named(tmp_path: Path) -> None:
 
 
 def test_many_threads_do_not_spend_more_than_the_limit_together(tmp_path: Path) -> None:
-    Wallet(tmp_path).set_limits(Limits(per_day_wei="50"))
+    Wallet(tmp_path).set_limits(Limits(per_day_wei=50))
     refused: list[SpendLimitError] = []
 
     def spend() -> None:
@@ -130,8 +131,8 @@ def test_many_threads_do_not_spend_more_than_the_limit_together(tmp_path: Path) 
 SPENDERS = """
 import os, random, signal, sys, time
 from pathlib import Path
-from zerog.compute.client.errors import SpendLimitError
-from zerog.compute.client.wallet import Wallet
+from zerog.chain.client.errors import SpendLimitError
+from zerog.chain.client.wallet import Wallet
 from zerog.primitives import Address
 
 folder, done = Path(sys.argv[1]), os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND)
@@ -157,7 +158,7 @@ print(killed)
 
 
 def test_many_processes_do_not_spend_more_than_the_limit_together_wherever_they_are_killed(tmp_path: Path) -> None:
-    Wallet(tmp_path / "wallet").set_limits(Limits(per_call_wei="10", per_day_wei="1000"))
+    Wallet(tmp_path / "wallet").set_limits(Limits(per_call_wei=10, per_day_wei=1000))
     done = tmp_path / "done"
     done.touch()
     program = [sys.executable, "-c", SPENDERS, str(tmp_path / "wallet"), str(done), str(secrets.randbits(32))]
