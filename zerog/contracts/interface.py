@@ -54,6 +54,8 @@ class Event:
     """Type of each argument, and whether it is indexed."""
     topic: Hash32
     """The first topic of its logs."""
+    names: tuple[str, ...] = ()
+    """Of the arguments; empty for those that have none."""
 
     def decode(self, topics: Sequence[bytes], data: bytes) -> tuple[Any, ...]:
         """The arguments in their order. Of indexed ones that do not fit a topic it is their hash. Raises `DecodeError`."""
@@ -90,6 +92,8 @@ class Interface:
     functions: Mapping[str, Function]
     events: Mapping[str, Event]
     errors: Mapping[str, CustomError]
+    constructor: tuple[str, ...] = ()
+    """The types of what a new contract is given."""
 
     def function(self, name: str) -> Function:
         """The only function of this name."""
@@ -106,6 +110,7 @@ class Interface:
 
 class _Parameter(msgspec.Struct):
     type: str
+    name: str = ""
     components: list["_Parameter"] = msgspec.field(default_factory=list)
     indexed: bool = False
 
@@ -130,6 +135,7 @@ def interface_of(abi_json: bytes) -> Interface:
         {function.signature: function for function in _functions(entries)},
         {event.signature: event for event in _events(entries)},
         {error.signature: error for error in _errors(entries)},
+        next((_types(entry.inputs) for entry in entries if entry.type == "constructor"), ()),
     )
 
 
@@ -147,7 +153,8 @@ def _events(entries: Sequence[_Entry]) -> Iterator[Event]:
             types = _types(entry.inputs)
             signature = f"{entry.name}({','.join(types)})"
             inputs = tuple((kind, parameter.indexed) for kind, parameter in zip(types, entry.inputs, strict=True))
-            yield Event(signature, inputs, Hash32(keccak256(signature.encode())))
+            names = tuple(parameter.name for parameter in entry.inputs)
+            yield Event(signature, inputs, Hash32(keccak256(signature.encode())), names)
 
 
 def _errors(entries: Sequence[_Entry]) -> Iterator[CustomError]:

@@ -1,15 +1,20 @@
 """How everybody else talks to a chain: over its JSON-RPC, waiting or blocking."""
 
-from zerog.chain.client.asynchronous import AsyncChainClient
-from zerog.chain.client.blocking import ChainClient
+from zerog.chain.client.abi import Abi
+from zerog.chain.client.asynchronous import AsyncChainClient, AsyncContract
+from zerog.chain.client.blocking import ChainClient, Contract
+from zerog.chain.client.contracts import ContractEvent
 from zerog.chain.client.errors import (
+    AbiMismatchError,
     AnswerError,
     ChainClientError,
     NodeUnreachableError,
+    NoFaucetError,
     NoKeyError,
     ProviderNotAllowedError,
     ReceiptTimeoutError,
     RecipientNotAllowedError,
+    RevertedError,
     RpcError,
     SigningRefusedError,
     SpendLimitError,
@@ -19,25 +24,38 @@ from zerog.chain.client.heads import BlockReference, Heads
 from zerog.chain.client.requests import TransactionPlace
 from zerog.chain.client.signer import Payer, Signer
 from zerog.chain.client.wallet import Limits, Wallet
+from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer, TransactionAnswer, TransactionPage
 
 __all__ = [
+    "Abi",
+    "AbiMismatchError",
     "AnswerError",
     "AsyncChainClient",
+    "AsyncContract",
+    "BlockAnswer",
     "BlockReference",
     "ChainClient",
     "ChainClientError",
+    "Contract",
+    "ContractEvent",
     "Heads",
     "Limits",
+    "LogAnswer",
+    "NoFaucetError",
     "NoKeyError",
     "NodeUnreachableError",
     "Payer",
     "ProviderNotAllowedError",
+    "ReceiptAnswer",
     "ReceiptTimeoutError",
     "RecipientNotAllowedError",
+    "RevertedError",
     "RpcError",
     "Signer",
     "SigningRefusedError",
     "SpendLimitError",
+    "TransactionAnswer",
+    "TransactionPage",
     "TransactionPlace",
     "Wallet",
     "WalletError",

@@ -1,19 +1,64 @@
 """The client of a chain for programs with an event loop, which it does not block."""
 
-from typing import Final, Self
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, Self
 
 import anyio
 import httpx
 from anyio import to_thread
 
+from zerog.chain.client.abi import Abi
 from zerog.chain.client.calls import ChainCalls
 from zerog.chain.client.connections import JSON, trust_of
+from zerog.chain.client.contracts import ContractCalls, ContractEvent
 from zerog.chain.client.errors import NodeUnreachableError
 from zerog.chain.client.requests import encode, encode_batch, read_answer, read_batch
 from zerog.chain.client.signer import Payer
-from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, AsyncFace, Pause, Step, Work, waiting
+from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, AsyncFace, Pause, Step, Steps, Work, describe, waiting
+from zerog.chain.wire.answers import ReceiptAnswer
+from zerog.primitives import Address
 
-__all__ = ["AsyncChainClient"]
+__all__ = ["AsyncChainClient", "AsyncContract"]
+
+
+P = ParamSpec("P")
+
+
+class AsyncContract(AsyncFace[ContractCalls]):
+    """One contract: `ChainClient.contract` and `ChainClient.deploy` give it."""
+
+    def __init__(self, client: "AsyncChainClient", calls: ContractCalls) -> None:
+        super().__init__(calls)
+        self._client: Final = client
+        self.address: Final = calls.address
+        """Where it stands."""
+
+    call = waiting(ContractCalls.call)
+    estimate_gas = waiting(ContractCalls.estimate_gas)
+    send = waiting(ContractCalls.send)
+    send_and_wait = waiting(ContractCalls.send_and_wait)
+    events = waiting(ContractCalls.events)
+
+    def events_of(self, receipt: ReceiptAnswer) -> list[ContractEvent]:
+        """The events of this contract that a transaction caused, without asking the node. Unknown ones are left out."""
+        return self._calls.events_of(receipt)
+
+    async def _do(self, step: Step) -> object:
+        return await self._client._do(step)  # noqa: SLF001 - it lends its connection.
+
+
+def _deploying(
+    call: "Callable[Concatenate[ChainCalls, P], Steps[ContractCalls]]",
+) -> "Callable[Concatenate[AsyncChainClient, P], Coroutine[Any, Any, AsyncContract]]":
+    """As `waiting`, for what gives a contract."""
+
+    @wraps(call)
+    async def method(client: "AsyncChainClient", /, *arguments: P.args, **options: P.kwargs) -> AsyncContract:
+        return AsyncContract(client, await client._take(call(client._calls, *arguments, **options)))  # noqa: SLF001
+
+    describe(method, call, AsyncContract)
+    return method
 
 
 class AsyncChainClient(AsyncFace[ChainCalls]):
@@ -47,13 +92,25 @@ class AsyncChainClient(AsyncFace[ChainCalls]):
     nonce = waiting(ChainCalls.nonce)
     code = waiting(ChainCalls.code)
     call = waiting(ChainCalls.call)
+    transaction = waiting(ChainCalls.transaction)
+    transactions = waiting(ChainCalls.transactions)
     receipt = waiting(ChainCalls.receipt)
     places = waiting(ChainCalls.places)
     logs = waiting(ChainCalls.logs)
     estimate_gas = waiting(ChainCalls.estimate_gas)
     send = waiting(ChainCalls.send)
+    send_and_wait = waiting(ChainCalls.send_and_wait)
     send_raw = waiting(ChainCalls.send_raw)
+    deploy = _deploying(ChainCalls.deploy)
+    faucet = waiting(ChainCalls.faucet)
     wait_for_receipt = waiting(ChainCalls.wait_for_receipt)
+
+    def contract(self, address: bytes | str, abi: Abi) -> AsyncContract:
+        """A contract that stands on the chain, by its address and its ABI (JSON, or what a JSON reader made of it).
+
+        Raises `AbiMismatchError`, and `ValueError` for what is no address. Whether a contract stands there shows with the first call.
+        """
+        return AsyncContract(self, ContractCalls(self._calls, Address.from_json(address) if isinstance(address, str) else address, abi))
 
     async def _do(self, step: Step) -> object:
         match step:

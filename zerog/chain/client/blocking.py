@@ -1,18 +1,61 @@
 """The client of a chain for programs without an event loop."""
 
 import threading
-from typing import Final, Self
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, Self
 
 import httpx
 
+from zerog.chain.client.abi import Abi
 from zerog.chain.client.calls import ChainCalls
 from zerog.chain.client.connections import JSON, trust_of
+from zerog.chain.client.contracts import ContractCalls, ContractEvent
 from zerog.chain.client.errors import NodeUnreachableError
 from zerog.chain.client.requests import encode, encode_batch, read_answer, read_batch
 from zerog.chain.client.signer import Payer
-from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, BlockingFace, Pause, Step, Work, blocking
+from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, BlockingFace, Pause, Step, Steps, Work, blocking, describe
+from zerog.chain.wire.answers import ReceiptAnswer
+from zerog.primitives import Address
 
-__all__ = ["ChainClient"]
+__all__ = ["ChainClient", "Contract"]
+
+
+P = ParamSpec("P")
+
+
+class Contract(BlockingFace[ContractCalls]):
+    """One contract: `ChainClient.contract` and `ChainClient.deploy` give it."""
+
+    def __init__(self, client: "ChainClient", calls: ContractCalls) -> None:
+        super().__init__(calls)
+        self._client: Final = client
+        self.address: Final = calls.address
+        """Where it stands."""
+
+    call = blocking(ContractCalls.call)
+    estimate_gas = blocking(ContractCalls.estimate_gas)
+    send = blocking(ContractCalls.send)
+    send_and_wait = blocking(ContractCalls.send_and_wait)
+    events = blocking(ContractCalls.events)
+
+    def events_of(self, receipt: ReceiptAnswer) -> list[ContractEvent]:
+        """The events of this contract that a transaction caused, without asking the node. Unknown ones are left out."""
+        return self._calls.events_of(receipt)
+
+    def _do(self, step: Step) -> object:
+        return self._client._do(step)  # noqa: SLF001 - it lends its connection.
+
+
+def _deploying(call: "Callable[Concatenate[ChainCalls, P], Steps[ContractCalls]]") -> "Callable[Concatenate[ChainClient, P], Contract]":
+    """As `blocking`, for what gives a contract."""
+
+    @wraps(call)
+    def method(client: "ChainClient", /, *arguments: P.args, **options: P.kwargs) -> Contract:
+        return Contract(client, client._take(call(client._calls, *arguments, **options)))  # noqa: SLF001
+
+    describe(method, call, Contract)
+    return method
 
 
 class ChainClient(BlockingFace[ChainCalls]):
@@ -46,13 +89,25 @@ class ChainClient(BlockingFace[ChainCalls]):
     nonce = blocking(ChainCalls.nonce)
     code = blocking(ChainCalls.code)
     call = blocking(ChainCalls.call)
+    transaction = blocking(ChainCalls.transaction)
+    transactions = blocking(ChainCalls.transactions)
     receipt = blocking(ChainCalls.receipt)
     places = blocking(ChainCalls.places)
     logs = blocking(ChainCalls.logs)
     estimate_gas = blocking(ChainCalls.estimate_gas)
     send = blocking(ChainCalls.send)
+    send_and_wait = blocking(ChainCalls.send_and_wait)
     send_raw = blocking(ChainCalls.send_raw)
+    deploy = _deploying(ChainCalls.deploy)
+    faucet = blocking(ChainCalls.faucet)
     wait_for_receipt = blocking(ChainCalls.wait_for_receipt)
+
+    def contract(self, address: bytes | str, abi: Abi) -> Contract:
+        """A contract that stands on the chain, by its address and its ABI (JSON, or what a JSON reader made of it).
+
+        Raises `AbiMismatchError`, and `ValueError` for what is no address. Whether a contract stands there shows with the first call.
+        """
+        return Contract(self, ContractCalls(self._calls, Address.from_json(address) if isinstance(address, str) else address, abi))
 
     def _do(self, step: Step) -> object:
         match step:

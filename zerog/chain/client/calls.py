@@ -1,24 +1,26 @@
 """Every call of a chain's client once, as steps: what it takes, returns and raises. Both faces are made from these."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from zerog.chain.client import requests
+from zerog.chain.client.abi import NO_ERRORS, Abi, code_bytes, constructor_data, interface_from, reverted
+from zerog.chain.client.contracts import RECEIPT_TIMEOUT_S, ContractCalls
 from zerog.chain.client.draft import Draft
-from zerog.chain.client.errors import NoKeyError, ReceiptTimeoutError, RpcError
-from zerog.chain.client.requests import BlockName, TransactionPlace
+from zerog.chain.client.errors import NoFaucetError, NoKeyError, ReceiptTimeoutError, RevertedError, RpcError
+from zerog.chain.client.requests import BlockName, Request, TransactionPlace
 from zerog.chain.client.signer import OpenSpendings, Payer, Signer
 from zerog.chain.client.steps import Steps, ask, ask_many, pause, work
 from zerog.chain.protocol.logs import LogCriteria
-from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
-from zerog.primitives import Hash32
+from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer, TransactionAnswer, TransactionPage
+from zerog.contracts.interface import AbiValue, CustomError
+from zerog.primitives import Data, Hash32
 
-__all__ = ["RECEIPT_TIMEOUT_S", "ChainCalls"]
+__all__ = ["ChainCalls"]
 
-RECEIPT_TIMEOUT_S: Final = 60.0
-"""Public networks have a block every second or two."""
+METHOD_UNKNOWN: Final = -32601
 KNOWN_TEXT: Final = "already known"
 """Of a transaction that the node has. Source: ethereum/go-ethereum, core/txpool/errors.go."""
 RECEIPT_POLL_S: Final = 0.05
@@ -65,9 +67,23 @@ class ChainCalls:
         """Code of a contract; empty where there is none."""
         return (yield from ask(requests.code(address, name)))
 
-    def call(self, to: bytes, data: bytes, name: BlockName = "latest") -> Steps[bytes]:
+    def call(self, to: bytes, data: bytes, name: BlockName = "latest", *, sender: bytes | None = None, value_wei: int = 0) -> Steps[bytes]:
         """What a message call returns. Raises `RpcError` where it reverts."""
-        return (yield from ask(requests.call(to, data, name)))
+        return (yield from ask(requests.call(to, data, name, sender, value_wei)))
+
+    def transaction(self, transaction_hash: bytes) -> Steps[TransactionAnswer | None]:
+        """A transaction, in a block or on its way there; `None` for an unknown one."""
+        return (yield from ask(requests.transaction(transaction_hash)))
+
+    def transactions(self, address: bytes, *, before_block: int | None = None, count: int = 25) -> Steps[TransactionPage]:
+        """A page of the transactions in which an address took part, newest first: those before a block, or the newest ones.
+
+        A page holds at least `count` transactions where there are so many, and all of a block. Nodes that keep no such index, as those of
+        the public networks, refuse with `RpcError`.
+        """
+        found = yield from ask(requests.transactions(address, before_block or 0, count))
+        oldest = min((transaction.block_number or 0 for transaction in found.txs), default=0)
+        return TransactionPage(transactions=found.txs, before_block=None if found.lastPage or not found.txs else int(oldest))
 
     def receipt(self, transaction_hash: bytes) -> Steps[ReceiptAnswer | None]:
         """What a transaction did, or `None` while it is in no block."""
@@ -98,9 +114,7 @@ class ChainCalls:
         is given. Raises `NoKeyError` without an account, `SigningRefusedError` before anything is signed, and `RpcError` where the
         estimate would fail or the node refuses.
         """
-        payer = account or self.account
-        if payer is None:
-            raise NoKeyError
+        payer = self.known_payer(account)
         if isinstance(payer, Signer):
             payer.wallet.check_recipient(to)
         head = yield from ask(requests.block("latest"))
@@ -131,6 +145,86 @@ class ChainCalls:
             raise
         self._open.add(sent, spending, draft.value_wei)
         return sent
+
+    def send_and_wait(
+        self,
+        to: bytes | None,
+        *,
+        value_wei: int = 0,
+        data: bytes = b"",
+        gas_limit: int | None = None,
+        account: Payer | None = None,
+        timeout_s: float = RECEIPT_TIMEOUT_S,
+    ) -> Steps[ReceiptAnswer]:
+        """Send a transaction and wait until it is in a block.
+
+        Raises what `send` does, `ReceiptTimeoutError`, and `RevertedError` where it failed.
+        """
+        sent = yield from self.send(to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
+        receipt = yield from self.wait_for_receipt(sent, timeout_s=timeout_s)
+        if not receipt.succeeded:
+            request = requests.call(to, data, receipt.block_number - 1, self.known_payer(account).address, value_wei)
+            raise (yield from self.why(f"transaction {sent}", request, receipt))
+        return receipt
+
+    def deploy(
+        self,
+        abi: Abi,
+        bytecode: bytes | str,
+        *arguments: AbiValue,
+        value_wei: int = 0,
+        gas_limit: int | None = None,
+        account: Payer | None = None,
+        timeout_s: float = RECEIPT_TIMEOUT_S,
+    ) -> Steps[ContractCalls]:
+        """Create a contract and wait until it is in a block; returns it, with its `address`.
+
+        `bytecode` is what the compiler gave, as bytes or `0x…` text; `arguments` are those of the constructor. Raises what `send` does,
+        `ReceiptTimeoutError`, `AbiMismatchError`, and `RevertedError` where the constructor refuses.
+        """
+        interface = interface_from(abi)
+        data = constructor_data(interface, code_bytes(bytecode), arguments)
+        try:
+            sent = yield from self.send(None, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
+        except RpcError as error:
+            raise reverted("the constructor", error, interface.errors) from error
+        receipt = yield from self.wait_for_receipt(sent, timeout_s=timeout_s)
+        if not receipt.succeeded or receipt.contract_address is None:
+            request = requests.call(None, data, receipt.block_number - 1, self.known_payer(account).address, value_wei)
+            raise (yield from self.why("the constructor", request, receipt, interface.errors))
+        return ContractCalls(self, receipt.contract_address, interface)
+
+    def faucet(self, address: bytes, amount_wei: int) -> Steps[None]:
+        """Give an account tokens, on a network of our own. Raises `NoFaucetError` elsewhere."""
+        try:
+            yield from ask(requests.add_balance(address, amount_wei))
+        except RpcError as error:
+            if error.number == METHOD_UNKNOWN:
+                raise NoFaucetError(self.url) from None
+            raise
+
+    def known_payer(self, account: Payer | None) -> Payer:
+        """Who signs. Raises `NoKeyError`."""
+        payer = account or self.account
+        if payer is None:
+            raise NoKeyError
+        return payer
+
+    def why(
+        self,
+        what: str,
+        request: Request[Data],
+        receipt: ReceiptAnswer,
+        errors: Mapping[str, CustomError] = NO_ERRORS,
+    ) -> Steps[RevertedError]:
+        """Why a transaction failed: it is run again on the block before."""
+        sent = receipt.transaction_hash
+        try:
+            yield from ask(request)
+        except RpcError as error:
+            found = reverted(what, error, errors, sent)
+            return found if isinstance(found, RevertedError) else RevertedError(what, None, (), b"", sent, error.message)
+        return RevertedError(what, None, (), b"", sent)
 
     def send_raw(self, transaction: bytes) -> Steps[Hash32]:
         """Send a signed transaction; returns its hash."""

@@ -6,6 +6,9 @@ ChainClientError
 ├── RpcError               the node refused, in its own words
 ├── NoKeyError             a transaction needs a key that signs it
 ├── ReceiptTimeoutError    the transaction is not in a block yet
+├── RevertedError          a contract refused a call, or a transaction failed
+├── AbiMismatchError       an ABI that has no such member, or other types
+├── NoFaucetError          a network where nobody gives tokens away
 └── SigningRefusedError    our own side does not sign
     ├── SpendLimitError            more than the limit that was set
     ├── RecipientNotAllowedError   a transaction to somebody who is not on the list
@@ -20,13 +23,16 @@ from zerog.primitives import Address, Hash32
 from zerog.primitives.errors import RefusalError
 
 __all__ = [
+    "AbiMismatchError",
     "AnswerError",
     "ChainClientError",
+    "NoFaucetError",
     "NoKeyError",
     "NodeUnreachableError",
     "ProviderNotAllowedError",
     "ReceiptTimeoutError",
     "RecipientNotAllowedError",
+    "RevertedError",
     "RpcError",
     "SigningRefusedError",
     "SpendLimitError",
@@ -111,6 +117,69 @@ class ReceiptTimeoutError(ChainClientError):
         return f"transaction {self.transaction_hash} is in no block after {self.timeout_s} s"
 
 
+@dataclass(eq=False)
+class RevertedError(ChainClientError):
+    """A contract refused a call, or a transaction failed in its block."""
+
+    what: str
+    """The function that was called, or the transaction."""
+    name: str | None
+    """Of the contract's error, such as `InsufficientBalance`; `Error` for a text, `Panic` for a fault of the code, `None` for neither."""
+    arguments: tuple[object, ...]
+    """Of the error; addresses are `Address`. A text is the only argument of `Error`."""
+    data: bytes
+    """What the contract reverted with."""
+    transaction_hash: Hash32 | None = None
+    """`None` where nothing was sent."""
+    message: str = ""
+    """The node's own words, such as `out of gas`, where the contract said nothing."""
+
+    code = "reverted"
+    remedy = "read the contract's reason; give the ABI that has its errors to see their names"
+    http_status = 409
+
+    def __str__(self) -> str:
+        match self.name:
+            case None if self.message:
+                reason = f": {self.message}"
+            case None:
+                reason = f"without a known reason (0x{self.data.hex()})" if self.data else "without a reason"
+            case "Error":
+                reason = f": {self.arguments[0]}"
+            case _:
+                reason = f"with {self.name}({', '.join(map(_shown, self.arguments))})"
+        return f"{self.what} reverted{'' if reason.startswith(':') else ' '}{reason}"
+
+
+@dataclass(eq=False)
+class AbiMismatchError(ChainClientError):
+    """What was asked of a contract is not in its ABI, or has other types there."""
+
+    reason: str
+
+    code = "abi_mismatch"
+    remedy = (
+        "compare the name and the arguments with the ABI; a function with several forms is named by its signature, such as `f(uint256)`"
+    )
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class NoFaucetError(ChainClientError):
+    """The node gives no tokens away: it is that of a public network, or one whose developer methods are off."""
+
+    url: str
+
+    code = "no_faucet"
+    remedy = "on the public test network ask its own faucet; a network of your own has one on this machine (`zerog up`)"
+    http_status = 403
+
+    def __str__(self) -> str:
+        return f"the node at {self.url} gives no tokens away"
+
+
 class SigningRefusedError(ChainClientError):
     """What would cost more, or go elsewhere, than the owner of the key allows. Nothing was signed."""
 
@@ -185,3 +254,7 @@ def _in_0g(wei: int) -> str:
     """Exactly."""
     whole, part = divmod(wei, 10**18)
     return f"{whole}.{part:018d}".rstrip("0").rstrip(".") + " 0G"
+
+
+def _shown(argument: object) -> str:
+    return f"0x{argument.hex()}" if type(argument) is bytes else str(argument)

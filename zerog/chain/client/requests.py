@@ -8,10 +8,10 @@ import msgspec
 
 from zerog.chain.client.errors import AnswerError, RpcError
 from zerog.chain.protocol.logs import LogCriteria
-from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
+from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer, TransactionAnswer
 from zerog.primitives import Address, Data, Hash32, Quantity, decode_hook, encode_data, encode_quantity
 
-__all__ = ["BlockName", "Request", "TransactionPlace", "encode", "encode_batch", "read_answer", "read_batch"]
+__all__ = ["BlockName", "FoundTransactions", "Request", "TransactionPlace", "encode", "encode_batch", "read_answer", "read_batch"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,13 @@ class TransactionPlace(msgspec.Struct, frozen=True, rename={"sender": "from", "b
     hash: Hash32
     sender: Address
     block_hash: Hash32 | None = None
+
+
+class FoundTransactions(msgspec.Struct, frozen=True):
+    """As Otterscan's methods have it."""
+
+    txs: list[TransactionAnswer]
+    lastPage: bool  # noqa: N815 - the name on the wire.
 
 
 class _ErrorBody(msgspec.Struct):
@@ -62,6 +69,8 @@ _LOGS: Final = _decoder(list[LogAnswer])
 _NUMBER: Final = _decoder(Quantity)
 _PLACE: Final = _decoder(TransactionPlace | None)
 _RECEIPT: Final = _decoder(ReceiptAnswer | None)
+_FOUND: Final = _decoder(FoundTransactions)
+_TRANSACTION: Final = _decoder(TransactionAnswer | None)
 _TEXT: Final = _decoder(str)
 
 
@@ -141,8 +150,15 @@ def code(address: bytes, name: BlockName) -> Request[Data]:
     return Request("eth_getCode", (encode_data(address), _name(name)), _BYTES)
 
 
-def call(to: bytes, data: bytes, name: BlockName) -> Request[Data]:
-    return Request("eth_call", ({"to": encode_data(to), "input": encode_data(data)}, _name(name)), _BYTES)
+def call(to: bytes | None, data: bytes, name: BlockName, sender: bytes | None = None, value_wei: int = 0) -> Request[Data]:
+    message = {"input": encode_data(data)}
+    if to is not None:
+        message["to"] = encode_data(to)
+    if sender is not None:
+        message["from"] = encode_data(sender)
+    if value_wei:
+        message["value"] = encode_quantity(value_wei)
+    return Request("eth_call", (message, _name(name)), _BYTES)
 
 
 def estimate(sender: bytes, to: bytes | None, value_wei: int, data: bytes) -> Request[Quantity]:
@@ -160,6 +176,18 @@ def send_raw(transaction: bytes) -> Request[Hash32]:
 
 def receipt(transaction_hash: bytes) -> Request[ReceiptAnswer | None]:
     return Request("eth_getTransactionReceipt", (encode_data(transaction_hash),), _RECEIPT)
+
+
+def transaction(transaction_hash: bytes) -> Request[TransactionAnswer | None]:
+    return Request("eth_getTransactionByHash", (encode_data(transaction_hash),), _TRANSACTION)
+
+
+def transactions(address: bytes, before_block: int, count: int) -> Request[FoundTransactions]:
+    return Request("ots_searchTransactionsBefore", (encode_data(address), before_block, count), _FOUND)
+
+
+def add_balance(address: bytes, amount_wei: int) -> Request[object]:
+    return Request("anvil_addBalance", (encode_data(address), encode_quantity(amount_wei)), _ANYTHING)
 
 
 def place(transaction_hash: bytes) -> Request[TransactionPlace | None]:

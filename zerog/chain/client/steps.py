@@ -7,7 +7,8 @@ docstring stand once, with the description; `waiting` and `blocking` make the me
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeAlias, TypeVar
+from inspect import signature
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeAlias, TypeVar, get_args
 
 from zerog.chain.client.requests import Request
 
@@ -24,6 +25,7 @@ __all__ = [
     "ask",
     "ask_many",
     "blocking",
+    "describe",
     "pause",
     "waiting",
     "work",
@@ -154,6 +156,7 @@ def blocking(call: Callable[Concatenate[C, P], Steps[T]]) -> Callable[Concatenat
     def method(face: BlockingFace[C], /, *arguments: P.args, **options: P.kwargs) -> T:
         return face._take(call(face._calls, *arguments, **options))  # noqa: SLF001
 
+    describe(method, call)
     return method
 
 
@@ -164,4 +167,12 @@ def waiting(call: Callable[Concatenate[C, P], Steps[T]]) -> Callable[Concatenate
     async def method(face: AsyncFace[C], /, *arguments: P.args, **options: P.kwargs) -> T:
         return await face._take(call(face._calls, *arguments, **options))  # noqa: SLF001
 
+    describe(method, call)
     return method
+
+
+def describe(method: Callable[..., object], call: Callable[..., object], returned: object = None) -> None:
+    """Let readers of signatures see what a method returns instead of the steps to it."""
+    outcome = returned or get_args(call.__annotations__["return"])[-1]
+    method.__annotations__ = {**call.__annotations__, "return": outcome}
+    method.__signature__ = signature(call).replace(return_annotation=outcome)  # type: ignore[attr-defined]
