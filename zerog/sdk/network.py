@@ -159,8 +159,8 @@ class Network(_Connection):
         """Blobs on the network's data availability. Raises `NoDaError`."""
         from zerog.da.client import DaClient
 
-        place = self._da
-        return DaClient(disperser=place.disperser, retriever=place.retriever, gateway=place.gateway)
+        place, chain_url = self._da, self._place.chain_url
+        return DaClient(disperser=place.disperser, retriever=place.retriever, gateway=place.gateway, chain_url=chain_url)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -219,8 +219,8 @@ class AsyncNetwork(_Connection):
         """Blobs on the network's data availability. Raises `NoDaError`."""
         from zerog.da.client import AsyncDaClient
 
-        place = self._da
-        return AsyncDaClient(disperser=place.disperser, retriever=place.retriever, gateway=place.gateway)
+        place, chain_url = self._da, self._place.chain_url
+        return AsyncDaClient(disperser=place.disperser, retriever=place.retriever, gateway=place.gateway, chain_url=chain_url)
 
     @cached_property
     def _threads_chain(self) -> ChainClient:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from anyio import CancelScope, to_thread
 
@@ -25,6 +25,9 @@ from zerog.compute.wire.answer_file import AnswerFile
 from zerog.compute.wire.provider import ModelInfo
 from zerog.contracts.compute import InferenceService
 from zerog.primitives import Account, Address, Wei
+
+if TYPE_CHECKING:
+    from zerog.compute.client.publications import Publication
 
 __all__ = ["AsyncChatStream", "AsyncComputeClient"]
 
@@ -194,8 +197,19 @@ class AsyncComputeClient:
         """See `ComputeClient.settled`."""
         return await to_thread.run_sync(partial(self.blocking.settled, file, wait_s=wait_s), abandon_on_cancel=True)
 
+    async def published(self, file: AnswerFile, *, wait_s: float = 0.0) -> "Publication":
+        """See `ComputeClient.published`."""
+        return await to_thread.run_sync(partial(self.blocking.published, file, wait_s=wait_s), abandon_on_cancel=True)
+
     async def verify(
-        self, answer: bytes | AnswerFile, *, quote_verifier: QuoteVerifier | None = None, replayer: Replayer | None = None
+        self,
+        answer: bytes | AnswerFile,
+        *,
+        quote_verifier: QuoteVerifier | None = None,
+        replayer: Replayer | None = None,
+        replay: bool = False,
+        data: bytes | None = None,
     ) -> Verdict:
         """See `ComputeClient.verify`."""
-        return await to_thread.run_sync(partial(self.blocking.verify, answer, quote_verifier=quote_verifier, replayer=replayer))
+        check = partial(self.blocking.verify, quote_verifier=quote_verifier, replayer=replayer, replay=replay, data=data)
+        return await to_thread.run_sync(check, answer)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
@@ -49,6 +49,9 @@ from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, ReceiptsAnswer,
 from zerog.compute.wire.provider import ReceiptAnswer as ReceiptReply
 from zerog.contracts.compute import InferenceAccount, InferenceService
 from zerog.primitives import Account, Address, Wei
+
+if TYPE_CHECKING:
+    from zerog.compute.client.publications import Publication
 
 __all__ = ["ComputeClient"]
 
@@ -465,17 +468,40 @@ class ComputeClient:
                     raise NotSettledError(request_id)
             pause.wait(SETTLED_LOOK_S)
 
+    def published(self, file: AnswerFile, *, wait_s: float = 0.0) -> "Publication":
+        """Where the receipts of a settled answer's settlement are published, for which it waits up to `wait_s` seconds.
+
+        Found on chain and held against the root that the contract was called with; the provider is not asked. Raises `NotSettledError`,
+        `NotPublishedError`.
+        """
+        from zerog.compute.client.publications import find_publication  # It loads the client of storage.
+
+        return find_publication(file, self.market, wait_s=wait_s)
+
     def verify(
-        self, answer: bytes | AnswerFile, *, quote_verifier: QuoteVerifier | None = None, replayer: Replayer | None = None
+        self,
+        answer: bytes | AnswerFile,
+        *,
+        quote_verifier: QuoteVerifier | None = None,
+        replayer: Replayer | None = None,
+        replay: bool = False,
+        data: bytes | None = None,
     ) -> Verdict:
         """Check a saved answer by itself and against the chain; no provider is asked.
 
         `quote_verifier`, by default the client's, takes the bytes of a TDX quote and raises `EvidenceError` unless a processor signed it:
-        with it the grade can be `tdx`. `replayer` runs the model again: with it, `replayed`. Raises `AnswerFileError`,
-        `AnswerRefutedError`.
+        with it the grade can be `tdx`. `replayer` runs the model again: with it, `replayed`; with `replay` it is the exact engine on a
+        model of the cache. `data` is a file that the request has to quote, with its root, and the chain to know. Raises
+        `AnswerFileError`, `AnswerRefutedError`.
         """
+        if replay and replayer is None:
+            from zerog.compute.client.replaying import ExactReplayer, ModelPlaces  # They load the engine.
+
+            replayer = ExactReplayer(ModelPlaces())
         file = read_answer_file(answer) if isinstance(answer, bytes) else answer
-        return verify_answer(file, self.market, quote_verifier=quote_verifier or self.quote_verifier, replayer=replayer)
+        return verify_answer(
+            file, self.market, quote_verifier=quote_verifier or self.quote_verifier, replayer=replayer, data=data
+        )
 
     # ---- what they share -----------------------------------------------------------------------------------------
 

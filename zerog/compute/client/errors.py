@@ -15,6 +15,7 @@ ComputeError
 ├── NoBlocksError              a transaction that waits on a chain that makes blocks only when told
 ├── WrongChainError            an answer of another chain than the one that was asked
 ├── NotSettledError            a receipt that no settlement holds yet
+├── NotPublishedError          a settlement whose receipts are nowhere to be found yet
 └── AnswerRefutedError         an answer that is not what it says
 """
 
@@ -29,6 +30,7 @@ __all__ = [
     "EnclaveUnprovenError",
     "KeyMissingError",
     "NoBlocksError",
+    "NotPublishedError",
     "NotSettledError",
     "ProofUnavailableError",
     "ProviderAnswerError",
@@ -219,6 +221,22 @@ class NotSettledError(ComputeError):
 
 
 @dataclass(eq=False)
+class NotPublishedError(ComputeError):
+    """The receipts of a settlement are not to be found without their provider."""
+
+    requests_hash: Hash32
+    """Root over the receipts."""
+    cause: str
+
+    code = "not_published"
+    remedy = "try again later: a provider that publishes does so after each settlement. Until then only it can show the proof"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"the receipts with the root {self.requests_hash} are not published: {self.cause}"
+
+
+@dataclass(eq=False)
 class WrongChainError(ComputeError):
     """An answer that was sold on another chain than the one that is to prove it. That says nothing about the answer."""
 
@@ -238,8 +256,8 @@ class AnswerRefutedError(ComputeError):
     """An answer that is not what it says."""
 
     check: str
-    """The part that does not hold: `request`, `response`, `signature`, `receipt`, `service`, `settlement`, `evidence`, `opening`, `replay`,
-    or what a replayer calls the place of a difference."""
+    """The part that does not hold: `request`, `response`, `signature`, `receipt`, `service`, `settlement`, `evidence`, `opening`, `data`,
+    `replay`, or what a replayer calls the place of a difference."""
     cause: str
 
     code = "answer_refuted"

@@ -19,7 +19,7 @@ from zerog.contracts.compute import (
 )
 from zerog.contracts.compute_refusals import ComputeCallRefusedError, compute_refusal
 from zerog.contracts.interface import AbiValue, Function
-from zerog.networks import load, public_name
+from zerog.networks import load, own_network, public_name
 from zerog.primitives import Address, Data, DecodeError, Hash32, Wei
 from zerog.primitives.errors import RefusalError
 
@@ -92,6 +92,12 @@ class Market:
     def contracts(self) -> Contracts:
         """Where the contracts stand."""
         return self._given or contracts_of(self.chain_id)
+
+    @cached_property
+    def flow(self) -> Address:
+        """Where files are submitted; a chain that nobody knows is one of our own."""
+        name = public_name(self.chain_id)
+        return (own_network(chain_id=self.chain_id) if name is None else load(name)).addresses["flow"]
 
     @cached_property
     def service_name(self) -> str:

@@ -26,17 +26,15 @@ from zerog.compute.protocol.settlement import PAYING, SettlementData, paid_parts
 from zerog.compute.wire.provider import RemainderPlace, SettlementEntry, SettlementPlace, SignedReceipt
 from zerog.contracts.compute import SettlementResult
 from zerog.contracts.storage import Submit
-from zerog.networks import load, own_network, public_name
 from zerog.primitives import Address, Data, DecodeError, Hash32, ZerogError
 from zerog.storage.client import FilePrunedError, FileUnknownError, NoNodesError, PeerError, SegmentMissingError, StorageClient
 
-__all__ = ["PublishedCopies", "PublishedProofs", "find_published"]
+__all__ = ["PublishedCopies", "PublishedFile", "PublishedProofs", "find_published", "published_files"]
 
 log = structlog.get_logger(__name__)
 
 COPIES_MAX: Final = 4
 """Files with the root of one settlement that are looked at: anybody can submit more of them."""
-FLOW: Final = "flow"
 
 
 class Library(Protocol):
@@ -59,13 +57,19 @@ class _Settled:
     paid_wei: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedFile:
     """A file whose tags name settlements."""
 
     root: Hash32
+    size_bytes: int
+    requests_hashes: tuple[Hash32, ...]
+    """Of the settlements, as the tags name them."""
     blob_root: Hash32 | None
     """Of the blob of 0G DA with the same bytes."""
+    transaction_hash: Hash32
+    """By which the file was submitted."""
+    block_number: int
 
 
 @dataclass(slots=True)
@@ -206,20 +210,11 @@ class PublishedProofs:
 
     def _files(self, provider: Address, settled: Mapping[Hash32, object]) -> Mapping[Hash32, Sequence[PublishedFile]]:
         """By the root of a settlement, the files whose tags name it."""
-        flow = _flow_of(self._market.chain_id)
-        topics = ((Submit.TOPIC,), (Hash32(bytes(12) + provider),))
         found: dict[Hash32, list[PublishedFile]] = defaultdict(list)
-        for entry in self._market.chain.logs(LogCriteria((flow,), topics)):
-            try:
-                submission = Submit.decode(entry.topics, entry.data).submission
-            except (DecodeError, ValueError):
-                continue
-            tags = PublishedTags.read(submission.tags)
-            if tags is None or submission.size_bytes > PUBLISHED_BYTES_MAX:
-                continue
-            for requests_hash in tags.requests_hashes:
+        for file in published_files(self._market, provider):
+            for requests_hash in file.requests_hashes:
                 if requests_hash in settled and len(found[requests_hash]) < COPIES_MAX:
-                    found[requests_hash].append(PublishedFile(submission.root, tags.blob_root))
+                    found[requests_hash].append(file)
         return found
 
     def _leaves(self, settled: Mapping[Hash32, _Settled], files: Mapping[Hash32, Sequence[PublishedFile]]) -> Iterator[_Leaves]:
@@ -244,10 +239,24 @@ def _read(settled: _Settled, data: bytes) -> _Leaves | None:
     return _Leaves(settled, told, tree, {leaf: index for index, leaf in enumerate(told.leaf_list)})
 
 
-def _flow_of(chain_id: int) -> Address:
-    """Where files are submitted; a chain that nobody knows is one of our own."""
-    name = public_name(chain_id)
-    return (own_network(chain_id=chain_id) if name is None else load(name)).addresses[FLOW]
+def published_files(market: Market, provider: Address) -> Iterator[PublishedFile]:
+    """What a provider submitted as files of receipts, oldest first. Raises `ChainClientError`s."""
+    topics = ((Submit.TOPIC,), (Hash32(bytes(12) + provider),))
+    for entry in market.chain.logs(LogCriteria((market.flow,), topics)):
+        try:
+            submission = Submit.decode(entry.topics, entry.data).submission
+        except (DecodeError, ValueError):
+            continue
+        tags = PublishedTags.read(submission.tags)
+        if tags is not None and submission.size_bytes <= PUBLISHED_BYTES_MAX:
+            yield PublishedFile(
+                root=submission.root,
+                size_bytes=submission.size_bytes,
+                requests_hashes=tags.requests_hashes,
+                blob_root=tags.blob_root,
+                transaction_hash=entry.transaction_hash,
+                block_number=int(entry.block_number),
+            )
 
 
 def _results(logs: Sequence[LogAnswer], contract: Address) -> list[SettlementResult]:

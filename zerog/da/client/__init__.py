@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from zerog.da.client.errors import (
     BlobNotFoundError,
     BlobRefusedError,
+    BlobUnconfirmedError,
     BlobWrongError,
     DaClientError,
     DaServiceError,
@@ -23,6 +24,7 @@ __all__ = [
     "AsyncDaClient",
     "BlobNotFoundError",
     "BlobRefusedError",
+    "BlobUnconfirmedError",
     "BlobWrongError",
     "CheckedSample",
     "DaClient",

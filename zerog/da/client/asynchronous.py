@@ -8,10 +8,12 @@ import anyio
 from anyio import to_thread
 
 from zerog._kernel import amt_roots
+from zerog.chain.client import AsyncChainClient
 from zerog.da.client.disperser import AsyncDisperserClient
 from zerog.da.client.errors import (
     BlobNotFoundError,
     BlobRefusedError,
+    BlobUnconfirmedError,
     BlobWrongError,
     DaServiceError,
     DispersalFailedError,
@@ -29,6 +31,7 @@ from zerog.primitives import Hash32
 from zerog.runtime.grpc.errors import GrpcCallError, GrpcTimeoutError, GrpcUnreachableError
 
 if TYPE_CHECKING:
+    from zerog.da.client.confirmation import Confirmation
     from zerog.da.client.sampler import Sampler
 
 __all__ = ["AsyncDaClient"]
@@ -58,15 +61,17 @@ class AsyncDaClient:
         disperser: str | None = None,
         retriever: str | None = None,
         gateway: str | None = None,
+        chain_url: str | None = None,
         development: bool = False,
     ) -> None:
-        """Addresses as `host:port`, that of the gateway as a URL. What is not known cannot be asked.
+        """Addresses as `host:port`, those of the gateway and of a node of the chain as URLs. What is not known cannot be asked.
 
         `development` is for networks of the small blobs that tests use.
         """
         self._disperser: Final = None if disperser is None else AsyncDisperserClient(disperser)
         self._retriever: Final = None if retriever is None else AsyncRetrieverClient(retriever)
         self._gateway: Final = gateway
+        self._chain: Final = None if chain_url is None else AsyncChainClient(chain_url)
         self._development: Final = development
         self._sampler: Sampler | None = None
         self._digests: Final[OrderedDict[Hash32, bytes]] = OrderedDict()
@@ -81,7 +86,7 @@ class AsyncDaClient:
     async def close(self) -> None:
         """Let go of all connections."""
         with anyio.CancelScope(shield=True):
-            for part in (self._disperser, self._retriever, self._sampler):
+            for part in (self._disperser, self._retriever, self._sampler, self._chain):
                 if part is not None:
                     await part.close()
 
@@ -214,6 +219,27 @@ class AsyncDaClient:
 
             self._sampler = Sampler(self._gateway)
         return await self._sampler.sample(root, row_index, subline_index, epoch=epoch, quorum_id=quorum_id)
+
+    # ---- the chain -----------------------------------------------------------------------------------------------
+
+    async def confirmation(self, root: Hash32, *, wait_s: float = 0.0) -> "Confirmation":
+        """What the chain says of a blob: which quorum confirmed it, who signed, and in which transaction. Waits for it up to `wait_s` seconds.
+
+        Raises `BlobUnconfirmedError`, `NoServiceError` where no node of the chain is known, and what such a node answers wrong.
+        """
+        from zerog.da.client.chain import DaChain
+        from zerog.da.client.confirmation import find_confirmation
+
+        if self._chain is None:
+            raise NoServiceError("chain")
+        chain, look_s = await DaChain.find(self._chain), LOOK_S_MIN
+        ends_s = anyio.current_time() + wait_s
+        while (found := await find_confirmation(chain, root)) is None:
+            if anyio.current_time() >= ends_s:
+                raise BlobUnconfirmedError(root)
+            await anyio.sleep(look_s)
+            look_s = min(look_s * LOOK_GROWTH, LOOK_S_MAX)
+        return found
 
     # ---- roots ---------------------------------------------------------------------------------------------------
 

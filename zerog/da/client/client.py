@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
@@ -12,6 +12,9 @@ from zerog.da.client.results import CheckedSample, Dispersal, ProgressCallback, 
 from zerog.da.protocol.names import BlobName
 from zerog.da.protocol.status import BlobPage, BlobState, BlobStatus
 from zerog.primitives import Hash32
+
+if TYPE_CHECKING:
+    from zerog.da.client.confirmation import Confirmation
 
 __all__ = ["DaClient"]
 
@@ -30,12 +33,14 @@ class DaClient:
         disperser: str | None = None,
         retriever: str | None = None,
         gateway: str | None = None,
+        chain_url: str | None = None,
         development: bool = False,
     ) -> None:
-        """Addresses as `host:port`, that of the gateway as a URL. `development` is for networks of the small blobs that tests use."""
+        """Addresses as `host:port`, those of the gateway and of a node of the chain as URLs. `development` is for networks of the small blobs that tests use."""
         self._open: Final = ExitStack()
         self._portal: Final = self._open.enter_context(start_blocking_portal(name="zerog-da"))
-        make = partial(AsyncDaClient, disperser=disperser, retriever=retriever, gateway=gateway, development=development)
+        places = partial(AsyncDaClient, disperser=disperser, retriever=retriever, gateway=gateway, chain_url=chain_url)
+        make = partial(places, development=development)
         self._inner: Final = self._portal.call(make)
 
     def __enter__(self) -> Self:
@@ -81,6 +86,10 @@ class DaClient:
     ) -> CheckedSample:
         """See `AsyncDaClient.sample`."""
         return self._run(partial(self._inner.sample, root, row_index, subline_index, epoch=epoch, quorum_id=quorum_id))
+
+    def confirmation(self, root: Hash32, *, wait_s: float = 0.0) -> "Confirmation":
+        """See `AsyncDaClient.confirmation`."""
+        return self._run(partial(self._inner.confirmation, root, wait_s=wait_s))
 
     def _run(self, work: Callable[[], Awaitable[T]]) -> T:
         """In the other thread; whoever is interrupted here ends it there."""

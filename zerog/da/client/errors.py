@@ -9,6 +9,7 @@ DaError
     ├── DispersalTimeoutError    it is not yet where the caller wanted it
     ├── BlobNotFoundError        no service has a blob
     ├── BlobWrongError           a service gave other bytes than those that are named
+    ├── BlobUnconfirmedError     no quorum has confirmed a blob yet
     └── NoServiceError           it is not known where a service is
 """
 
@@ -22,6 +23,7 @@ from zerog.primitives import Hash32
 __all__ = [
     "BlobNotFoundError",
     "BlobRefusedError",
+    "BlobUnconfirmedError",
     "BlobWrongError",
     "DaClientError",
     "DaServiceError",
@@ -142,6 +144,20 @@ class BlobWrongError(DaClientError):
 
     def __str__(self) -> str:
         return f"{self.source} speaks of {self.root}, and the bytes have the root {self.found}"
+
+
+@dataclass(eq=False)
+class BlobUnconfirmedError(DaClientError):
+    """The chain has no confirmation of a blob."""
+
+    root: Hash32
+
+    code = "da_blob_unconfirmed"
+    remedy = "wait until a quorum has signed for it; `zerog da ls` shows where it is"
+    http_status = 404
+
+    def __str__(self) -> str:
+        return f"no quorum has confirmed a blob with the root {self.root}"
 
 
 @dataclass(eq=False)

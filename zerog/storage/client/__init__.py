@@ -32,6 +32,7 @@ from zerog.storage.client.node import NodeClient, Segment
 from zerog.storage.client.progress import Progress, ProgressCallback
 from zerog.storage.client.remote_file import RemoteFile
 from zerog.storage.client.results import DirectoryUpload, Download, FileFacts, NodeFacts, StoredFragment, Upload
+from zerog.storage.client.submissions import SubmittedAt, find_submission
 from zerog.storage.client.uploading import UploadOptions
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "StorageClientError",
     "StoredFragment",
     "SubmissionRevertedError",
+    "SubmittedAt",
     "TargetExistsError",
     "UnsafeEntryError",
     "Upload",
@@ -74,4 +76,5 @@ __all__ = [
     "UploadRefusedError",
     "WaitTimeoutError",
     "WrongNetworkError",
+    "find_submission",
 ]

@@ -1,12 +1,13 @@
 """The checks of a saved answer against the chain: the market's contract, the service and its signer, the price, the settlement."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.compute.client.errors import AnswerRefutedError, WrongChainError
 from zerog.compute.client.market import Market
 from zerog.compute.client.verifying.grading import enclave_grade, info_of
-from zerog.compute.client.verifying.offline import check_bytes
+from zerog.compute.client.verifying.offline import Content, check_bytes
 from zerog.compute.client.verifying.replaying import Replayer, check_replay
 from zerog.compute.client.verifying.settling import check_settlement
 from zerog.compute.client.verifying.verdict import Findings, Grade, Verdict
@@ -23,13 +24,21 @@ from zerog.contracts.compute import (
 )
 from zerog.primitives import ZERO_ADDRESS, Address, Hash32, Wei
 
+if TYPE_CHECKING:
+    from zerog.storage.client.submissions import SubmittedAt
+
 __all__ = ["verify_answer"]
 
 
 def verify_answer(
-    file: AnswerFile, market: Market, *, quote_verifier: QuoteVerifier | None = None, replayer: Replayer | None = None
+    file: AnswerFile,
+    market: Market,
+    *,
+    quote_verifier: QuoteVerifier | None = None,
+    replayer: Replayer | None = None,
+    data: bytes | None = None,
 ) -> Verdict:
-    """Check everything that bytes and chain can show; `quote_verifier` and `replayer` show what they cannot.
+    """Check everything that bytes and chain can show; `quote_verifier` and `replayer` show what they cannot. `data` has to be quoted.
 
     Raises `AnswerRefutedError` with the part that does not hold, and what `ChainClient` raises when the chain does not answer.
     """
@@ -38,7 +47,9 @@ def verify_answer(
     _check_place(file, market)
     service = _check_service(file, market, findings)
     grade = enclave_grade(file, content, service, quote_verifier, findings)
-    if replayer is not None and check_replay(file, content, replayer, findings):
+    quoted = None if data is None else _check_quoted(file, content, data, market)
+    replayed = None if replayer is None else check_replay(file, content, replayer, findings)
+    if replayed is not None:
         grade = Grade.REPLAYED
     else:
         findings.not_proven.append("that it is the model which computed the answer")
@@ -64,9 +75,17 @@ def verify_answer(
         request=content.request,
         answer=content.answer,
         fee_wei=None if receipt is None else Wei(int(receipt.fee)),
+        quoted=quoted,
+        replayed=replayed,
         proven=tuple(findings.proven),
         not_proven=tuple(findings.not_proven),
     )
+
+
+def _check_quoted(file: AnswerFile, content: Content, data: bytes, market: Market) -> "SubmittedAt":
+    from zerog.compute.client.verifying.quoted import check_data  # It loads the client of storage.
+
+    return check_data(file, content, data, market, content.findings)
 
 
 def _check_place(file: AnswerFile, market: Market) -> None:

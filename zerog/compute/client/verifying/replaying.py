@@ -59,19 +59,19 @@ class Replayer(Protocol):
         """Make the answer again and compare. Raises `ReplayImpossibleError` where that cannot be done."""
 
 
-def check_replay(file: AnswerFile, content: Content, replayer: Replayer, findings: Findings) -> bool:
-    """Whether the model, run again, gave the same bytes. Raises `AnswerRefutedError` where it gave others."""
+def check_replay(file: AnswerFile, content: Content, replayer: Replayer, findings: Findings) -> str | None:
+    """What the model, run again, gave the same; `None` where it cannot be run. Raises `AnswerRefutedError` where it gave others."""
     unproven = "that the model gives these bytes again"
     if file.receipt is None or content.request is None or content.answer is None:
         findings.not_proven.append(f"{unproven}: there is no receipt, or no key to read the exchange")
-        return False
+        return None
     task = ReplayTask(path=file.request.path, request=content.request, answer=content.answer, receipt=file.receipt.receipt)
     try:
         replay = replayer.replay(task)
     except ReplayImpossibleError as error:
         findings.not_proven.append(f"{unproven}: {error.cause}")
-        return False
+        return None
     if not replay.is_same:
         raise AnswerRefutedError(replay.check, f"the model, run again, gives another answer: {replay.what}")
     findings.proven.append(f"the model, run again, gave the same: {replay.what}")
-    return True
+    return replay.what

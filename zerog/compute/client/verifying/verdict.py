@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from zerog.compute.protocol.constants import ServiceType
 from zerog.compute.protocol.receipts import EngineIdentity
 from zerog.primitives import Address, Hash32, Wei
+
+if TYPE_CHECKING:
+    from zerog.storage.client.submissions import SubmittedAt
 
 __all__ = ["Findings", "Grade", "SettledAt", "Verdict"]
 
@@ -78,6 +82,10 @@ class Verdict:
     answer: bytes | None = field(repr=False)
     """What was answered, likewise."""
     fee_wei: Wei | None
+    quoted: "SubmittedAt | None"
+    """The file of 0G Storage that the request quotes; `None` where no file was handed in."""
+    replayed: str | None
+    """What the model, run again, gave the same; `None` where it was not run."""
     proven: tuple[str, ...]
     not_proven: tuple[str, ...]
 
