@@ -161,6 +161,7 @@ def make_app(folder: NetworkFolder) -> cyclopts.App:
     app.command(kv)
     app.command(_da())
     app.command(_compute())
+    app.command("zerog.cli.demo:demo", name="demo", help="Live the life of an AI answer, and show the proof of each step.")
     app.command("zerog.cli.verify:verify", name="verify", help="Check a saved answer of a model, against one chain node alone.")
     model = cyclopts.App(name="model", help="The model files of this machine, for the built-in engine.")
     for name, function, text in MODEL_COMMANDS:

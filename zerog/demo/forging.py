@@ -1,4 +1,4 @@
-"""What a forger would do to a saved answer, as well as it can be done without the provider's key: every hash beside the change fits again."""
+"""What a forger would do to a saved answer without the provider's key: every hash beside the change is made to fit again."""
 
 import re
 from collections.abc import Iterator

@@ -49,6 +49,10 @@ class Folder:
         """A file that somebody changed."""
         return self.path / CHANGED / name
 
+    def name_of(self, path: Path) -> str:
+        """The name of one of the files within the folder."""
+        return path.relative_to(self.path).as_posix()
+
     def write(self, path: Path, content: bytes) -> None:
         """Write one of the files."""
         try:

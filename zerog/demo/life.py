@@ -51,7 +51,6 @@ def live(network: Network, folder: Folder, audience: Audience, *, model: Path | 
         chain_id=paid.file.chain_id,
         chain_url=url,
         account=network.compute.account.address,
-        folder=str(folder.path),
         steps=tuple(stage.done),
     )
 

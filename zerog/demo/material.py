@@ -9,7 +9,7 @@ __all__ = ["FILE_NAME", "QUESTION", "TITLE", "load_text", "prompt_of"]
 
 FILE_NAME: Final = "gettysburg.txt"
 TITLE: Final = "the Gettysburg Address, by Abraham Lincoln, 1863 (public domain)"
-QUESTION: Final = "In one sentence, what does the speaker ask of the living?"
+QUESTION: Final = "What does Lincoln ask of the living? Answer in one sentence."
 
 
 def load_text() -> bytes:
@@ -18,5 +18,5 @@ def load_text() -> bytes:
 
 
 def prompt_of(root: Hash32, text: str, question: str) -> str:
-    """Names the file that is quoted by its root, quotes it as it is, and asks: so whoever has the request knows which data was meant."""
-    return f"This text is the file {root} of 0G Storage:\n\n{text}\n{question}"
+    """Names a file by its root, quotes it as it is, and asks: so whoever has the request knows which data was meant."""
+    return f"File {root} of 0G Storage:\n\n{text}\nQuestion: {question}"

@@ -48,6 +48,8 @@ class Receipted:
     """Hash of the receipt: the leaf of the tree that a settlement is signed over."""
     signer: Address
     path: str
+    """Of the file, in the folder with the saved bytes; so of all paths here."""
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +158,6 @@ class Life:
     chain_url: str
     account: Address
     """Who asked and paid."""
-    folder: str
-    """Where the saved bytes are."""
     steps: tuple[Step, ...]
 
     @property

@@ -23,7 +23,8 @@ Words = Callable[[str], None]
 
 SETTLED_S_MAX: Final = 120.0
 """Providers of local networks settle within seconds."""
-PUBLISHED_S_MAX: Final = 120.0
+PUBLISHED_S_MAX: Final = 300.0
+"""A provider publishes in order: what it settled before comes first."""
 ANSWER_TOKENS_MAX: Final = 64
 OPTIONS: Final = ChatOptions(max_tokens=ANSWER_TOKENS_MAX, temperature=0.0, seed=1)
 """The most likely word each time: the same question has the same answer, whoever asks."""
@@ -73,9 +74,9 @@ def keep(file: AnswerFile, data: bytes, folder: Folder) -> Receipted:
     if file.receipt is None:
         raise DemoError("the answer has no receipt")
     folder.write(folder.text, data)
-    folder.write(folder.answer, file.to_bytes())
-    receipt = file.receipt.receipt
-    return Receipted(request_id=receipt.id, leaf=file.receipt.leaf, signer=receipt.signer, path=str(folder.answer))
+    folder.write(folder.answer, content := file.to_bytes())
+    receipt, path = file.receipt.receipt, folder.name_of(folder.answer)
+    return Receipted(request_id=receipt.id, leaf=file.receipt.leaf, signer=receipt.signer, path=path, size_bytes=len(content))
 
 
 def settle(network: Network, file: AnswerFile, folder: Folder) -> Paid:
@@ -170,7 +171,7 @@ def refuse(chain_url: str, file: AnswerFile, root: Hash32, folder: Folder) -> Re
             try:
                 chain.compute.verify(forgery.answer, data=forgery.data)
             except AnswerRefutedError as error:
-                refusals.append(Refusal(changed=forgery.changed, check=error.check, reason=error.cause, path=str(path)))
+                refusals.append(Refusal(changed=forgery.changed, check=error.check, reason=error.cause, path=folder.name_of(path)))
             else:
                 raise ForgeryTakenError(forgery.changed)
     return Refused(refusals=tuple(refusals))

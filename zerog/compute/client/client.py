@@ -499,9 +499,7 @@ class ComputeClient:
 
             replayer = ExactReplayer(ModelPlaces())
         file = read_answer_file(answer) if isinstance(answer, bytes) else answer
-        return verify_answer(
-            file, self.market, quote_verifier=quote_verifier or self.quote_verifier, replayer=replayer, data=data
-        )
+        return verify_answer(file, self.market, quote_verifier=quote_verifier or self.quote_verifier, replayer=replayer, data=data)
 
     # ---- what they share -----------------------------------------------------------------------------------------
 

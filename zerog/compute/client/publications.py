@@ -8,13 +8,13 @@ from typing import Final
 from zerog.compute.client.connection import check_service_url
 from zerog.compute.client.errors import NotPublishedError, NotSettledError
 from zerog.compute.client.market import Market
-from zerog.compute.client.published import PublishedCopies, PublishedFile, published_files
+from zerog.compute.client.published import PublishedFile, published_files
 from zerog.compute.protocol.additional_info import AdditionalInfo
 from zerog.compute.protocol.errors import AdditionalInfoError
 from zerog.compute.protocol.published import PublishedError, read_published
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.primitives import Address, Hash32
-from zerog.storage.client import StorageClient
+from zerog.storage.client import FilePrunedError, FileUnknownError, SegmentMissingError, StorageClient
 
 __all__ = ["Publication", "find_publication"]
 
@@ -61,11 +61,10 @@ def find_publication(file: AnswerFile, market: Market, *, wait_s: float = 0.0) -
     check_service_url(info.receipts_indexer, market.chain.url)
     pause, ends_s = threading.Event(), time.monotonic() + wait_s  # Nobody sets it: a wait that ends by its time-out.
     with StorageClient(indexer=info.receipts_indexer) as storage:
-        copies = PublishedCopies(storage, info.receipts_disperser, market.chain.url)
         while True:
             is_last = time.monotonic() >= ends_s
             for found in published_files(market, file.provider):
-                if requests_hash in found.requests_hashes and (data := _document(copies, found, requests_hash)) is not None:
+                if requests_hash in found.requests_hashes and (data := _document(storage, found, requests_hash)) is not None:
                     return _publication(requests_hash, found, data)
             if is_last:
                 raise NotPublishedError(requests_hash, "no file of 0G Storage holds them yet")
@@ -80,16 +79,14 @@ def _info(market: Market, provider: Address) -> AdditionalInfo | None:
         return None
 
 
-def _document(copies: PublishedCopies, file: PublishedFile, requests_hash: Hash32) -> bytes | None:
-    """The first copy whose leaves lead to the root that the chain has."""
-    for data in copies.copies(file):
-        try:
-            entry = read_published(data).entry(requests_hash)
-            if entry is not None and entry.tree().root == requests_hash:
-                return data
-        except PublishedError:
-            continue
-    return None
+def _document(storage: StorageClient, file: PublishedFile, requests_hash: Hash32) -> bytes | None:
+    """A file whose leaves lead to the root that the chain has; `None` for any other, and while the nodes do not have it yet."""
+    try:
+        data = storage.read(file.root)
+        entry = read_published(data).entry(requests_hash)
+        return data if entry is not None and entry.tree().root == requests_hash else None
+    except (FilePrunedError, FileUnknownError, SegmentMissingError, PublishedError):
+        return None
 
 
 def _publication(requests_hash: Hash32, file: PublishedFile, data: bytes) -> Publication:

@@ -223,9 +223,10 @@ class AsyncDaClient:
     # ---- the chain -----------------------------------------------------------------------------------------------
 
     async def confirmation(self, root: Hash32, *, wait_s: float = 0.0) -> "Confirmation":
-        """What the chain says of a blob: which quorum confirmed it, who signed, and in which transaction. Waits for it up to `wait_s` seconds.
+        """What the chain says of a blob: which quorum confirmed it, who signed, and in which transaction.
 
-        Raises `BlobUnconfirmedError`, `NoServiceError` where no node of the chain is known, and what such a node answers wrong.
+        Waits for it up to `wait_s` seconds. Raises `BlobUnconfirmedError`, `NoServiceError` where no node of the chain is known, and what
+        such a node answers wrong.
         """
         from zerog.da.client.chain import DaChain
         from zerog.da.client.confirmation import find_confirmation

@@ -36,7 +36,10 @@ class DaClient:
         chain_url: str | None = None,
         development: bool = False,
     ) -> None:
-        """Addresses as `host:port`, those of the gateway and of a node of the chain as URLs. `development` is for networks of the small blobs that tests use."""
+        """Addresses as `host:port`, those of the gateway and of a node of the chain as URLs.
+
+        `development` is for networks of the small blobs that tests use.
+        """
         self._open: Final = ExitStack()
         self._portal: Final = self._open.enter_context(start_blocking_portal(name="zerog-da"))
         places = partial(AsyncDaClient, disperser=disperser, retriever=retriever, gateway=gateway, chain_url=chain_url)
