@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-EXIT_TERMINATED = 143
+ELSEWHERE: Final = " --network"
+"""Named by its URL a chain is taken for any, where a simulated enclave is too little unless one says so."""
+EXIT_TERMINATED: Final = 143
 """Ended by SIGTERM. Source: bash(1), 128 plus the signal's number."""
 
 
@@ -138,8 +140,9 @@ def _commands(keep: Path, where: str) -> list[str]:
     folder = Folder(keep)
     answer, text = shlex.quote(str(folder.answer)), shlex.quote(str(folder.text))
     changed = shlex.quote(str(folder.changed("price.json")))
+    least = " --at-least simulated" if where.startswith(ELSEWHERE) else ""
     return [
-        f"  zerog verify {answer} --data {text} --settled{where}",
+        f"  zerog verify {answer} --data {text} --settled{where}{least}",
         f"  zerog verify {answer} --data {text} --replay{where}",
         f"  zerog verify {changed}{where}",
     ]
@@ -162,7 +165,7 @@ def _explain(keep: Path, *, is_passing: bool) -> None:
     from zerog.demo import Folder
 
     folder = Folder(keep)
-    where = " --network URL"
+    where = f"{ELSEWHERE} URL"
     lines = [
         "What `zerog demo` has kept: one answer of a model, and all that proves it.",
         "",

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from zerog.compute.protocol.constants import BODY_BYTES_MAX
 from zerog.compute.wire.answer_file import ANSWER_FILE_BYTES_MAX, AnswerFile, AnswerFileError, read_answer_file
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.files import FileUnreadableError, open_for_reading, write_atomically
 
-__all__ = ["SETTLE_S_MAX", "check_savable", "read_answer", "save_answer"]
+__all__ = ["SETTLE_S_MAX", "check_savable", "read_answer", "read_quoted", "save_answer"]
 
 SETTLE_S_MAX: Final = 900.0
 """Official providers settle within ten minutes."""
@@ -39,6 +40,15 @@ def read_answer(path: Path) -> AnswerFile:
     if not content:
         raise AnswerFileError("it is empty")
     return read_answer_file(content)
+
+
+def read_quoted(path: Path) -> bytes:
+    """A text that a request is to quote; of a longer one than any request only so much that it is refused. Raises `FileUnreadableError`."""
+    try:
+        with open_for_reading(path) as stream:
+            return stream.read(BODY_BYTES_MAX + 1)
+    except OSError as error:
+        raise FileUnreadableError(path, error.strerror or str(error)) from None
 
 
 def check_savable(path: Path) -> None:

@@ -11,7 +11,7 @@ import cyclopts
 import msgspec
 
 from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, provider_of, shown_amount
-from zerog.cli.kept_answers import SETTLE_S_MAX, read_answer, save_answer
+from zerog.cli.kept_answers import SETTLE_S_MAX, read_answer, read_quoted, save_answer
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say
 from zerog.cli.replaying import replayer_of
 from zerog.compute.client import ComputeClient, Grade, NotSettledError, ProviderAnswerError, Verdict
@@ -108,6 +108,7 @@ def verify(
     show: Annotated[bool, Flag] = False,
     replay: Annotated[bool, Flag] = False,
     model: Path | None = None,
+    data: Path | None = None,
     place: Place = PLACE,
     json: AsJson = False,
     directory: WorkingFolder = Path(),
@@ -130,13 +131,15 @@ def verify(
         Run the model again on the request, and see whether it gives this answer.
     model
         The model's file, for --replay; by default it is taken from the cache, or fetched from 0G Storage.
+    data
+        A text that the request has to quote, under the root that it has on 0G Storage, which the chain has to know.
     """
-    answer = read_answer(file)
+    answer, quoted = read_answer(file), None if data is None else read_quoted(data)
     usual = "replayed" if replay else "simulated" if place.is_local(directory) else "signed"
     needed = Grade(at_least or usual)
     with place.connect(directory, paying=False) as compute:
         replayer = replayer_of(place.place(directory), compute, answer, model) if replay else None
-        verdict = compute.verify(answer, replayer=replayer)
+        verdict = compute.verify(answer, replayer=replayer, data=quoted)
     is_enough = verdict.grade.is_at_least(needed) and (verdict.settled is not None or not settled)
     if json:
         print_json(_facts(verdict, enough=is_enough, show=show))
@@ -181,6 +184,8 @@ def _lines(verdict: Verdict, file: Path) -> Iterator[str]:
     if verdict.settled is not None:
         yield _fact("paid", f"{shown_amount(verdict.settled.paid_wei)} in block {verdict.settled.block_number}")
         yield _fact("", f"transaction {verdict.settled.transaction_hash}")
+    if verdict.quoted is not None:
+        yield _fact("asked of", f"the file {verdict.quoted.root}")
     for title, mark, findings in (("proven", "+", verdict.proven), ("not proven", "-", verdict.not_proven)):
         yield ""
         yield title
@@ -238,6 +243,7 @@ def _facts(verdict: Verdict, *, enough: bool, show: bool) -> dict[str, object]:
         "encrypted": verdict.is_sealed,
         "fee_wei": None if verdict.fee_wei is None else str(verdict.fee_wei),
         "settled": _settled_facts(verdict) or None,
+        "data": None if verdict.quoted is None else {"root": str(verdict.quoted.root), "block": verdict.quoted.block_number},
         "proven": verdict.proven,
         "not_proven": verdict.not_proven,
         **content,
