@@ -19,12 +19,14 @@ from benchmarks.connection import Connection
 
 __all__ = [
     "ANVIL_ARGUMENTS",
+    "ANVIL_PROGRAM",
     "START_LIMIT_S",
     "ZEROG_COMMAND",
     "Node",
     "anvil",
     "ensure_anvil",
     "free_port",
+    "process_processor_seconds",
     "process_tree",
     "resident_bytes",
     "start_zerog",

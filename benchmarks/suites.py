@@ -12,6 +12,7 @@ from benchmarks.da import DA_ROWS, arkworks_version
 from benchmarks.hardhat import ensure_hardhat
 from benchmarks.inference import INFERENCE_ROWS, llama_version
 from benchmarks.mining import MINING_ROWS, pycryptodome_version
+from benchmarks.network import NETWORK_ROWS
 from benchmarks.nodes import ensure_anvil
 from benchmarks.rows import ROWS, WRITING
 from benchmarks.storage import STORAGE_ROWS
@@ -47,5 +48,6 @@ SUITES: Final = (
     Suite(name="compute", rows=COMPUTE_ROWS, peers={"litellm": ensure_litellm, "web3.py": web3_version}),
     Suite(name="inference", rows=INFERENCE_ROWS, peers={"llama.cpp": llama_version}),
     Suite(name="da", rows=DA_ROWS, peers={"arkworks": arkworks_version}),
+    Suite(name="network", rows=NETWORK_ROWS, peers={"anvil": ensure_anvil, "hardhat": ensure_hardhat}),
     Suite(name="mining", rows=MINING_ROWS, peers={"pycryptodome": pycryptodome_version}),
 )

@@ -83,10 +83,12 @@ __all__ = [
     "g1_from_flagless",
     "g1_to_flagged",
     "g1_to_flagless",
+    "give_back_memory",
     "hash_paths",
     "hkdf_sha256",
     "keccak256",
     "keccak256_many",
+    "map_large_blocks",
     "open_blocks",
     "personal_sign",
     "pora_probe",
@@ -190,6 +192,12 @@ def keccak256(data: bytes) -> bytes:
 
 def keccak256_many(items: Sequence[bytes]) -> list[bytes]:
     """Keccak-256 of each item, on all threads."""
+
+def give_back_memory() -> None:
+    """Give all memory that the allocator has free back to the system, also between blocks in use; on Linux with glibc."""
+
+def map_large_blocks() -> None:
+    """From now on blocks of a megabyte and more go back to the system as soon as they are freed; on Linux with glibc."""
 
 def public_key_of(private_key: bytes) -> bytes:
     """Uncompressed secp256k1 public key (64 bytes, without the leading 04). Raises `SignatureError`."""
@@ -1374,4 +1382,4 @@ class Decoder:
         """
 
     def idle_release(self) -> None:
-        """Give back memory that only makes it faster: beginnings of prompts, working memory."""
+        """Give back memory that only makes it faster: packed weights, beginnings of prompts, working memory. It comes again when needed."""

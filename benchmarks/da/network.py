@@ -6,9 +6,10 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ from zerog.da.client.disperser import AsyncDisperserClient
 from zerog.da.protocol.constants import BLOB_BYTES_MAX
 from zerog.da.protocol.status import BlobStatus
 
-__all__ = ["beside", "dispersing"]
+__all__ = ["beside", "dispersing", "transfer", "while_encoding"]
 
 MEBIBYTE: Final = 1 << 20
 ONE_BY_ONE: Final = 7
@@ -150,39 +151,56 @@ def beside(bench: Bench) -> None:
 
 async def encode_beside(net: Network, node: Node, signed: Sequence[bytes]) -> list[float]:
     """Seconds of the transfers that were sent while the blob was at the encoder."""
+    sent: list[tuple[float, float]] = []
+
+    def send(first: int) -> None:
+        at = time.perf_counter()
+        for seconds in transfer(node, signed[first : first + TRANSFERS_MIN]):
+            sent.append((at, seconds))
+            at += seconds
+
+    began, ended = await while_encoding(net.disperser, (partial(send, first) for first in range(0, len(signed), TRANSFERS_MIN)))
+    return [seconds for at, seconds in sent if began <= at < ended]
+
+
+async def while_encoding(disperser: str, turns: Iterable[Callable[[], None]]) -> tuple[float, float]:
+    """Disperse a full blob and do the turns, each in a thread, until it is encoded. Returns when it came to the encoder and left it.
+
+    Raises `RpcFailedError` when it was never seen there.
+    """
     spans: list[tuple[float, float]] = []
-    data = payload(BLOB_BYTES_MAX, 7)
     done = anyio.Event()
 
-    async def encode() -> None:
-        async with net.client() as client:
-            request = await client.disperse(data)
-            began = None
-            with anyio.fail_after(BLOB_LIMIT_S):
-                while (state := await client.status(request)).status is BlobStatus.PROCESSING:
-                    now = time.perf_counter()
-                    if state.step == ENCODING:
-                        began = began or now
-                    elif began is not None:
-                        spans.append((began, now))
-                        break
-                    await anyio.sleep(LOOK_S)
-            done.set()
+    async def watch() -> None:
+        spans.append(await span_of_encoding(disperser))
+        done.set()
 
-    sent: list[tuple[float, float]] = []
     async with anyio.create_task_group() as group:
-        group.start_soon(encode)
-        for first in range(0, len(signed), TRANSFERS_MIN):
+        group.start_soon(watch)
+        for turn in turns:
             if done.is_set():
                 break
-            at = time.perf_counter()
-            for seconds in await to_thread.run_sync(transfer, node, signed[first : first + TRANSFERS_MIN]):
-                sent.append((at, seconds))
-                at += seconds
-    if not spans:
-        raise RpcFailedError("the blob was never seen at the encoder")
-    ((began, ended),) = spans
-    return [seconds for at, seconds in sent if began <= at < ended]
+            await to_thread.run_sync(turn)
+    return spans[0]
+
+
+async def span_of_encoding(disperser: str) -> tuple[float, float]:
+    """When a full blob came to the encoder and when it left it. Raises `RpcFailedError` when it was never seen there."""
+    client = AsyncDisperserClient(disperser)
+    began = None
+    try:
+        request = await client.disperse(payload(BLOB_BYTES_MAX, 7))
+        with anyio.fail_after(BLOB_LIMIT_S):
+            while (state := await client.status(request)).status is BlobStatus.PROCESSING:
+                now = time.perf_counter()
+                if state.step == ENCODING:
+                    began = began or now
+                elif began is not None:
+                    return began, now
+                await anyio.sleep(LOOK_S)
+    finally:
+        await client.close()
+    raise RpcFailedError("the blob was never seen at the encoder")
 
 
 def transfer(node: Node, signed: Sequence[bytes]) -> list[float]:

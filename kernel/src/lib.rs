@@ -11,6 +11,7 @@ pub mod hpke;
 pub mod inference;
 pub mod json;
 pub mod ledger;
+pub mod memory;
 pub mod merkle;
 pub mod pool;
 #[cfg(unix)]

@@ -106,6 +106,7 @@ async def _chat_once(
     transfer = LEDGER_MANAGER.function("transferFund").encode(bytes(service.provider), SERVICE_NAME, TRANSFER_WEI)
     await _send(chain, user, ledger, transfer)
     key = await _chat(http, url, user, service)
+    provider.release_models()  # Nobody else has asked yet.
     await provider.running.settler.settle()
     return key
 

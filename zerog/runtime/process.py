@@ -24,6 +24,7 @@ from zerog.primitives.errors import ZerogError
 from zerog.runtime.control import serve_control
 from zerog.runtime.files import FileLock, make_private_folder
 from zerog.runtime.logs import LogForm, LogLevel, configure_logging
+from zerog.runtime.memory import give_back_when_quiet, map_large_blocks
 from zerog.runtime.report import ErrorReport, report_of
 from zerog.runtime.role import Role
 
@@ -115,6 +116,7 @@ class RolePlace:
 
 def run_role(name: str, make_role: Callable[[], Role], place: RolePlace) -> int:
     """Be the process of the role `name` until told to stop. Returns the exit code."""
+    map_large_blocks()
     configure_logging(name, folder=place.state_folder / "logs", level=place.log_level, form=place.log_form)
     try:
         anyio.run(_run, make_role, place, backend_options={"use_uvloop": sys.platform != "win32"})
@@ -166,6 +168,7 @@ async def _run(make_role: Callable[[], Role], place: RolePlace) -> None:
         await watchers.start(_stop_on_signal, stop, name="process.signals")
         if place.supervised:
             watchers.start_soon(_stop_when_orphaned, stop, name="process.parent")
+        watchers.start_soon(give_back_when_quiet, name="process.memory")
         role = make_role()
 
         def announce(url: str) -> None:

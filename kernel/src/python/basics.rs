@@ -1,11 +1,11 @@
-//! Hashing and signatures for Python.
+//! Hashing, signatures and the allocator for Python.
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::convert::bytes_of;
-use crate::{crypto, hash};
+use crate::{crypto, hash, memory};
 
 /// From this size on, hashing takes long enough that other threads should run.
 const DETACHED_BYTES_MIN: usize = 32 * 1024;
@@ -18,7 +18,9 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(secp256k1_sign, module)?)?;
     module.add_function(wrap_pyfunction!(personal_sign, module)?)?;
     module.add_function(wrap_pyfunction!(secp256k1_recover, module)?)?;
-    module.add_function(wrap_pyfunction!(secp256k1_recover_many, module)?)
+    module.add_function(wrap_pyfunction!(secp256k1_recover_many, module)?)?;
+    module.add_function(wrap_pyfunction!(map_large_blocks, module)?)?;
+    module.add_function(wrap_pyfunction!(give_back_memory, module)?)
 }
 
 /// Keccak-256, as Ethereum uses it (not SHA3-256).
@@ -72,4 +74,16 @@ fn secp256k1_recover<'py>(py: Python<'py>, digest: &[u8], signature: &[u8]) -> P
 fn secp256k1_recover_many<'py>(py: Python<'py>, items: Vec<(PyBackedBytes, PyBackedBytes)>) -> Vec<Option<Bound<'py, PyBytes>>> {
     let senders = py.detach(|| crypto::recover_many(&items));
     senders.into_iter().map(|sender| sender.ok().map(|address| bytes_of(py, address))).collect()
+}
+
+/// Large blocks go back to the system as soon as they are freed, from now on.
+#[pyfunction]
+fn map_large_blocks() {
+    memory::map_large_blocks();
+}
+
+/// Give all free memory back to the system.
+#[pyfunction]
+fn give_back_memory(py: Python<'_>) {
+    py.detach(memory::give_back);
 }

@@ -191,7 +191,7 @@ def test_memory_is_bounded_while_it_serves_and_given_back_when_it_is_idle() -> N
     done = subprocess.run([sys.executable, "-c", SERVING, str(model_path())], capture_output=True, text=True, timeout=60, check=True)
     serving, idle, cpu_s = map(float, done.stdout.split())
     assert serving <= RESIDENT_MAX_MIB
-    assert idle <= serving - 15
+    assert idle <= serving - 80  # The packed weights alone are 94 MiB.
     assert cpu_s <= IDLE_CPU_MAX
 
 

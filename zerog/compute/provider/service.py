@@ -179,6 +179,12 @@ class ComputeProvider:
         missing = next((engine.missing for engine in engines if isinstance(engine, ExactEngine) and engine.missing is not None), None)
         return None if missing is None else f"no model: {missing.remedy}"
 
+    def release_models(self) -> None:
+        """Let engines of this process give back the memory of their models, which nobody is expected to ask soon."""
+        for engine in self.running.pool.engines.values():
+            if isinstance(engine, ExactEngine):
+                engine.release()
+
     def status(self) -> Mapping[str, object]:
         """What the provider knows about itself; JSON values only."""
         running = self.running

@@ -15,6 +15,7 @@ use super::sampler::{Before, Choice, NotFinite, SamplingParameters, choose};
 use super::trace::trace_root;
 use super::workers::Workers;
 use crate::inference::{Gguf, LlamaShape, ModelRefused};
+use crate::memory;
 
 /// Tokens of prompts that a round computes while answers are being made: they wait for it.
 const PREFILL_BESIDE: usize = 96;
@@ -113,11 +114,14 @@ pub(super) struct Engine {
     /// Beginnings, the oldest first.
     kept: VecDeque<History>,
     next_id: u64,
+    /// Packed when they are first needed.
+    weights: Option<Arc<Weights>>,
 }
 
 /// A model at work for several sequences.
 pub struct Decoder {
-    pub(super) weights: Weights,
+    pub(super) gguf: Arc<Gguf>,
+    pub(super) shape: LlamaShape,
     pub(super) kernels: &'static Kernels,
     pub(super) layout: PageLayout,
     path: ExactPath,
@@ -128,10 +132,10 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Pack the model's weights, and start threads.
+    /// Check the model, and start threads. Its weights are packed by whoever first computes with them.
     pub fn new(gguf: Arc<Gguf>, options: &DecoderOptions) -> Result<Self, DecoderError> {
-        let weights = Weights::load(gguf)?;
-        let trained = weights.shape.context;
+        let shape = Weights::check(&gguf)?;
+        let trained = shape.context;
         let context = options.context.unwrap_or(trained);
         let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let wrong = |what: String| Err(DecoderError::Parameters(what));
@@ -147,9 +151,9 @@ impl Decoder {
         let workers = Workers::new(threads)?;
         let powers = (0..workers.count()).map(|_| Mutex::default()).collect();
         let (scratch, logits, running, kept) = (Scratch::default(), Vec::new(), Vec::new(), VecDeque::new());
-        let engine = Mutex::new(Engine { workers, scratch, logits, powers, running, kept, next_id: 0 });
-        let (kernels, layout) = (options.path.kernels(), PageLayout::of(&weights.shape));
-        Ok(Self { weights, kernels, layout, path: options.path, slots: options.slots, context, threads, engine })
+        let engine = Mutex::new(Engine { workers, scratch, logits, powers, running, kept, next_id: 0, weights: None });
+        let (kernels, layout) = (options.path.kernels(), PageLayout::of(&shape));
+        Ok(Self { gguf, shape, kernels, layout, path: options.path, slots: options.slots, context, threads, engine })
     }
 
     pub fn slots(&self) -> usize {
@@ -169,7 +173,7 @@ impl Decoder {
     }
 
     pub fn shape(&self) -> &LlamaShape {
-        &self.weights.shape
+        &self.shape
     }
 
     /// Sequences that have not finished.
@@ -187,6 +191,7 @@ impl Decoder {
         if engine.running.len() >= self.slots {
             return Err(DecoderError::Full { slots: self.slots });
         }
+        engine.weights(&self.gguf)?;
         let length = prompt.len();
         let history = engine.begun(prompt)?;
         let (id, cached) = (engine.next_id, history.computed);
@@ -201,7 +206,7 @@ impl Decoder {
     }
 
     pub(super) fn check(&self, tokens: &[u32], parameters: &SamplingParameters) -> Result<(), DecoderError> {
-        let vocabulary = self.weights.shape.vocabulary;
+        let vocabulary = self.shape.vocabulary;
         parameters.check(vocabulary).map_err(DecoderError::Parameters)?;
         if let Some(token) = tokens.iter().find(|token| **token as usize >= vocabulary) {
             return Err(DecoderError::Parameters(format!("there is no token {token}; the model has {vocabulary}")));
@@ -236,8 +241,9 @@ impl Decoder {
             let history = &mut engine.running[*index].history;
             history.grow(&self.layout, history.computed + count)?;
         }
+        let weights = engine.weights(&self.gguf)?;
         let stretches: Vec<Stretch<'_>> = shares.iter().map(|(index, count)| stretch(&engine.running[*index].history, *count)).collect();
-        forward::forward(&self.weights, self.kernels, &mut engine.workers, &mut engine.scratch, &stretches)?;
+        forward::forward(&weights, self.kernels, &mut engine.workers, &mut engine.scratch, &stretches)?;
         drop(stretches);
         let (mut ready, mut wanted, mut place) = (Vec::new(), Vec::new(), 0);
         for (index, count) in shares {
@@ -249,8 +255,8 @@ impl Decoder {
                 wanted.push(place - 1);
             }
         }
-        forward::finish(&self.weights, self.kernels, &mut engine.workers, &mut engine.scratch, &wanted);
-        let choices = self.choices(engine, &ready)?;
+        forward::finish(&weights, self.kernels, &mut engine.workers, &mut engine.scratch, &wanted);
+        let choices = self.choices(&weights, engine, &ready)?;
         let events = ready.iter().zip(choices).map(|(index, choice)| self.take(&mut engine.running[*index], choice)).collect::<Vec<_>>();
         for event in events.iter().filter(|event| event.finish.is_some()) {
             engine.retire(event.sequence, &self.layout);
@@ -259,18 +265,18 @@ impl Decoder {
     }
 
     /// A token for each sequence of `ready`, whose last activations `finish` prepared.
-    fn choices(&self, engine: &mut Engine, ready: &[usize]) -> Result<Vec<Choice>, DecoderError> {
-        let stride = forward::logits_stride(&self.weights);
+    fn choices(&self, weights: &Weights, engine: &mut Engine, ready: &[usize]) -> Result<Vec<Choice>, DecoderError> {
+        let stride = forward::logits_stride(weights);
         let Engine { workers, scratch, logits, powers, running, .. } = engine;
         logits.resize(logits.len().max(ready.len() * stride), 0.0);
         let logits = &mut logits[..ready.len() * stride];
-        forward::logits(&self.weights, self.kernels, workers, scratch, 0, logits);
+        forward::logits(weights, self.kernels, workers, scratch, 0, logits);
         let rows: Vec<_> = logits.chunks_exact_mut(stride).map(|row| Mutex::new((row, None))).collect();
         workers.run(ready.len(), |worker, index| {
             let sequence = &running[ready[index]];
             let (prompt, answer) = sequence.history.tokens.split_at(sequence.prompt);
             let (logits, choice) = &mut *rows[index].lock();
-            let logits = &mut logits[..self.weights.shape.vocabulary];
+            let logits = &mut logits[..self.shape.vocabulary];
             let before = Before { prompt, answer };
             *choice = Some(choose(self.kernels, logits, &mut powers[worker].lock(), &sequence.parameters, before, None));
         });
@@ -300,17 +306,16 @@ impl Decoder {
         engine.retire(sequence, &self.layout).and_then(|ended| trace_root(&ended))
     }
 
-    /// Give back what is only kept to be faster: beginnings of prompts and working memory.
+    /// Give back what is only kept to be faster: the packed weights, beginnings of prompts and working memory.
     pub fn idle_release(&self) {
         let mut engine = self.engine.lock();
+        engine.weights = None;
         engine.kept.clear();
         engine.scratch = Scratch::default();
         engine.logits = Vec::new();
         engine.powers.iter_mut().for_each(|powers| *powers.get_mut() = Vec::new());
         drop(engine);
-        #[cfg(all(target_os = "linux", target_env = "gnu"))]
-        // SAFETY: the allocator gives free memory back to the system, and nothing else.
-        let _ = unsafe { libc::malloc_trim(0) };
+        memory::give_back();
     }
 }
 
@@ -341,6 +346,17 @@ pub(super) fn stretch(history: &History, count: usize) -> Stretch<'_> {
 }
 
 impl Engine {
+    /// The weights, packed again where they have been given back. The model was checked when it was opened, so what is missing is memory.
+    pub(super) fn weights(&mut self, gguf: &Arc<Gguf>) -> std::io::Result<Arc<Weights>> {
+        if let Some(weights) = &self.weights {
+            return Ok(Arc::clone(weights));
+        }
+        let loaded = Weights::load(Arc::clone(gguf)).map_err(|refused| std::io::Error::new(std::io::ErrorKind::OutOfMemory, refused))?;
+        let weights = Arc::new(loaded);
+        self.weights = Some(Arc::clone(&weights));
+        Ok(weights)
+    }
+
     /// The history of a prompt, begun with what it has in common with another.
     fn begun(&mut self, prompt: Vec<u32>) -> std::io::Result<History> {
         let kept = self.kept.iter().map(|history| history.shared_with(&prompt));

@@ -34,21 +34,22 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    /// Pack the weights of a model. The pages of its file that this has read are given back.
-    pub fn load(gguf: Arc<Gguf>) -> Result<Self, ModelRefused> {
-        let shape = LlamaShape::of(&gguf)?;
+    /// The measures of a model that can be packed.
+    pub fn check(gguf: &Gguf) -> Result<LlamaShape, ModelRefused> {
+        let shape = LlamaShape::of(gguf)?;
         if !shape.head_size.is_multiple_of(BLOCK) {
             let what = format!("its heads have {} values, not a multiple of {BLOCK}", shape.head_size);
             return Err(ModelRefused::new(Refusal::Architecture, what));
         }
-        let output_name = if shape.tied_output { TOKENS_TENSOR } else { OUTPUT_TENSOR };
-        let mut sizes = vec![Matrix::packed_bytes(&tensor(&gguf, output_name)?)?];
-        for layer in 0..shape.layers {
-            for part in MATRICES {
-                sizes.push(Matrix::packed_bytes(&tensor(&gguf, &part.tensor_name(layer))?)?);
-            }
-        }
-        let mut arena = Arena::new(Arena::bytes_of(sizes.into_iter()))?;
+        packed_bytes(gguf, &shape)?;
+        Ok(shape)
+    }
+
+    /// Pack the weights of a model. The pages of its file that this has read are given back.
+    pub fn load(gguf: Arc<Gguf>) -> Result<Self, ModelRefused> {
+        let shape = Self::check(&gguf)?;
+        let output_name = output_name(&shape);
+        let mut arena = Arena::new(packed_bytes(&gguf, &shape)?)?;
         let layers = (0..shape.layers).map(|layer| Layer::load(&gguf, layer, &mut arena)).collect::<Result<_, _>>()?;
         let output = pack(&gguf, output_name, &mut arena)?;
         let output_norm = norm(&gguf, OUTPUT_NORM_TENSOR)?;
@@ -65,6 +66,21 @@ impl Weights {
 }
 
 const MATRICES: [Part; 7] = [Part::Query, Part::Key, Part::Value, Part::AttentionOutput, Part::Gate, Part::Up, Part::Down];
+
+fn output_name(shape: &LlamaShape) -> &'static str {
+    if shape.tied_output { TOKENS_TENSOR } else { OUTPUT_TENSOR }
+}
+
+/// What all matrices of a model take.
+fn packed_bytes(gguf: &Gguf, shape: &LlamaShape) -> Result<usize, ModelRefused> {
+    let mut sizes = vec![Matrix::packed_bytes(&tensor(gguf, output_name(shape))?)?];
+    for layer in 0..shape.layers {
+        for part in MATRICES {
+            sizes.push(Matrix::packed_bytes(&tensor(gguf, &part.tensor_name(layer))?)?);
+        }
+    }
+    Ok(Arena::bytes_of(sizes.into_iter()))
+}
 
 impl Layer {
     fn load(gguf: &Gguf, layer: usize, arena: &mut Arena) -> Result<Self, ModelRefused> {

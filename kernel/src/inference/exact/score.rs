@@ -1,10 +1,13 @@
 //! Answers that are there already: whether sampling gives them, and how the model values them; and texts as vectors.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 use super::cache::History;
 use super::decoder::{Decoder, DecoderError, Engine, stretch};
 use super::forward::{self, PASS_MAX};
+use super::model::Weights;
 use super::sampler::{Before, Choice, SamplingParameters, choose};
 use super::trace::trace_root;
 
@@ -55,10 +58,10 @@ impl Decoder {
         while history.computed < history.tokens.len() && scoring.goes_on() {
             let count = PASS_MAX.min(history.tokens.len() - history.computed);
             let mut engine = self.engine.lock();
-            self.pass(&mut engine, &mut history, count)?;
+            let weights = self.pass(&mut engine, &mut history, count)?;
             let from = (history.computed - count).max(first - 1);
             let wanted: Vec<usize> = (from..history.computed).map(|position| position + count - history.computed).collect();
-            self.compare(&mut engine, &mut scoring, from + 1, &wanted)?;
+            self.compare(&weights, &mut engine, &mut scoring, from + 1, &wanted)?;
         }
         if scoring.score.position.is_none() {
             scoring.score.trace_root = trace_root(&scoring.digests);
@@ -66,30 +69,39 @@ impl Decoder {
         Ok(scoring.score)
     }
 
-    fn pass(&self, engine: &mut Engine, history: &mut History, count: usize) -> Result<(), DecoderError> {
+    /// Compute the next `count` tokens. Returns the weights that it was done with.
+    fn pass(&self, engine: &mut Engine, history: &mut History, count: usize) -> Result<Arc<Weights>, DecoderError> {
+        let weights = engine.weights(&self.gguf)?;
         history.grow(&self.layout, history.computed + count)?;
         let stretches = [stretch(history, count)];
-        forward::forward(&self.weights, self.kernels, &mut engine.workers, &mut engine.scratch, &stretches)?;
+        forward::forward(&weights, self.kernels, &mut engine.workers, &mut engine.scratch, &stretches)?;
         history.computed += count;
-        Ok(())
+        Ok(weights)
     }
 
     /// Compare the tokens from `place` on with what follows from the last pass.
-    fn compare(&self, engine: &mut Engine, scoring: &mut Scoring<'_>, place: usize, wanted: &[usize]) -> Result<(), DecoderError> {
-        let stride = forward::logits_stride(&self.weights);
+    fn compare(
+        &self,
+        weights: &Weights,
+        engine: &mut Engine,
+        scoring: &mut Scoring<'_>,
+        place: usize,
+        wanted: &[usize],
+    ) -> Result<(), DecoderError> {
+        let stride = forward::logits_stride(weights);
         let Engine { workers, scratch, logits, powers, .. } = engine;
-        forward::finish(&self.weights, self.kernels, workers, scratch, wanted);
+        forward::finish(weights, self.kernels, workers, scratch, wanted);
         logits.resize(logits.len().max(TOGETHER.min(wanted.len()) * stride), 0.0);
         for start in (0..wanted.len()).step_by(TOGETHER) {
             let count = TOGETHER.min(wanted.len() - start);
             let logits = &mut logits[..count * stride];
-            forward::logits(&self.weights, self.kernels, workers, scratch, start, logits);
+            forward::logits(weights, self.kernels, workers, scratch, start, logits);
             let rows: Vec<_> = logits.chunks_exact_mut(stride).map(|row| Mutex::new((row, None))).collect();
             workers.run(count, |worker, index| {
                 let at = place + start + index;
                 let before = Before { prompt: &scoring.tokens[..scoring.first], answer: &scoring.tokens[scoring.first..at] };
                 let (logits, choice) = &mut *rows[index].lock();
-                let logits = &mut logits[..self.weights.shape.vocabulary];
+                let logits = &mut logits[..self.shape.vocabulary];
                 let given = Some(scoring.tokens[at]);
                 *choice = Some(choose(self.kernels, logits, &mut powers[worker].lock(), scoring.parameters, before, given));
             });
@@ -107,13 +119,13 @@ impl Decoder {
     /// The mean over all tokens of what the last norm gives, scaled to a length of one: a vector of the model's width.
     pub fn embed(&self, tokens: &[u32]) -> Result<Vec<f32>, DecoderError> {
         self.check(tokens, &SamplingParameters::default())?;
-        let mut sums = vec![0.0_f64; self.weights.shape.width];
+        let mut sums = vec![0.0_f64; self.shape.width];
         let mut history = History { tokens: tokens.to_vec(), ..History::default() };
         while history.computed < tokens.len() {
             let count = PASS_MAX.min(tokens.len() - history.computed);
             let mut engine = self.engine.lock();
-            self.pass(&mut engine, &mut history, count)?;
-            forward::add_normed(&self.weights, &engine.scratch, count, &mut sums);
+            let weights = self.pass(&mut engine, &mut history, count)?;
+            forward::add_normed(&weights, &engine.scratch, count, &mut sums);
         }
         let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
         let vector: Vec<f32> = sums.into_iter().map(|sum| (sum / length) as f32).collect();

@@ -83,7 +83,7 @@ class Machine(Protocol):
         after the other."""
 
     def idle_release(self) -> None:
-        """Give back the memory that only sequences need."""
+        """Give back the memory that only makes it faster, weights too; whoever asks next waits until they are there again."""
 
 
 class Vocabulary(Protocol):

@@ -132,6 +132,30 @@ fn prompts_that_begin_alike_are_computed_once() {
 }
 
 #[test]
+fn weights_that_were_given_back_come_again_also_in_the_midst_of_an_answer() {
+    let decoder = decoder(ExactPath::best(), 2);
+    let greedy = SamplingParameters { tokens_max: 12, temperature: 0.0, trace: true, ..SamplingParameters::default() };
+    let prompt: Vec<u32> = (0..40).map(|at| at * 7 % VOCABULARY).collect();
+    let run = |idle: bool| {
+        decoder.add(prompt.clone(), greedy.clone()).unwrap();
+        let mut last = None;
+        while decoder.running() > 0 {
+            last = decoder.step().unwrap().pop().and_then(|event| event.trace_root).or(last);
+            if idle {
+                decoder.idle_release();
+            }
+        }
+        last.unwrap()
+    };
+    let expected = run(false);
+    assert_eq!(run(true), expected);
+    decoder.idle_release();
+    assert_eq!(run(false), expected);
+    decoder.idle_release();
+    assert_eq!(decoder.embed(&prompt).unwrap().len(), decoder.shape().width);
+}
+
+#[test]
 fn an_answer_scores_as_it_was_made_and_a_changed_token_shows_where_it_is() {
     for path in ExactPath::available() {
         let decoder = decoder(path, 2);

@@ -346,3 +346,12 @@ async def test_an_idle_model_gives_its_memory_back_once_and_works_again() -> Non
         steps = model.steps
         assert (await ask(engine, asked())).status == 200
         assert model.steps > steps
+
+
+async def test_memory_is_given_back_when_nobody_is_expected_to_ask_soon() -> None:
+    model = says("x")
+    async with running_engine(model, rules=DriverRules(idle_s=600)) as engine:
+        await ask(engine, asked())
+        engine.release()
+        assert await anyio.to_thread.run_sync(model.released.wait, 10)
+        assert (await ask(engine, asked())).status == 200

@@ -35,7 +35,7 @@ class DriverRules:
     waiting_of_user_max: int = 16
     """Of one user."""
     idle_s: float = 30.0
-    """After so long without a request the memory for sequences is given back."""
+    """After so long without a request the memory for weights and sequences is given back; the next request packs the weights again."""
 
 
 class Driver:
@@ -52,6 +52,7 @@ class Driver:
         self._active: Final[dict[int, ChatWork]] = {}
         self._given_up: Final[list[int]] = []
         self._news = anyio.Event()
+        self._is_release_asked = False
         self._is_stopped = False
 
     @property
@@ -80,6 +81,11 @@ class Driver:
         if isinstance(work, ChatWork) and work.sequence is not None:
             self._active.pop(work.sequence, None)
             self._given_up.append(work.sequence)
+
+    def release(self) -> None:
+        """Give the memory back as soon as there is nothing to do: nobody is expected to ask soon."""
+        self._is_release_asked = True
+        self._news.set()
 
     async def run(self) -> None:
         """Compute until cancelled; then all fail that still wait."""
@@ -129,9 +135,10 @@ class Driver:
 
     async def _idle(self) -> None:
         """Wait for a request; after a while without the memory that nobody needs now."""
-        with anyio.move_on_after(self.rules.idle_s):
+        with anyio.move_on_after(0 if self._is_release_asked else self.rules.idle_s):
             await self._news.wait()
         if not self._news.is_set():
+            self._is_release_asked = False
             await self._ask(self._machine.idle_release)
             log.debug("engine_idle", engine=self.name)
             await self._news.wait()

@@ -141,6 +141,11 @@ class ExactEngine:
         """The model's own."""
         return count_tokens(text) if self._model is None else len(self._model.vocabulary.encode(text))
 
+    def release(self) -> None:
+        """Give back what memory it has for answers, as it does by itself when nobody has asked for a while."""
+        if self._driver is not None:
+            self._driver.release()
+
     async def aclose(self) -> None:
         """Nothing is open but while `run` runs."""
         await anyio.lowlevel.checkpoint()
