@@ -10,7 +10,8 @@ from typing import Annotated, Final, Literal
 
 import cyclopts
 
-from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, amount_of, provider_of, shown_amount
+from zerog.cli.amounts import amount_of, shown_amount
+from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, provider_of
 from zerog.cli.kept_answers import SETTLE_S_MAX, check_savable, save_answer
 from zerog.cli.output import AsJson, OutputLostError, WorkingFolder, print_json, say
 from zerog.compute.client import (

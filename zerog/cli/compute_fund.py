@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 import cyclopts
 
-from zerog.cli.compute_options import ComputePlace, amount_of, provider_of, shown_amount
+from zerog.cli.amounts import amount_of, shown_amount
+from zerog.cli.compute_options import ComputePlace, provider_of
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say
 from zerog.compute.client import ComputeClient
 

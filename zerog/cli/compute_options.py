@@ -1,9 +1,8 @@
-"""What the commands for compute share: which network, who pays, and how amounts and providers are written."""
+"""What the commands for compute share: which network, who pays, and how providers are written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,11 +16,9 @@ from zerog.runtime.settings import ENVIRONMENT_PREFIX
 if TYPE_CHECKING:
     from zerog.sdk.network import Place
 
-__all__ = ["ComputeArgumentError", "ComputePlace", "Flag", "amount_of", "provider_of", "shown_amount"]
+__all__ = ["ComputeArgumentError", "ComputePlace", "Flag", "provider_of"]
 
 DEFAULT_NETWORK: Final = "local"
-DECIMALS: Final = 18
-"""An 0G has so many decimal places."""
 Flag = cyclopts.Parameter(negative="")
 
 
@@ -92,30 +89,6 @@ class ComputePlace:
         if self.key is not None:
             return _account(self.key)
         return next(iter(place.accounts), None) or wallet.account()
-
-
-def amount_of(text: str) -> int:
-    """Wei of an amount such as 3, 0.5 or 250wei; plain numbers are 0G. Raises `ComputeArgumentError`."""
-    try:
-        if text.endswith("wei"):
-            wei = int(text.removesuffix("wei"))
-        else:
-            scaled = Decimal(text.upper().removesuffix("0G") or text).scaleb(DECIMALS)
-            wei = int(scaled)
-            if wei != scaled:
-                raise ComputeArgumentError(f"{text!r} has more than {DECIMALS} decimal places")
-    except (InvalidOperation, ValueError, OverflowError):
-        raise ComputeArgumentError(f"{text!r} is no amount: write 3, 0.5 or 250wei") from None
-    if not 0 <= wei < 2**256:
-        raise ComputeArgumentError(f"{text!r} is no amount that can be moved")
-    return wei
-
-
-def shown_amount(wei: int) -> str:
-    """Exactly, in 0G."""
-    whole, part = divmod(wei, 10**DECIMALS)
-    digits = f"{part:0{DECIMALS}d}".rstrip("0")
-    return f"{whole}.{digits} 0G" if digits else f"{whole} 0G"
 
 
 def provider_of(text: str) -> Address:

@@ -74,7 +74,7 @@ def reset(*, directory: WorkingFolder = Path()) -> None:
 
 def status(*, directory: WorkingFolder = Path(), json: AsJson = False) -> int:
     """Show what runs in this folder. The exit code is 3 if nothing does."""
-    from zerog.cli.summary import show_status
+    from zerog.cli.overview import show_status
     from zerog.devnet.inspect import network_status
 
     found = network_status(NetworkFolder.of(directory))

@@ -1,16 +1,13 @@
 """What a person sees of a network: where it is, one account to use, three commands to copy."""
 
 import shlex
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from zerog import __version__
 from zerog.cli.output import print_json
 from zerog.devnet.endpoints import Endpoints
-from zerog.devnet.inspect import NetworkStatus
 
-__all__ = ["show_network", "show_status"]
+__all__ = ["show_network"]
 
 
 def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> None:
@@ -38,35 +35,6 @@ def show_network(endpoints: Endpoints, *, as_json: bool, background: bool) -> No
     lines += [f"  state    {endpoints.data_dir}", "", *_commands(endpoints, where), ""]
     lines.append(f"It runs in the background; stop it with: zerog down{where}" if background else "Stop it with Ctrl-C; its state stays.")
     print("\n".join(lines), flush=True)
-
-
-def show_status(status: NetworkStatus) -> None:
-    """A few lines a role."""
-    if not status.running:
-        print(f"nothing runs in {status.data_dir}")
-        return
-    print(f"network {status.network} in {status.data_dir} (pid {status.pid})")
-    for name, role in status.roles.items():
-        facts = ", ".join(f"{key} {value}" for key, value in role.items() if value is not None and not isinstance(value, dict | list))
-        print(f"  {name}: {facts}")
-        for label, upkeep in _upkeeps(role):
-            print(f"    {label}{_health(upkeep)}")
-
-
-def _upkeeps(role: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What storage nodes say of their health: a role is one, or has several."""
-    if "upkeep" in role:
-        yield "", role["upkeep"]
-    nodes = role.get("nodes")
-    if isinstance(nodes, Mapping):
-        yield from ((f"node {name}: ", node["upkeep"]) for name, node in nodes.items() if "upkeep" in node)
-
-
-def _health(upkeep: Mapping[str, Any]) -> str:
-    duty, repair, scrub = upkeep["duty"], upkeep["repair"], upkeep["scrub"]
-    checked = "never checked" if scrub["last_pass"] is None else f"{scrub['passes']} times checked"
-    held = f"{duty['segments_held']} of {duty['segments_required']} segments held"
-    return f"{held}, {repair['damaged']} damaged, {repair['lost']} lost, {repair['repaired']} repaired, {checked}"
 
 
 def _commands(endpoints: Endpoints, where: str) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Annotated, Final, Literal, cast
 import cyclopts
 import msgspec
 
-from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, provider_of, shown_amount
+from zerog.cli.amounts import shown_amount
+from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, provider_of
 from zerog.cli.kept_answers import SETTLE_S_MAX, read_answer, read_quoted, save_answer
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say
 from zerog.cli.replaying import replayer_of

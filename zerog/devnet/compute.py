@@ -104,6 +104,10 @@ class ComputeService:
             "endpoints": {"providers": [self._endpoints(provider)]},
         }
 
+    async def books(self) -> Mapping[str, object]:
+        """Those of the provider."""
+        return await self._parts()[0].books()
+
     async def quiesce(self, block: int) -> None:
         """Let those requests end that are under way; others wait."""
         await self._parts()[0].quiesce(block)

@@ -121,6 +121,10 @@ class DaService:
             **{role.name: role.status() for role in self._roles()},
         }
 
+    async def books(self) -> Mapping[str, object]:
+        """Those of the disperser, with the signers of the current epoch."""
+        return {} if self._disperser is None else await self._disperser.books()
+
     async def quiesce(self, block: int) -> None:
         """Until every service has read the chain up to `block` and holds what it has acknowledged; then none takes more."""
         async with anyio.create_task_group() as roles:

@@ -6,7 +6,7 @@ from pathlib import Path
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.report import ErrorReport
 
-__all__ = ["FewerNodesError", "ForeignNetworkError", "NetworkRunningError", "RecordBrokenError", "RoleFailedError"]
+__all__ = ["FewerNodesError", "ForeignNetworkError", "NetworkRunningError", "NetworkUpError", "RecordBrokenError", "RoleFailedError"]
 
 
 @dataclass(eq=False)
@@ -52,6 +52,25 @@ class NetworkRunningError(RefusalError):
 
     def __str__(self) -> str:
         return f"the network in {self.folder} is running"
+
+
+@dataclass(eq=False)
+class NetworkUpError(RefusalError):
+    """A second start of a network that runs, or starts."""
+
+    folder: Path
+    """Its working folder."""
+    pid: int
+    rpc_url: str | None
+    """Of its chain, once it has been ready."""
+
+    code = "lock_held"
+    remedy = "see it with `zerog status`, stop it with `zerog down`, or start another one in another folder (--dir)"
+    http_status = 409
+
+    def __str__(self) -> str:
+        where = "it is still starting" if self.rpc_url is None else f"its RPC is {self.rpc_url}"
+        return f"the network of {self.folder} runs already (pid {self.pid}); {where}"
 
 
 @dataclass(eq=False)

@@ -1,13 +1,14 @@
 """The network's folder `.zerog`: which file lies where, and what the network remembers between two starts."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from zerog.devnet.errors import NetworkRunningError, RecordBrokenError
+from zerog.devnet.errors import NetworkRunningError, NetworkUpError, RecordBrokenError
 from zerog.runtime.files import FileLock, LockHeldError, make_private_folder, write_atomically
 
 __all__ = ["STATE_FOLDER", "NetworkFolder", "NetworkRecord"]
@@ -16,6 +17,8 @@ STATE_FOLDER: Final = ".zerog"
 
 KEPT_AT_RESET: Final = ("zerog.toml", ".gitignore", "run")
 
+UP: Final = "zerog up"
+"""How those call themselves who want to be the supervisor."""
 FIRST_SETTINGS: Final = """\
 # Settings of this network. A flag comes first, then the environment (ZEROG_UP_BLOCK_TIME, ...), then this file, then the default.
 # Names are those of the flags; a table is a command.
@@ -28,6 +31,17 @@ FIRST_SETTINGS: Final = """\
 
 [chain.run]
 """
+
+
+class _Chain(msgspec.Struct):
+    http: str
+
+
+class _Endpoints(msgspec.Struct):
+    """What is read of `endpoints.json` here."""
+
+    pid: int
+    chain: _Chain | None = None
 
 
 class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,10 +110,23 @@ class NetworkFolder:
                 write_atomically(self.path / name, content.encode())
 
     def acquire(self, command: str) -> FileLock:
-        """Take the network for one supervisor. Raises `LockHeldError`."""
+        """Take the network for one supervisor. Raises `LockHeldError`; `NetworkUpError` where two want to be that supervisor."""
         make_private_folder(self.path)
         make_private_folder(self.run)
-        return FileLock.acquire(self.lock, command=command)
+        try:
+            return FileLock.acquire(self.lock, command=command)
+        except LockHeldError as error:
+            holder = error.holder
+            if holder is None or not (command.startswith(UP) and holder.command.startswith(UP)):
+                raise
+            raise NetworkUpError(self.path.parent, holder.pid, self._rpc_url(holder.pid)) from None
+
+    def _rpc_url(self, pid: int) -> str | None:
+        """Of the network of that supervisor; a file that an earlier one has left says nothing of it."""
+        with suppress(OSError, msgspec.DecodeError):
+            told = msgspec.json.decode(self.endpoints.read_bytes(), type=_Endpoints)
+            return told.chain.http if told.pid == pid and told.chain is not None else None
+        return None
 
     def read_record(self) -> NetworkRecord | None:
         """What is remembered; `None` before the first start. Raises `RecordBrokenError`."""

@@ -21,7 +21,16 @@ from zerog.networks.parameters import (
     public_name,
 )
 from zerog.networks.predeployed import GenesisContract, predeployed
-from zerog.networks.roles import DA_SIGNERS_MAX, RoleName, da_signer_secret, funded_role_accounts, role_account, role_balances
+from zerog.networks.roles import (
+    DA_SIGNERS_MAX,
+    RoleName,
+    RolePurpose,
+    da_signer_secret,
+    funded_role_accounts,
+    role_account,
+    role_balances,
+    role_purposes,
+)
 
 __all__ = [
     "CLONE_SUFFIX",
@@ -36,6 +45,7 @@ __all__ = [
     "NetworkParams",
     "PublicName",
     "RoleName",
+    "RolePurpose",
     "RulesName",
     "StorageParams",
     "UnknownNetworkError",
@@ -50,4 +60,5 @@ __all__ = [
     "public_name",
     "role_account",
     "role_balances",
+    "role_purposes",
 ]

@@ -195,6 +195,8 @@ class NetworkParams:
     """Where a public network answers; `None` for one that runs here."""
     indexer_url: str | None = None
     """Where its storage answers, likewise."""
+    faucet_url: str | None = None
+    """The page that gives something to spend away; `None` where there is none, and where `zerog faucet` does."""
     genesis: GenesisParams | None = None
     """`None` for a network that others began."""
     rules: ZeroGravityRules
@@ -229,6 +231,7 @@ class _File:
     addresses: dict[str, Address]
     rpc_url: str | None = None
     indexer_url: str | None = None
+    faucet_url: str | None = None
     genesis: GenesisParams | None = None
 
 
@@ -250,6 +253,7 @@ def load(name: str) -> NetworkParams:
         chain_id=file.chain_id,
         rpc_url=file.rpc_url,
         indexer_url=file.indexer_url,
+        faucet_url=file.faucet_url,
         genesis=file.genesis,
         rules=file.rules,
         storage=file.storage,

@@ -1,6 +1,7 @@
 """Keys of the roles of our own networks, never those of the test accounts that users spend from."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from zerog._kernel import keccak256
@@ -8,7 +9,16 @@ from zerog.networks.parameters import NetworkParams
 from zerog.primitives import Address, Wei
 from zerog.primitives.keys import Account, derive_accounts
 
-__all__ = ["DA_SIGNERS_MAX", "RoleName", "da_signer_secret", "funded_role_accounts", "role_account", "role_balances"]
+__all__ = [
+    "DA_SIGNERS_MAX",
+    "RoleName",
+    "RolePurpose",
+    "da_signer_secret",
+    "funded_role_accounts",
+    "role_account",
+    "role_balances",
+    "role_purposes",
+]
 
 RoleName = Literal["chain", "storage", "compute", "da"]
 """Subsystems that a network of our own has, in the order of their start."""
@@ -49,6 +59,40 @@ def role_balances(network: NetworkParams) -> Mapping[Address, Wei]:
         return {}
     accounts = derive_accounts(network.genesis.mnemonic, 1 + DA_SIGNERS_MAX, ROLE_PATHS["da"])
     return {account.address: network.genesis.da_signer_balance_wei for account in accounts[1:]}
+
+
+@dataclass(frozen=True, slots=True)
+class RolePurpose:
+    """An account of a role, and what it is there for."""
+
+    role: RoleName
+    index: int
+    """Among those of the role."""
+    address: Address
+    purpose: str
+
+
+PURPOSES: Final[dict[RoleName, tuple[str, ...]]] = {
+    "storage": ("stores the file that proves storage", "mines, with `zerog up --mine`"),
+    "compute": ("the provider: pays its stake, is paid by settlements", "owns the contracts", "the user who proves the provider"),
+    "da": ("the disperser: pays for blobs",),
+}
+
+
+def role_purposes(network: NetworkParams) -> tuple[RolePurpose, ...]:
+    """The accounts of roles that pay or are paid on a network of our own; none on one that others began. Of DA's signers those that are
+    registered from the first block on."""
+    if network.genesis is None:
+        return ()
+    found: list[RolePurpose] = []
+    for role, purposes in PURPOSES.items():
+        signers = ("a signer: its balance is its votes",) * network.genesis.da_signer_count if role == "da" else ()
+        texts = purposes + signers
+        accounts = derive_accounts(network.genesis.mnemonic, len(texts), ROLE_PATHS[role])
+        found += [
+            RolePurpose(role, index, account.address, text) for index, (account, text) in enumerate(zip(accounts, texts, strict=True))
+        ]
+    return tuple(found)
 
 
 def da_signer_secret(account: Account) -> bytes:

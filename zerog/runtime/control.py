@@ -20,7 +20,7 @@ from anyio.abc import TaskStatus
 from zerog.primitives.errors import RefusalError, ZerogError
 from zerog.runtime.line_socket import LineConnection, LineTooLongError, accept_line, connect_lines, listen_lines
 from zerog.runtime.report import ErrorReport, ReportedError, report_of
-from zerog.runtime.role import Role
+from zerog.runtime.role import KeepsBooks, Role
 
 __all__ = ["ControlClient", "ControlFaultError", "RoleNotRunningError", "Verb", "connect", "serve_control"]
 
@@ -32,6 +32,8 @@ LINE_BYTES_MAX: Final = 1 << 20
 """Bound of one request or answer."""
 CONNECTIONS_MAX: Final = 32
 """Conversations at once; more wait."""
+BOOKS_S_MAX: Final = 2.0
+"""How long a status waits for the role's books."""
 
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -154,7 +156,7 @@ class _Verbs:
             case ControlRequest(verb="probe"):
                 return await self.role.probe()
             case ControlRequest(verb="status"):
-                return {"role": self.role.name, "pid": os.getpid(), **self.role.status()}
+                return {"role": self.role.name, "pid": os.getpid(), **self.role.status(), **await self._books()}
             case ControlRequest(verb="quiesce", block=int(block)):
                 await self.role.quiesce(block)
             case ControlRequest(verb="checkpoint", directory=str(directory)):
@@ -166,6 +168,18 @@ class _Verbs:
             case _:
                 raise ControlFaultError(f"{request.verb} needs another argument")
         return {}
+
+    async def _books(self) -> Mapping[str, object]:
+        """A role says how it is also when its books are slow, or cannot be read."""
+        if not isinstance(self.role, KeepsBooks):
+            return {}
+        try:
+            with anyio.fail_after(BOOKS_S_MAX):
+                return {"books": await self.role.books()}
+        except TimeoutError:
+            return {"books": None, "books_trouble": f"the books were not read within {BOOKS_S_MAX:g} seconds"}
+        except ZerogError as error:
+            return {"books": None, "books_trouble": report_of(error).cause}
 
 
 async def _converse(verbs: _Verbs, connection: LineConnection, limiter: anyio.CapacityLimiter) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "FileUnreadableError",
     "LockHeldError",
     "LockHolder",
+    "create_privately",
     "make_private_folder",
     "open_for_reading",
     "write_atomically",
@@ -199,6 +200,20 @@ def write_atomically(path: Path, data: bytes, *, mode: int = PRIVATE_FILE_MODE) 
         draft.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def create_privately(path: Path, data: bytes) -> None:
+    """Make a file that did not exist, for its owner alone. Raises `FileExistsError` and other `OSError`s; then nothing is left of it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.absolute().parent)
 
 
 def _sync_folder(path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-__all__ = ["Role"]
+__all__ = ["KeepsBooks", "Role"]
 
 
 class Role(Protocol):
@@ -39,3 +39,11 @@ class Role(Protocol):
 
     async def resume(self) -> None:
         """Take work again after `quiesce`."""
+
+
+@runtime_checkable
+class KeepsBooks(Protocol):
+    """A role that knows more of its work than it has in memory. What its books say is a part of its status, under `books`."""
+
+    async def books(self) -> Mapping[str, object]:
+        """Sums over everything it has done, also before its last start; JSON values only. Raises a `ZerogError`."""

@@ -43,7 +43,7 @@ class NoNetworkError(SdkError):
     http_status = 404
 
     def __str__(self) -> str:
-        return f"no local network with a chain runs in {self.folder}"
+        return f"no local network with a chain runs in {self.folder.absolute()}"
 
 
 @dataclass(eq=False)

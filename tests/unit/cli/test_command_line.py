@@ -12,7 +12,8 @@ import pytest
 from zerog import __version__
 
 COMMANDS = (
-    ("up",), ("down",), ("reset",), ("status",), ("logs",), ("version",), ("chain",), ("chain", "run"), ("storage",), ("storage", "serve"),
+    ("up",), ("down",), ("reset",), ("status",), ("account",), ("account", "new"), ("faucet",), ("completion",),
+    ("logs",), ("version",), ("chain",), ("chain", "run"), ("storage",), ("storage", "serve"),
     ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"), ("kv",), ("kv", "put"), ("kv", "grant"), ("kv", "run"),
     ("miner",), ("miner", "forecast"), ("compute",), ("compute", "list"), ("compute", "account"), ("compute", "chat"), ("compute", "key"),
     ("compute", "receipt"), ("compute", "limit"), ("compute", "fund"), ("compute", "fund", "transfer"), ("compute", "run"), ("verify",),

@@ -1,7 +1,7 @@
 """The control socket: verbs, errors, bad input, deep folders."""
 
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,40 @@ async def test_a_refusal_arrives_with_code_and_remedy_and_the_role_goes_on(tmp_p
             await client.ask("probe", timeout_s=5)
         assert caught.value.code == "tiny_refused"
         assert await client.ask("status", timeout_s=5)
+
+
+class Bookkeeper(TinyRole):
+    """A role with books, which are read as a test wants it."""
+
+    reading: Callable[[], Awaitable[Mapping[str, object]]]
+
+    async def books(self) -> Mapping[str, object]:
+        return await self.reading()
+
+
+async def test_a_status_has_the_books_and_is_told_without_them_where_they_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zerog.runtime.control.BOOKS_S_MAX", 0.05)
+    role = Bookkeeper(tmp_path, 0)
+
+    async def three() -> Mapping[str, object]:
+        return {"entries": 3}
+
+    async def refused() -> Mapping[str, object]:
+        raise RoleNotRunningError(tmp_path)
+
+    async def never() -> Mapping[str, object]:
+        await anyio.sleep_forever()
+        return {}
+
+    async with serving(tmp_path / "tiny.sock", role) as _, connect(tmp_path / "tiny.sock") as client:
+        role.reading = three
+        assert (await client.ask("status", timeout_s=5))["books"] == {"entries": 3}
+        for reading, words in ((refused, "runs in"), (never, "not read within")):
+            role.reading = reading
+            status = await client.ask("status", timeout_s=5)
+            assert status["books"] is None
+            assert words in str(status["books_trouble"])
+            assert status["role"] == "chain"
 
 
 async def test_a_bug_in_a_verb_is_told_and_the_role_goes_on(tmp_path: Path) -> None:

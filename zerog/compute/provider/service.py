@@ -18,11 +18,12 @@ from zerog.compute.provider.auth import Authenticator
 from zerog.compute.provider.billing import Billing
 from zerog.compute.provider.book import Book
 from zerog.compute.provider.book.proofs import SettlementProofs
+from zerog.compute.provider.book.sums import read_sums
 from zerog.compute.provider.catalogue import Catalogue
 from zerog.compute.provider.chain import ProviderChain
 from zerog.compute.provider.desk import Desk
 from zerog.compute.provider.enclave import load_simulated_enclave
-from zerog.compute.provider.engines import EnginePool, ExactEngine, PooledEngine
+from zerog.compute.provider.engines import EnginePool, ExactEngine, ModelMissingError, PooledEngine
 from zerog.compute.provider.errors import NotAcknowledgedError, NotKeptError, ProviderStoppedError
 from zerog.compute.provider.limits import Limits
 from zerog.compute.provider.metrics import render_metrics
@@ -173,10 +174,15 @@ class ComputeProvider:
         return {"provider": str(running.place.account.address), "model": service.params.model, "engines": models}
 
     @property
-    def trouble(self) -> str | None:
-        """Why nothing can be answered, with what helps: there is no model; `None` where there is one. Raises `ProviderStoppedError`."""
+    def missing(self) -> ModelMissingError | None:
+        """Why nothing can be answered, with what helps: there is no model. Raises `ProviderStoppedError`."""
         engines = self.running.pool.engines.values()
-        missing = next((engine.missing for engine in engines if isinstance(engine, ExactEngine) and engine.missing is not None), None)
+        return next((engine.missing for engine in engines if isinstance(engine, ExactEngine) and engine.missing is not None), None)
+
+    @property
+    def trouble(self) -> str | None:
+        """The same in words; `None` where there is a model. Raises `ProviderStoppedError`."""
+        missing = self.missing
         return None if missing is None else f"no model: {missing.remedy}"
 
     def release_models(self) -> None:
@@ -203,9 +209,15 @@ class ComputeProvider:
             "under_way": desk.limits.concurrent,
             "registered": running.chain.is_registered,
             "trouble": self.trouble or running.chain.trouble or running.chain.registration_trouble,
+            "model_command": None if self.missing is None else self.missing.command,
             "settler": running.settler.status(),
             "publisher": running.publisher.status(),
         }
+
+    async def books(self) -> Mapping[str, object]:
+        """What was charged, paid and is owed in all; JSON values only. Raises `BookUnavailableError`."""
+        sums = await self.running.desk.book.read(read_sums)
+        return {"requests": sums.requests, "settled_wei": str(sums.settled_wei), "unsettled_wei": str(sums.unsettled_wei)}
 
     async def quiesce(self, block: int) -> None:  # noqa: ARG002 - what is charged does not wait for blocks.
         """Let those requests end that are under way; others wait. All that was answered is durable already."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,9 @@ from zerog.da.disperser.settings import DaDisperserSettings
 from zerog.da.disperser.signing import Signers
 from zerog.da.disperser.steps import Carried, Parts
 from zerog.da.disperser.store import Store
+from zerog.da.protocol.errors import DaError
+from zerog.da.protocol.quorum import Quorum, rows_needed
+from zerog.da.protocol.status import BlobStatus
 from zerog.primitives import Account, Address
 from zerog.runtime.clock import Clock, SystemClock
 from zerog.runtime.http.guard import AccessRules
@@ -40,6 +43,10 @@ __all__ = ["DaDisperser"]
 log = structlog.get_logger(__name__)
 
 PLACE_FACT: Final = "place"
+STATES: Final = (BlobStatus.PROCESSING, BlobStatus.CONFIRMED, BlobStatus.FINALIZED, BlobStatus.FAILED)
+"""Those that blobs can be in, in the order of their way."""
+QUORUM_S_MAX: Final = 1.0
+"""How long the chain is asked who signs."""
 START_S_MAX: Final = 30.0
 """How long the first start waits for a chain that does not answer yet."""
 RETRY_S: Final = 0.2
@@ -187,6 +194,16 @@ class DaDisperser:
             "trouble": parts.sender.trouble or parts.news.trouble,
         }
 
+    async def books(self) -> Mapping[str, object]:
+        """How many blobs there are of each state, and who signs new ones: `None` where the chain does not say. JSON values only."""
+        parts = self.running.parts
+        counts = await parts.store.counts()
+        quorum: Quorum | None = None
+        with suppress(DaError, *CHAIN_FAILURES):
+            with anyio.move_on_after(QUORUM_S_MAX):
+                quorum = await parts.chain.quorum(await parts.chain.epoch_number(), 0)
+        return {"blobs": {status.name.lower(): counts.get(status, 0) for status in STATES}, "quorum": _shown(quorum)}
+
     async def quiesce(self, block: int) -> None:  # noqa: ARG002 - what a blob has reached is in the books, whatever the block.
         """Take no blob and no step. What is under way outside goes on, and is heard of after `resume`."""
         await self.running.gate.close()
@@ -207,6 +224,13 @@ class DaDisperser:
 async def _shielded(close: Callable[[], Awaitable[None]]) -> None:
     with anyio.CancelScope(shield=True):
         await close()
+
+
+def _shown(quorum: Quorum | None) -> dict[str, object] | None:
+    if quorum is None:
+        return None
+    rows = {str(signer): len(owned) for signer, owned in quorum.rows_by_signer.items()}
+    return {"epoch": quorum.epoch, "rows": quorum.total, "rows_needed": rows_needed(quorum.total), "rows_by_signer": rows}
 
 
 def _chain_of(client: AsyncChainClient, kept: str) -> DaChain:

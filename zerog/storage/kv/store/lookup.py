@@ -158,7 +158,9 @@ class Lookup:
     def sizes(self) -> dict[str, int]:
         """Counters for operators."""
         with self._catalogue.reading() as connection:
+            [streams] = connection.execute("SELECT count(*) FROM streams").fetchone()
             return {
+                "streams": streams,
                 "waiting_items": fact(connection, "waiting"),
                 "settled_items": fact(connection, "settled"),
                 "next_seq": fact(connection, "next_seq"),
