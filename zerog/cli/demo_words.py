@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from zerog.cli.compute_options import shown_amount
+from zerog.cli.amounts import shown_amount
 from zerog.demo import Answered, Paid, Published, Receipted, Refused, Replayed, Result, Stored, Verified
 from zerog.demo.material import QUESTION, TITLE
 
