@@ -6,7 +6,7 @@ Addresses are 20 bytes, hashes 32 bytes, amounts wei, gas in units of gas. A cal
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Literal, Self, TypeAlias, final
+from typing import ClassVar, Literal, Self, TypeAlias, final
 
 __all__ = [
     "AccountOverride",
@@ -121,6 +121,14 @@ The newest state includes the developer edits that the next block will carry; so
 
 class ZerogError(Exception):
     """Root of every expected failure in zerog; anything else is a bug."""
+
+    # The kernel has no words for people: `zerog.primitives.errors` gives these to its errors.
+    code: ClassVar[str]
+    """What happened, for machines."""
+    remedy: ClassVar[str]
+    """What to do about it."""
+    cause: str
+    """What happened, in words: what `str()` says; of some errors only what lay beneath, which `str()` puts into its sentence."""
 
 class DecodeError(ZerogError):
     """Bytes or JSON that are not what they should be (RLP, a transaction, ABI data, typed data, a genesis)."""

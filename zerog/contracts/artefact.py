@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import msgspec
 
@@ -35,6 +34,8 @@ class _File(msgspec.Struct, rename={"contract_name": "contractName", "deployed_b
 @cache
 def load_artefact(subsystem: str, name: str) -> Artefact:
     """The artefact of contract `name`, from `artefacts/<subsystem>/`."""
+    from importlib.resources import files  # It loads tempfile and more, and who connects needs no artefact.
+
     text = files("zerog.contracts").joinpath("artefacts", subsystem, f"{name}.json").read_bytes()
     file = msgspec.json.decode(text, type=_File)
     return Artefact(file.contract_name, msgspec.json.encode(file.abi), decode_data(file.bytecode), decode_data(file.deployed_bytecode))

@@ -1,11 +1,9 @@
 """What differs between two networks, read from their TOML files into frozen values."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -237,6 +235,8 @@ class _File:
 
 def names() -> tuple[str, ...]:
     """Names of the networks that are shipped, in alphabetical order."""
+    from importlib.resources import files  # It takes as long as all the rest of this file, and a URL has no parameters.
+
     folder = files("zerog.networks")
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
@@ -244,6 +244,9 @@ def names() -> tuple[str, ...]:
 @cache
 def load(name: str) -> NetworkParams:
     """The parameters of a network. Raises `UnknownNetworkError`."""
+    import tomllib
+    from importlib.resources import files
+
     if name not in names():
         raise UnknownNetworkError(name, names())
     document = tomllib.loads(files("zerog.networks").joinpath(f"{name}.toml").read_text(encoding="utf-8"))

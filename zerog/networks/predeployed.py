@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
@@ -65,5 +64,7 @@ def predeployed_name(network: NetworkParams) -> str:
 
 @cache
 def _document() -> PredeployedDocument:
+    from importlib.resources import files
+
     text = files("zerog.networks").joinpath(PREDEPLOYED_FILE).read_bytes()
     return msgspec.json.decode(text, type=PredeployedDocument, dec_hook=decode_hook)

@@ -1,27 +1,13 @@
 """An error as everybody is told of it: a code for machines, a cause and a remedy for people."""
 
-import re
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
 from zerog._kernel import ModelRefusedError
-from zerog.primitives.errors import ZerogError
+from zerog.primitives.errors import ZerogError, sentence_of
 
 __all__ = ["ErrorReport", "ReportedError", "report_of"]
-
-REMEDIES: Final = {
-    "genesis_mismatch": "remove the old network with `zerog reset`, or start it with the settings, or the version, that it was made with",
-    "ledger_busy": "stop the other process with `zerog down`, or choose another folder with --dir",
-    "ledger_old_format": "begin again with `zerog reset`, or go on with the version that wrote it",
-    "ledger_corrupt": "keep a copy of the folder for a report, then begin again with `zerog reset`",
-    "ledger_failed": "look at the disk's space and health, then start again",
-}
-"""Remedies for the errors of the kernel, which knows no commands."""
-
-CAUSES: Final = {"genesis_mismatch": "the folder holds the chain with genesis {}, and what was asked for has genesis {}"}
-"""Sentences for errors of the kernel that carry facts alone."""
 
 
 class ErrorReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +27,7 @@ class ReportedError(ZerogError):
 
     def __init__(self, report: ErrorReport, *, origin: str = "") -> None:
         super().__init__(f"{origin}: {report.cause}" if origin else report.cause)
-        self.code = report.code
-        self.remedy = report.remedy
+        vars(self).update(code=report.code, remedy=report.remedy)  # As they were reported, and not of the type.
 
 
 def report_of(error: BaseException) -> ErrorReport:
@@ -54,11 +39,7 @@ def report_of(error: BaseException) -> ErrorReport:
     if isinstance(error, ModelRefusedError):
         code, cause, remedy = error.args
         return ErrorReport(code=code, cause=cause, remedy=remedy)
-    own_code = str(getattr(error, "code", ""))
-    code = own_code or _code_of(type(error))
-    remedy = str(getattr(error, "remedy", "") or REMEDIES.get(code, ""))
-    cause = CAUSES[code].format(*error.args) if not own_code and code in CAUSES else str(error)
-    return ErrorReport(code=code, cause=cause or code.replace("_", " "), remedy=remedy)
+    return ErrorReport(code=error.code, cause=sentence_of(error) or error.code.replace("_", " "), remedy=error.remedy)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
@@ -68,9 +49,3 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield from _leaves(error)
         else:
             yield error
-
-
-def _code_of(kind: type) -> str:
-    """`GenesisMismatchError` becomes `genesis_mismatch`."""
-    words = re.findall(r"[A-Z][a-z0-9]*", kind.__name__.removesuffix("Error"))
-    return "_".join(word.lower() for word in words)

@@ -8,8 +8,8 @@ from zerog.sdk.errors import (
     NoKeyValueError,
     NoNetworkError,
     NoStorageError,
+    OtherChainError,
     SdkError,
-    WrongChainError,
 )
 from zerog.sdk.network import AsyncNetwork, Key, Network, connect, connect_async
 from zerog.sdk.places import DaPlace, Place, resolve
@@ -26,9 +26,9 @@ __all__ = [
     "NoKeyValueError",
     "NoNetworkError",
     "NoStorageError",
+    "OtherChainError",
     "Place",
     "SdkError",
-    "WrongChainError",
     "connect",
     "connect_async",
     "resolve",

@@ -3,7 +3,7 @@
 SdkError
 ├── NoNetworkError       no local network runs in this folder
 ├── NetworkUrlError      text that is no URL of a node
-├── WrongChainError      the node is that of another chain
+├── OtherChainError      the node is that of another chain
 ├── NoStorageError, NoKeyValueError, NoDaError
 │                        the network has no such subsystem, or it is not known where
 ├── KeyInvalidError      text or bytes that are no private key
@@ -23,8 +23,8 @@ __all__ = [
     "NoKeyValueError",
     "NoNetworkError",
     "NoStorageError",
+    "OtherChainError",
     "SdkError",
-    "WrongChainError",
 ]
 
 
@@ -60,14 +60,14 @@ class NetworkUrlError(SdkError):
 
 
 @dataclass(eq=False)
-class WrongChainError(SdkError):
+class OtherChainError(SdkError):
     """The node that answers is that of another chain than the one that is meant."""
 
     chain_url: str
     found: int
     wanted: int
 
-    code = "wrong_chain"
+    code = "other_chain"
     remedy = "give the URL of a node of the network that you mean, or its chain id"
     http_status = 409
 

@@ -9,7 +9,7 @@ from zerog.chain.client import AsyncChainClient, ChainClient, Limits, NoKeyError
 from zerog.chain.client.signer import FOLDER as SIGNERS
 from zerog.chain.client.signer import account_of_payer
 from zerog.primitives import Account, Address, SignatureError, decode_data
-from zerog.sdk.errors import KeyInvalidError, LimitsTwiceError, NoDaError, NoKeyValueError, NoNetworkError, NoStorageError, WrongChainError
+from zerog.sdk.errors import KeyInvalidError, LimitsTwiceError, NoDaError, NoKeyValueError, NoNetworkError, NoStorageError, OtherChainError
 from zerog.sdk.places import DaPlace, Place, least_assurance_of, resolve, wallet_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _Connection:
 
     def _check(self, found: int) -> None:
         if self._place.chain_id not in (None, found):
-            raise WrongChainError(self._place.chain_url, found, self._place.chain_id or 0)
+            raise OtherChainError(self._place.chain_url, found, self._place.chain_id or 0)
         self._chain_id = found
 
     @property
@@ -277,7 +277,7 @@ def connect(
     storage, a key-value node, the contract that files are submitted to, and of DA disperser, retriever (`host:port`) and gateway (a URL).
 
     Raises `NoNetworkError`, `UnknownNetworkError`, `NetworkUrlError`, `KeyInvalidError`, `NoKeyError` for limits without a key,
-    `LimitsTwiceError` for limits beside those of a `Signer`, `WrongChainError`, `NodeUnreachableError` where nobody answers, and
+    `LimitsTwiceError` for limits beside those of a `Signer`, `OtherChainError`, `NodeUnreachableError` where nobody answers, and
     `AnswerError` where what answers is no node.
     """
     place = resolve(network, folder).with_services(

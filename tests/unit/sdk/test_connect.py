@@ -23,7 +23,7 @@ from zerog.sdk import (
     NoKeyValueError,
     NoNetworkError,
     NoStorageError,
-    WrongChainError,
+    OtherChainError,
     resolve,
 )
 from zerog.storage.client import PeerUnreachableError
@@ -91,9 +91,9 @@ async def test_nobody_at_a_url_is_said_at_once() -> None:
 @pytest.mark.anyio
 async def test_a_node_of_another_chain_is_refused(folder: Path) -> None:
     url = resolve("local", folder).chain_url
-    with pytest.raises(WrongChainError, match="chain id 31337, not 16602"):
+    with pytest.raises(OtherChainError, match="chain id 31337, not 16602"):
         zerog.connect(url, chain_id=16_602)
-    with pytest.raises(WrongChainError, match="chain id 31337, not 16602"):
+    with pytest.raises(OtherChainError, match="chain id 31337, not 16602"):
         async with zerog.connect_async(url, chain_id=16_602):
             pass
 

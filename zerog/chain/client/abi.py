@@ -1,6 +1,5 @@
 """What a user gives as an ABI, values as a user wants them, and what a revert says."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -38,9 +37,9 @@ def interface_from(abi: Abi) -> Interface:
     if isinstance(abi, Interface):
         return abi
     try:
-        text = abi if isinstance(abi, str | bytes) else json.dumps(list(abi))
+        text = abi if isinstance(abi, str | bytes) else msgspec.json.encode(list(abi))
         return interface_of(text.encode() if isinstance(text, str) else text)
-    except (msgspec.DecodeError, UnicodeEncodeError, TypeError) as error:
+    except (msgspec.MsgspecError, UnicodeEncodeError, TypeError) as error:
         raise AbiMismatchError(f"this is no ABI: {error}") from None
 
 

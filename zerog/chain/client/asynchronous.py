@@ -2,11 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, Self
-
-import anyio
-import httpx
-from anyio import to_thread
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self
 
 from zerog.chain.client.abi import Abi
 from zerog.chain.client.calls import ChainCalls
@@ -18,6 +14,9 @@ from zerog.chain.client.signer import Payer
 from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, AsyncFace, Pause, Step, Steps, Work, describe, waiting
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.primitives import Address
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["AsyncChainClient", "AsyncContract"]
 
@@ -67,8 +66,10 @@ class AsyncChainClient(AsyncFace[ChainCalls]):
     Close it, or use it in an `async with` block.
     """
 
-    def __init__(self, url: str, *, account: Payer | None = None, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, url: str, *, account: Payer | None = None, transport: "httpx.AsyncBaseTransport | None" = None) -> None:
         """`account` signs what is sent, unless another is named. `transport` replaces the network, for a node in the same process."""
+        from zerog.runtime.outgoing import httpx  # It takes a while, and not everybody who could connect does.
+
         super().__init__(ChainCalls(url, account))
         self.url: Final = url
         self._http: Final = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON, verify=trust_of(url))
@@ -119,12 +120,18 @@ class AsyncChainClient(AsyncFace[ChainCalls]):
             case AskMany(requests, timeout_s):
                 return read_batch(requests, await self._post(encode_batch(requests), timeout_s), self.url)
             case Pause(pause_s):
+                import anyio
+
                 await anyio.sleep(pause_s)
                 return None
             case Work(function):
+                from anyio import to_thread
+
                 return await to_thread.run_sync(function)
 
     async def _post(self, body: bytes, timeout_s: float) -> bytes:
+        from zerog.runtime.outgoing import httpx
+
         try:
             answer = await self._http.post(self.url, content=body, timeout=timeout_s)
         except httpx.HTTPError as error:

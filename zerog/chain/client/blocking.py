@@ -3,9 +3,7 @@
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, Final, ParamSpec, Self
-
-import httpx
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, Self
 
 from zerog.chain.client.abi import Abi
 from zerog.chain.client.calls import ChainCalls
@@ -17,6 +15,9 @@ from zerog.chain.client.signer import Payer
 from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, BlockingFace, Pause, Step, Steps, Work, blocking, describe
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.primitives import Address
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["ChainClient", "Contract"]
 
@@ -64,8 +65,10 @@ class ChainClient(BlockingFace[ChainCalls]):
     Close it, or use it in a `with` block.
     """
 
-    def __init__(self, url: str, *, account: Payer | None = None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, *, account: Payer | None = None, transport: "httpx.BaseTransport | None" = None) -> None:
         """`account` signs what is sent, unless another is named. `transport` replaces the network, for a node in the same process."""
+        from zerog.runtime.outgoing import httpx  # It takes a while, and not everybody who could connect does.
+
         super().__init__(ChainCalls(url, account))
         self.url: Final = url
         self._http: Final = httpx.Client(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON, verify=trust_of(url))
@@ -122,6 +125,8 @@ class ChainClient(BlockingFace[ChainCalls]):
                 return function()
 
     def _post(self, body: bytes, timeout_s: float) -> bytes:
+        from zerog.runtime.outgoing import httpx
+
         try:
             answer = self._http.post(self.url, content=body, timeout=timeout_s)
         except httpx.HTTPError as error:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zerog.primitives import Address, Hash32
-from zerog.primitives.errors import RefusalError
+from zerog.primitives.errors import DeadlineError, RefusalError
 
 __all__ = [
     "AbiMismatchError",
@@ -103,14 +103,14 @@ class NoKeyError(ChainClientError):
 
 
 @dataclass(eq=False)
-class ReceiptTimeoutError(ChainClientError):
+class ReceiptTimeoutError(DeadlineError, ChainClientError):
     """A transaction was accepted, but is in no block within the time that the caller gave."""
 
     transaction_hash: Hash32
     timeout_s: float
 
     code = "receipt_timeout"
-    remedy = "wait longer, or replace the transaction by one that pays more"
+    remedy = "wait longer (`timeout_s`, or `wait_for_receipt` with the hash), or replace the transaction by one that pays more"
     http_status = 504
 
     def __str__(self) -> str:

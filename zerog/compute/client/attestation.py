@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
 from anyio import fail_after
 
 from zerog.compute.protocol.e2ee import PublishedKey
 from zerog.compute.protocol.errors import EvidenceError
 from zerog.compute.protocol.evidence import EVIDENCE_BYTES_MAX, EvidenceVerdict, QuoteVerifier, verify_evidence
 from zerog.primitives import Address
+from zerog.runtime.outgoing import httpx
 
 __all__ = ["EvidenceUnavailableError", "check_enclave", "fetch_evidence", "verified_encryption_key"]
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from zerog.chain.client.connections import trust_of
 from zerog.compute.client.errors import ProviderAnswerError, ProviderRefusedError, ProviderUnreachableError, UnsafeUrlError
 from zerog.primitives import decode_hook, is_nested_deeper
 from zerog.runtime.http.guard import is_loopback_name
+from zerog.runtime.outgoing import httpx
 
 __all__ = ["ProviderConnection", "check_service_url"]
 

@@ -21,8 +21,10 @@ ComputeError
 
 from dataclasses import dataclass
 
+from zerog.chain.client.errors import NoKeyError
 from zerog.compute.protocol.errors import ComputeError
 from zerog.primitives import Address, Hash32
+from zerog.primitives.errors import DeadlineError
 
 __all__ = [
     "AnswerRefutedError",
@@ -89,7 +91,7 @@ class EnclaveUnprovenError(ComputeError):
         return f"the evidence of provider {self.provider} shows {self.shown!r}, and {self.least!r} is asked for: nothing was sent"
 
 
-class KeyMissingError(ComputeError):
+class KeyMissingError(ComputeError, NoKeyError):
     """Something is to be paid or signed, and nobody is there who does."""
 
     code = "key_missing"
@@ -207,7 +209,7 @@ class NoBlocksError(ComputeError):
 
 
 @dataclass(eq=False)
-class NotSettledError(ComputeError):
+class NotSettledError(DeadlineError, ComputeError):
     """A receipt that is part of no settlement yet."""
 
     request_id: str

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import httpx
-
 from zerog.chain.client.wallet import Spending
 from zerog.compute.client.connection import ProviderConnection
 from zerog.compute.client.errors import ProviderAnswerError, ProviderRefusedError
@@ -25,6 +23,7 @@ from zerog.compute.wire.provider import ReceiptAnswer, SignatureAnswer, SignedRe
 from zerog.contracts.compute import InferenceService
 from zerog.primitives import Wei
 from zerog.runtime.files import write_atomically
+from zerog.runtime.outgoing import httpx
 
 __all__ = ["Answer", "Asked", "Exchange"]
 

@@ -19,6 +19,7 @@ from zerog.da.protocol.errors import DaError
 from zerog.da.protocol.names import BlobName
 from zerog.da.protocol.status import BlobStatus
 from zerog.primitives import Hash32
+from zerog.primitives.errors import DeadlineError
 
 __all__ = [
     "BlobNotFoundError",
@@ -98,7 +99,7 @@ class DispersalFailedError(DaClientError):
 
 
 @dataclass(eq=False)
-class DispersalTimeoutError(DaClientError):
+class DispersalTimeoutError(DeadlineError, DaClientError):
     """A blob is on its way for longer than the caller waits; it goes on."""
 
     request_id: str

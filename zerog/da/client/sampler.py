@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import httpx
 import msgspec
 
 from zerog.da.client.errors import DaServiceError
@@ -11,6 +10,7 @@ from zerog.da.protocol.names import BlobName
 from zerog.da.protocol.sampling import Sample, check_position, verify_sample
 from zerog.da.wire.gateway import SampleAnswer
 from zerog.primitives import Hash32, decode_hook
+from zerog.runtime.outgoing import httpx
 
 __all__ = ["Sampler"]
 

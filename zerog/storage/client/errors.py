@@ -24,7 +24,9 @@ StorageClientError
 
 from dataclasses import dataclass
 
+from zerog.chain.client.errors import NoKeyError
 from zerog.primitives import Address, Hash32
+from zerog.primitives.errors import DeadlineError
 from zerog.storage.protocol.errors import StorageError
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "StorageClientError",
     "SubmissionRevertedError",
     "TargetExistsError",
+    "UnsafeEntryError",
     "UploadRefusedError",
     "WaitTimeoutError",
     "WrongNetworkError",
@@ -164,7 +167,7 @@ class WrongNetworkError(StorageClientError):
         return f"{self.url} is of the network of chain {self.node_chain_id}, and the chain has the id {self.chain_id}"
 
 
-class KeyMissingError(StorageClientError):
+class KeyMissingError(StorageClientError, NoKeyError):
     """An upload needs an account that pays for it."""
 
     code = "storage_key_missing"
@@ -202,7 +205,7 @@ class NonceTakenError(StorageClientError):
 
 
 @dataclass(eq=False)
-class WaitTimeoutError(StorageClientError):
+class WaitTimeoutError(DeadlineError, StorageClientError):
     """Something that should have happened has not, within the time that the caller gave."""
 
     what: str

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zerog.primitives import Hash32
+from zerog.primitives.errors import DeadlineError
 from zerog.storage.client.errors import StorageClientError
 
 __all__ = [
@@ -143,7 +144,7 @@ class StreamNotFollowedError(StorageClientError):
 
 
 @dataclass(eq=False)
-class ResultTimeoutError(StorageClientError):
+class ResultTimeoutError(DeadlineError, StorageClientError):
     """A batch is stored, and the node has not told its result within the time that the caller gave."""
 
     url: str
