@@ -9,7 +9,8 @@ import cyclopts
 from zerog.cli.early import EARLY_LOCK
 from zerog.cli.output import AsJson, WorkingFolder, print_json, say, tell_report
 from zerog.devnet.folder import NetworkFolder
-from zerog.devnet.settings import DevnetSettings
+from zerog.devnet.settings import DevnetSettings, SettingsInvalidError
+from zerog.runtime.report import ErrorReport
 
 __all__ = ["down", "logs", "reset", "status", "up"]
 
@@ -24,6 +25,7 @@ def up(
     *,
     settings: Annotated[DevnetSettings, cyclopts.Parameter(name="*")] = DevnetSettings(),  # noqa: B008 - it is frozen.
     wait: Annotated[bool, Flag] = False,
+    attached: Annotated[bool, Flag] = False,
     directory: WorkingFolder = Path(),
     json: AsJson = False,
 ) -> int:
@@ -33,28 +35,38 @@ def up(
     ----------
     wait
         Run it in the background and return once every role is proven ready.
+    attached
+        Stop also when standard input ends, so that the network ends with the program that started it, however that ends.
     """
-    from zerog.cli.reading import last_lines
     from zerog.cli.summary import show_network
     from zerog.devnet.endpoints import Endpoints
     from zerog.devnet.start import run_network, start_in_background, working_folder
 
+    if wait and attached:
+        raise SettingsInvalidError("a network in the background outlives the program that started it: leave --wait or --attached away")
     folder = NetworkFolder.of(working_folder(directory, settings))
     lock = EARLY_LOCK.get()
     if lock is None or lock.path != folder.lock:
         lock = folder.acquire("zerog up")
     show = partial(show_network, as_json=json, background=wait)
     if not wait:
-        return run_network(folder, settings, lock, show=show, show_error=tell_report)
+        return run_network(folder, settings, lock, show=show, show_error=partial(_tell_end, folder), attached=attached)
     outcome = start_in_background(folder, settings, lock)
     if isinstance(outcome, Endpoints):
         show(outcome)
         return 0
-    tell_report(outcome)
-    if outcome.code in CODES_WITH_LOG:
+    _tell_end(folder, outcome)
+    return 1
+
+
+def _tell_end(folder: NetworkFolder, report: ErrorReport) -> None:
+    """Why a network did not start, or ended; with the end of its logs where these may say more."""
+    from zerog.cli.reading import last_lines
+
+    tell_report(report)
+    if report.code in CODES_WITH_LOG:
         say("last lines of the logs:")
         say("".join(last_lines(folder.logs, LINES_SHOWN)).rstrip())
-    return 1
 
 
 def down(*, directory: WorkingFolder = Path()) -> None:

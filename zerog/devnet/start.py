@@ -48,10 +48,11 @@ def run_network(
     *,
     show: Callable[[Endpoints], None],
     show_error: Callable[[ErrorReport], None],
+    attached: bool = False,
 ) -> int:
-    """Be the supervisor until told to stop, with the network's lock held. Returns the exit code."""
+    """Be the supervisor until told to stop, with the network's lock held, if `attached` also until stdin ends. Returns the exit code."""
     with lock:
-        return _supervise(folder, settings, lock, _ForegroundHerald(folder, show, show_error))
+        return _supervise(folder, settings, lock, _ForegroundHerald(folder, show, show_error), attached=attached)
 
 
 def start_in_background(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock) -> Endpoints | ErrorReport:
@@ -106,12 +107,12 @@ def _leave_terminal(output: Path) -> None:
     os.close(file)
 
 
-def _supervise(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, herald: Herald) -> int:
+def _supervise(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, herald: Herald, *, attached: bool = False) -> int:
     from zerog.devnet.supervisor import Supervisor  # The lock comes first: who does not get it need not load the rest.
     from zerog.networks import own_network
 
     folder.prepare()
-    place = RolePlace(state_folder=folder.path, herald=herald, log_form="none", lock=lock)
+    place = RolePlace(state_folder=folder.path, herald=herald, supervised=attached, log_form="none", lock=lock)
     network = own_network(settings.like, settings.rules, chain_id=settings.chain_id)
     with lock.shared():  # So that whoever stops the network waits until its folder has gone.
         code = run_role("supervisor", lambda: Supervisor(settings, folder, network), place)
