@@ -94,6 +94,26 @@ def test_in_the_foreground_it_prints_at_most_twelve_lines_and_stops_at_ctrl_c(ze
     assert "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80" in printed
 
 
+def test_attached_it_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
+    """Whoever holds the other end of its standard input: when that is killed the end closes, and no signal comes."""
+    words = ("up", "--attached", "--ephemeral", "--json", "--port-base", "0", *CHAIN)
+    with subprocess.Popen(
+        Zerog(tmp_path).arguments(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        printed = b""
+        while not printed.endswith(b"\n}\n"):
+            assert (line := process.stdout.readline())
+            printed += line
+        endpoints = msgspec.json.decode(printed, type=Endpoints)
+        assert block_number(endpoints) == 1
+        _, errors = process.communicate(timeout=30)  # Closes its standard input.
+    assert (process.returncode, errors) == (0, b"")
+    assert holder_of_port(chain_port(endpoints)) is None
+    assert not Path(endpoints.data_dir).parent.exists()
+    assert "leave --wait or --attached away" in Zerog(tmp_path).run("up", "--wait", "--attached", expect=1).stderr
+
+
 def test_the_commands_that_it_prints_work(zerog: Zerog, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = zerog.run("up", "--wait", "--port-base", "0").stdout
     commands = [line.strip() for line in printed.splitlines() if line.startswith("  ") and line.split()[0] in ("curl", "zerog")]
