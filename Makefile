@@ -6,11 +6,13 @@ export CARGO_BUILD_JOBS ?= 2
 # Two processes take the test files in their order; `make test ARGS=-n0` runs all in one, as a debugger needs it.
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
+MATURIN = $(PYTHON) -m maturin build --release --locked --interpreter $(PYTHON) --out dist
+
 RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel/Cargo.toml kernel/amt/Cargo.toml Cargo.toml Cargo.lock
-NODE_FOLDERS := contracts tests/interop tests/interop/hardhat tests/interop/storage tests/interop/compute benchmarks benchmarks/inference
+NODE_FOLDERS := contracts sdk/js tests/interop tests/interop/hardhat tests/interop/storage tests/interop/compute benchmarks benchmarks/inference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready up test test-long lint format bench contracts proto docs wheel requirements clean
+.PHONY: help setup ready up test test-long lint format bench contracts proto docs wheel notices requirements clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -63,8 +65,12 @@ proto: setup  ## generate the classes of the protocol buffers
 docs: setup  ## check the links and run the snippets of the documentation
 	$(PYTHON) -m pytest -q tests/docs
 
-wheel: setup  ## build the wheel into dist/
-	$(PYTHON) -m maturin build --release --locked --out dist
+wheel: setup  ## build the wheels of zerog and pytest-zerog into dist/
+	$(MATURIN)
+	cd sdk/pytest-zerog && $(abspath $(PYTHON)) -m flit_core.wheel --outdir ../../dist
+
+notices: setup  ## write down whose work the wheel carries, after a change in Cargo.lock
+	$(PYTHON) scripts/make_notices.py
 
 requirements:  ## renew the hashed requirement files from the *.in files (needs uv)
 	for name in core dev eels litellm; do \
@@ -90,8 +96,9 @@ $(STAMPS)/package: $(STAMPS)/python scripts/link_package.py
 	$(PYTHON) scripts/link_package.py
 	@mkdir -p $(@D) && touch $@
 
-$(STAMPS)/kernel: $(RUST_SOURCES) scripts/install_kernel.sh
-	cargo build --release --locked -p zerog-kernel
+# By maturin, which puts settings of its own around cargo: so `make wheel` finds everything compiled, and there is one kernel.
+$(STAMPS)/kernel: $(RUST_SOURCES) scripts/install_kernel.sh $(STAMPS)/python
+	$(MATURIN)
 	scripts/install_kernel.sh
 	@mkdir -p $(@D) && touch $@
 
