@@ -40,12 +40,15 @@ SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 HEAD: Final = """\
 zerog carries work of others. Its own licence, Apache-2.0, is in the file LICENSE.
 
-1. Compiled into the kernel (zerog/_kernel): the Rust standard library (MIT or Apache-2.0, taken under Apache-2.0), and these crates, each with the
-   licence under which it is taken. The source of each is the package of that name and version on the registry of Rust crates; none is changed.
+1. Compiled into the kernel (zerog/_kernel): the Rust standard library (MIT or Apache-2.0, taken under Apache-2.0), and these crates, each
+   with the licence under which it is taken. The source of each is the package of that name and version on the registry of Rust crates; none
+   is changed.
 
 """
 CONTRACTS: Final = "2. Compiled into contracts (zerog/contracts, zerog/networks): OpenZeppelin Contracts {} (MIT).\n"
-TEXTS: Final = "\n3. The texts that these licences ask to be kept. Apache-2.0 is in the file LICENSE; CC0-1.0 and the Unlicense ask for none.\n"
+TEXTS: Final = """
+3. The texts that these licences ask to be kept. Apache-2.0 is in the file LICENSE; CC0-1.0 and the Unlicense ask for none.
+"""
 RULE: Final = "=" * 120
 
 

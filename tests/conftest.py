@@ -14,7 +14,7 @@ from zerog.devnet.endpoints import Endpoints
 hypothesis.settings.register_profile("zerog", deadline=None)
 hypothesis.settings.load_profile("zerog")
 
-FOLDERS = ("unit", "vectors", "contracts", "ledger", "docs", "crash", "devnet", "interop")
+FOLDERS = ("unit", "vectors", "contracts", "ledger", "docs", "crash", "devnet", "wheel", "interop")
 """From fast to true: a mistake shows in seconds before the slow ones start."""
 
 

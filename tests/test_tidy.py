@@ -20,12 +20,12 @@ ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
     ".ci", ".github", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "LICENSE",
     "Makefile", "README.md", "SECURITY.md", "benchmarks", "clippy.toml", "contracts", "docs", "examples", "kernel",
-    "pyproject.toml", "requirements", "rustfmt.toml", "scripts", "tests", "zerog",
+    "THIRD-PARTY-NOTICES.txt", "pyproject.toml", "requirements", "rustfmt.toml", "scripts", "sdk", "tests", "zerog",
 }  # fmt: skip
 """Everything that may stand at the top of the tree."""
 SUFFIXES = {
-    "", ".c", ".css", ".html", ".in", ".js", ".json", ".lock", ".md", ".mjs", ".proto", ".py", ".pyi", ".rs", ".sh", ".sol", ".svg",
-    ".toml", ".txt", ".typed", ".xz", ".yml",
+    "", ".c", ".cjs", ".css", ".html", ".in", ".js", ".json", ".lock", ".md", ".mjs", ".proto", ".py", ".pyi", ".rs", ".sh", ".sol", ".svg",
+    ".toml", ".ts", ".txt", ".typed", ".xz", ".yml",
 }  # fmt: skip
 """Kinds of files that we keep."""
 FILE_BYTES_MAX = 1 << 20
@@ -123,7 +123,8 @@ def test_no_banned_call_is_made() -> None:
 
 
 def test_every_file_says_in_its_first_line_what_it_is() -> None:
-    openings = {".py": ('"""', "#!"), ".pyi": ('"""',), ".rs": ("//!",), ".mjs": ("//", "/**", "#!"), ".sol": ("// SPDX",), ".sh": ("#!",)}
+    openings = {".py": ('"""', "#!"), ".pyi": ('"""',), ".rs": ("//!",), ".mjs": ("//", "/**", "#!"), ".cjs": ("//",)}
+    openings |= {".sol": ("// SPDX",), ".sh": ("#!",)}
     silent = [name for name, text in texts(*openings) if text.strip() and not text.startswith(openings[Path(name).suffix])]
     assert silent == []
 

@@ -103,7 +103,8 @@ def test_attached_it_ends_with_the_program_that_started_it(tmp_path: Path) -> No
         assert process.stdout is not None
         printed = b""
         while not printed.endswith(b"\n}\n"):
-            assert (line := process.stdout.readline())
+            line = process.stdout.readline()
+            assert line
             printed += line
         endpoints = msgspec.json.decode(printed, type=Endpoints)
         assert block_number(endpoints) == 1
