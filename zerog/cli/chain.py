@@ -32,7 +32,7 @@ def run(
     supervised
         Tell the process that started this one how it went, and stop with it.
     """
-    from zerog.devnet.chain import make_chain_node
+    from zerog.devnet.chain import make_chain_node, make_follower
     from zerog.runtime.process import EventHerald, RolePlace, TerminalHerald, run_role
 
     folder = NetworkFolder.of(directory)
@@ -43,7 +43,8 @@ def run(
         supervised=supervised,
         log_form="none" if supervised else "console",
     )
-    return run_role("chain", lambda: make_chain_node(settings, folder.path, ephemeral=ephemeral), place)
+    make = make_chain_node if settings.follow is None else make_follower
+    return run_role("chain", lambda: make(settings, folder.path, ephemeral=ephemeral), place)
 
 
 def import_chain(

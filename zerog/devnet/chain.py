@@ -1,15 +1,20 @@
 """The chain node as a local network has it: its state lies in the network's folder."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from anyio import to_thread
+
+from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.patience import patiently
 from zerog.chain.node.follow import fetch_genesis
 from zerog.chain.node.foreign import foreign_genesis, foreign_network, keep_genesis, served
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.networks import own_network
 
-__all__ = ["make_chain_node"]
+__all__ = ["make_chain_node", "make_follower"]
 
 
 def make_chain_node(settings: ChainNodeSettings, state_folder: Path, *, ephemeral: bool) -> ChainNode:
@@ -30,3 +35,12 @@ def make_chain_node(settings: ChainNodeSettings, state_folder: Path, *, ephemera
     if genesis is not None:
         return ChainNode(served(settings), foreign_network(genesis), others=genesis)
     return ChainNode(settings, own_network(settings.like, settings.rules, chain_id=settings.chain_id))
+
+
+async def make_follower(settings: ChainNodeSettings, state_folder: Path, *, ephemeral: bool) -> ChainNode:
+    """The same for a node that follows `settings.follow`: where it has nothing of that chain yet, it waits until that node answers."""
+    folder = None if ephemeral else settings.data_dir or state_folder / "chain"
+    if settings.follow is not None and foreign_genesis(folder) is None:
+        async with AsyncChainClient(settings.follow) as leader:
+            await patiently(leader.chain_id)
+    return await to_thread.run_sync(partial(make_chain_node, settings, state_folder, ephemeral=ephemeral))

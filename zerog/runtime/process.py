@@ -114,8 +114,8 @@ class RolePlace:
         return self.state_folder / "run"
 
 
-def run_role(name: str, make_role: Callable[[], Role], place: RolePlace) -> int:
-    """Be the process of the role `name` until told to stop. Returns the exit code."""
+def run_role(name: str, make_role: Callable[[], Role | Awaitable[Role]], place: RolePlace) -> int:
+    """Be the process of the role `name` until told to stop. Returns the exit code. `make_role` may have to wait for another machine."""
     map_large_blocks()
     configure_logging(name, folder=place.state_folder / "logs", level=place.log_level, form=place.log_form)
     try:
@@ -162,20 +162,24 @@ async def _run_named(role: Role, *, task_status: TaskStatus[str]) -> None:
     await role.run(task_status=task_status)
 
 
-async def _run(make_role: Callable[[], Role], place: RolePlace) -> None:
+async def _run(make_role: Callable[[], Role | Awaitable[Role]], place: RolePlace) -> None:
     stop = anyio.Event()
     async with anyio.create_task_group() as watchers:
         await watchers.start(_stop_on_signal, stop, name="process.signals")
         if place.supervised:
             watchers.start_soon(_stop_when_orphaned, stop, name="process.parent")
         watchers.start_soon(give_back_when_quiet, name="process.memory")
-        role = make_role()
 
         def announce(url: str) -> None:
             log.info("role_ready", url=url)
             place.herald.ready(url)
 
-        await _serve_until(stop, partial(serve_role, role, place.run_folder, announce=announce, stop=stop, lock=place.lock))
+        async def serve() -> None:
+            made = make_role()
+            role = await made if isinstance(made, Awaitable) else made
+            await serve_role(role, place.run_folder, announce=announce, stop=stop, lock=place.lock)
+
+        await _serve_until(stop, serve)
         watchers.cancel_scope.cancel()
 
 

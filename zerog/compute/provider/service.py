@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.patience import patiently
 from zerog.compute.protocol.attestation import Enclave
 from zerog.compute.provider.auth import Authenticator
 from zerog.compute.provider.billing import Billing
@@ -97,7 +99,7 @@ class ComputeProvider:
                 AsyncChainClient(settings.chain_url) as client,
                 await Book.open(book_url(settings, folder), broker_id=broker_name(settings, folder), clock=self.clock) as book,
             ):
-                place = await find_place(client, settings, self._account)
+                place = await patiently(partial(find_place, client, settings, self._account))
                 await book.bind(str(place))
                 chain = ProviderChain(client, place.account, place.contract, chain_id=place.chain_id, clock=self.clock)
                 options = SettlerOptions(force_s=settings.settle_interval_s, check_s=settings.settle_check_s)

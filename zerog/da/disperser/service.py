@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.patience import patiently
 from zerog.da.client.chain import CHAIN_FAILURES, DaChain
 from zerog.da.client.encoder import AsyncEncoderClient
 from zerog.da.client.retriever import AsyncRetrieverClient
@@ -47,9 +49,6 @@ STATES: Final = (BlobStatus.PROCESSING, BlobStatus.CONFIRMED, BlobStatus.FINALIZ
 """Those that blobs can be in, in the order of their way."""
 QUORUM_S_MAX: Final = 1.0
 """How long the chain is asked who signs."""
-START_S_MAX: Final = 30.0
-"""How long the first start waits for a chain that does not answer yet."""
-RETRY_S: Final = 0.2
 
 
 class DaDisperser:
@@ -146,23 +145,19 @@ class DaDisperser:
     async def _find_chain(self, client: AsyncChainClient, store: Store, folder: Path) -> DaChain:
         """The chain that the books belong to. One that has been started before does without it until it answers."""
         kept = await store.fact(PLACE_FACT)
-        deadline_s = anyio.current_time() + START_S_MAX
-        while True:
-            try:
-                chain = await DaChain.find(client, entrance_of(self.settings))
-            except CHAIN_FAILURES as error:
-                if kept is not None:
-                    log.warning("chain_unreachable_at_start", cause=str(error))
-                    return _chain_of(client, kept)
-                if anyio.current_time() >= deadline_s:
-                    raise
-                await anyio.sleep(RETRY_S)
-                continue
-            found = json.dumps({"chain_id": chain.chain_id, "entrance": str(chain.entrance), "is_own": chain.is_own})
-            if kept is not None and json.loads(kept) != json.loads(found):
-                raise DisperserDataError(folder, f"its blobs are on their way on {kept}, and the chain node is of {found}")
-            await store.keep_fact(PLACE_FACT, found)
-            return chain
+        find = partial(DaChain.find, client, entrance_of(self.settings))
+        try:
+            chain = await (patiently(find) if kept is None else find())
+        except CHAIN_FAILURES as error:
+            if kept is None:
+                raise
+            log.warning("chain_unreachable_at_start", cause=str(error))
+            return _chain_of(client, kept)
+        found = json.dumps({"chain_id": chain.chain_id, "entrance": str(chain.entrance), "is_own": chain.is_own})
+        if kept is not None and json.loads(kept) != json.loads(found):
+            raise DisperserDataError(folder, f"its blobs are on their way on {kept}, and the chain node is of {found}")
+        await store.keep_fact(PLACE_FACT, found)
+        return chain
 
     async def _serve(self, *, task_status: TaskStatus[str] = TASK_STATUS_IGNORED) -> None:
         await serve_disperser(self, task_status=task_status)

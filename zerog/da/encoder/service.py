@@ -12,6 +12,7 @@ from anyio.abc import TaskStatus
 
 from zerog._kernel import EncodedBlob
 from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.patience import patiently
 from zerog.da.client.chain import DaChain
 from zerog.da.client.setup import Setup, open_setup
 from zerog.da.encoder.metrics import EncoderCounters, render_metrics
@@ -95,7 +96,7 @@ class DaEncoder:
         is_own = True
         if settings.chain_url is not None:
             async with AsyncChainClient(settings.chain_url) as client:
-                is_own = (await DaChain.find(client)).is_own
+                is_own = (await patiently(partial(DaChain.find, client))).is_own
         opening = partial(open_setup, settings.setup, host=settings.host, is_own_network=is_own, allow_remote=settings.allow_insecure_setup)
         return await to_thread.run_sync(opening)
 

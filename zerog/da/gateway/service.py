@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.patience import patiently
 from zerog.da.client.asynchronous import AsyncDaClient
 from zerog.da.client.chain import DaChain
 from zerog.da.gateway.alt_da import AltDaRoutes
@@ -73,7 +75,7 @@ class DaGateway:
                 AsyncDaClient(disperser=settings.disperser, retriever=settings.retriever) as da,
                 AsyncChainClient(settings.chain_url or DEFAULT_CHAIN) as client,
             ):
-                chain = await DaChain.find(client, _address(settings.entrance))
+                chain = await patiently(partial(DaChain.find, client, _address(settings.entrance)))
                 samples = Samples(chain, book, allow_private=settings.private_sockets or chain.is_own)
                 payloads = Payloads(da, book, settings, samples.is_signed)
                 pending = PendingMessages(settings.payload_bytes_max, self._clock)

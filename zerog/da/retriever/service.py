@@ -14,6 +14,7 @@ from anyio import TASK_STATUS_IGNORED, create_task_group
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.patience import patiently
 from zerog.da.client.chain import DaChain
 from zerog.da.client.retrieving import RetrievalOptions, retrieve_blob
 from zerog.da.protocol.names import BlobName
@@ -79,7 +80,7 @@ class DaRetriever:
         settings = self.settings
         try:
             async with AsyncChainClient(settings.chain_url) as client:
-                self._chain = await DaChain.find(client, settings.entrance_address)
+                self._chain = await patiently(partial(DaChain.find, client, settings.entrance_address))
                 async with create_task_group() as parts:
                     limits = GrpcLimits(memory_bytes_max=settings.max_ongoing_retrieve_request * BLOB_BYTES)
                     methods = [served_unary(RETRIEVE_BLOB, self._retrieve, pool=self._pool, memory_bytes=BLOB_BYTES)]

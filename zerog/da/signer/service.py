@@ -12,6 +12,7 @@ from anyio import TASK_STATUS_IGNORED, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AsyncChainClient
+from zerog.chain.client.patience import patiently
 from zerog.da.client.chain import BlobEvent
 from zerog.da.client.setup import Setup, open_setup
 from zerog.da.following import BlockMark, EntranceFollower, FollowOptions
@@ -117,7 +118,7 @@ class DaSigner:
         """
         with folder_of(self.settings) as folder:
             async with AsyncChainClient(self.settings.chain_url) as client:
-                place = await find_place(client, self.settings, self._account)
+                place = await patiently(partial(find_place, client, self.settings, self._account))
                 setup = self._setup
                 if setup is None:
                     setup = await to_thread.run_sync(self._open_setup, place.chain.is_own)

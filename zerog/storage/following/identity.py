@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Final
 
-import anyio
 import msgspec
 import structlog
 
 from zerog import networks
 from zerog.chain.client import AnswerError, AsyncChainClient, NodeUnreachableError, RpcError
+from zerog.chain.client.patience import patiently
 from zerog.primitives import Address, decode_hook
 from zerog.runtime.files import make_private_folder, write_atomically
 from zerog.storage.following.errors import FlowUnknownError, ForeignChainError
@@ -16,9 +16,6 @@ from zerog.storage.following.errors import FlowUnknownError, ForeignChainError
 __all__ = ["Identity", "identify"]
 
 IDENTITY_FILE: Final = "identity.json"
-START_S_MAX: Final = 30.0
-"""How long the first start waits for a chain that does not answer yet."""
-RETRY_S: Final = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -56,20 +53,13 @@ async def identify(client: AsyncChainClient, *, data_dir: Path | None, flow: Add
 
 async def _chain_id(client: AsyncChainClient, *, patient: bool) -> int | None:
     """The chain's id; `None` if it does not answer and need not."""
-    deadline_s, is_told = anyio.current_time() + START_S_MAX, False
-    while True:
-        try:
-            return int(await client.chain_id())
-        except (NodeUnreachableError, AnswerError, RpcError) as error:
-            if not patient:
-                log.warning("chain_unreachable_at_start", cause=str(error))
-                return None
-            if anyio.current_time() >= deadline_s:
-                raise
-            if not is_told:
-                log.warning("chain_awaited", cause=str(error), at_most_s=START_S_MAX)
-                is_told = True
-        await anyio.sleep(RETRY_S)
+    if patient:
+        return int(await patiently(client.chain_id))
+    try:
+        return int(await client.chain_id())
+    except (NodeUnreachableError, AnswerError, RpcError) as error:
+        log.warning("chain_unreachable_at_start", cause=str(error))
+        return None
 
 
 async def _known_flow(client: AsyncChainClient, chain_id: int) -> Address:

@@ -315,6 +315,6 @@ def test_the_flow_of_another_chain_has_to_be_named(network: Network) -> None:
 
 
 def test_a_first_start_without_a_chain_fails_in_time(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zerog.storage.following.identity.START_S_MAX", 0.3)
+    monkeypatch.setattr("zerog.chain.client.patience.START_S_MAX", 0.3)
     with pytest.raises(NodeUnreachableError):
         run_to_the_end(network.portal, StorageNodeSettings(rpc_port=0, admin_port=0, grpc_port=0, chain_url="http://127.0.0.1:9"))
