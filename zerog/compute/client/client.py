@@ -510,7 +510,7 @@ class ComputeClient:
         with self._lock:
             connection = self._connections.get(url)
             if connection is None:
-                connection = self._connections[url] = ProviderConnection(url, self.market.chain.url)
+                connection = self._connections[url] = ProviderConnection(url, self.market.chain.url, self.market.chain_id)
             return connection
 
     def _signing_keys(self) -> Keys:

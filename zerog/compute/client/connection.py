@@ -11,8 +11,8 @@ import msgspec
 
 from zerog.chain.client.connections import trust_of
 from zerog.compute.client.errors import ProviderAnswerError, ProviderRefusedError, ProviderUnreachableError, UnsafeUrlError
+from zerog.compute.client.reach import Reach, reach_of
 from zerog.primitives import decode_hook, is_nested_deeper
-from zerog.runtime.http.guard import is_loopback_name
 from zerog.runtime.outgoing import httpx
 
 __all__ = ["ProviderConnection", "check_service_url"]
@@ -28,11 +28,11 @@ STATUS_OK: Final = 200
 _Answer = TypeVar("_Answer")
 
 
-def check_service_url(url: str, chain_url: str) -> None:
+def check_service_url(url: str, chain_url: str, chain_id: int | None = None) -> None:
     """Raises `UnsafeUrlError` unless `url` may be called by who uses the chain at `chain_url`.
 
-    Who runs a chain on this machine has its providers here too; everywhere else a service's URL comes from strangers, and must not lead
-    into the network of the one who asks.
+    Who runs a chain on this machine has its providers here too, and a network of our own at a private address has them at private
+    addresses; everywhere else a service's URL comes from strangers, and must not lead into the network of the one who asks.
     """
     try:
         parts = urlsplit(url)
@@ -41,13 +41,14 @@ def check_service_url(url: str, chain_url: str) -> None:
         raise UnsafeUrlError(url) from None
     if parts.scheme not in ("http", "https") or not host or parts.username is not None or not url.isascii() or any(map(str.isspace, url)):
         raise UnsafeUrlError(url)
-    if is_loopback_name(urlsplit(chain_url).hostname or ""):
+    reach = reach_of(chain_url, chain_id)
+    if reach is Reach.EVERYWHERE:
         return
     try:
         found = socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ProviderUnreachableError(url, f"its name is unknown ({error})") from None
-    if not all(ipaddress.ip_address(str(address[0]).split("%", 1)[0]).is_global for *_, address in found):
+    if not all(reach.permits(ipaddress.ip_address(str(address[0]).split("%", 1)[0])) for *_, address in found):
         raise UnsafeUrlError(url)
 
 
@@ -65,9 +66,9 @@ class _ErrorBody(msgspec.Struct):
 class ProviderConnection:
     """Talks to one service. Raises `ProviderError`s. Follows no redirects: the URL on chain is the one that was agreed to."""
 
-    def __init__(self, url: str, chain_url: str) -> None:
+    def __init__(self, url: str, chain_url: str, chain_id: int | None = None) -> None:
         """Raises `UnsafeUrlError`."""
-        check_service_url(url, chain_url)
+        check_service_url(url, chain_url, chain_id)
         self.url: Final = url.rstrip("/")
         self._http: Final = httpx.Client(
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),

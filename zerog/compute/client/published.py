@@ -121,7 +121,7 @@ def find_published(signed: SignedReceipt, market: Market, contract: Address) -> 
         info = None
     if info is None or not info.receipts_indexer:
         return None
-    check_service_url(info.receipts_indexer, market.chain.url)
+    check_service_url(info.receipts_indexer, market.chain.url, market.chain_id)
     with StorageClient(indexer=info.receipts_indexer) as storage:
         return PublishedProofs(market, contract, PublishedCopies(storage, info.receipts_disperser, market.chain.url)).find(signed)
 

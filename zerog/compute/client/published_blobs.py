@@ -1,13 +1,15 @@
 """Published receipts out of 0G DA: the second place where they are."""
 
+from contextlib import AsyncExitStack
 from typing import Final
-from urllib.parse import urlsplit
 
 import anyio
 import structlog
+from anyio import to_thread
 
 from zerog.chain.client import AsyncChainClient
 from zerog.chain.protocol.logs import LogCriteria
+from zerog.compute.client.reach import Reach, reach_of
 from zerog.contracts.da import ErasureCommitmentVerified
 from zerog.da.client.chain import CHAIN_FAILURES, DaChain, blob_events
 from zerog.da.client.disperser import AsyncDisperserClient
@@ -15,7 +17,6 @@ from zerog.da.client.sockets import SocketError, grpc_target
 from zerog.da.protocol.errors import DaError
 from zerog.primitives import Hash32
 from zerog.runtime.grpc.errors import GrpcCallError
-from zerog.runtime.http.guard import is_loopback_name
 
 __all__ = ["read_blob"]
 
@@ -39,10 +40,12 @@ def read_blob(root: Hash32, disperser: str, chain_url: str) -> bytes | None:
 
 async def _read(root: Hash32, disperser: str, chain_url: str) -> bytes | None:
     """Raises what a chain, a disperser and its name can be wrong with, if no name of the blob leads to it."""
-    target = await grpc_target(disperser, allow_private=is_loopback_name(urlsplit(chain_url).hostname or ""))
-    async with AsyncChainClient(chain_url) as client, AsyncDisperserClient(target) as reader:
-        entrance = (await DaChain.find(client)).entrance
-        logs = await client.logs(LogCriteria((entrance,), ((ErasureCommitmentVerified.TOPIC,),)))
+    async with AsyncChainClient(chain_url) as client, AsyncExitStack() as closing:
+        chain = await DaChain.find(client)
+        reach = await to_thread.run_sync(reach_of, chain_url, chain.chain_id)
+        target = await grpc_target(disperser, allow_private=reach is not Reach.PUBLIC)
+        reader = await closing.enter_async_context(AsyncDisperserClient(target))
+        logs = await client.logs(LogCriteria((chain.entrance,), ((ErasureCommitmentVerified.TOPIC,),)))
         names = [event.blob for event in blob_events(logs) if event.blob.root == root]
         failure: GrpcCallError | None = None
         for name in names[: -NAMES_MAX - 1 : -1]:

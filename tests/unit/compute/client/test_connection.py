@@ -14,6 +14,7 @@ from zerog.runtime.ports import listen
 
 LOCAL = "http://127.0.0.1:8545"
 PUBLIC = "https://evmrpc.0g.ai"
+NEAR, OWN_ID = "http://192.168.7.7:8545", 424_242
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,22 @@ def test_private_addresses_are_called_on_a_local_chain_only(url: str) -> None:
         check_service_url(url, PUBLIC)
     with pytest.raises(UnsafeUrlError):
         ProviderConnection(url, PUBLIC)
+
+
+def test_a_network_of_our_own_at_a_private_address_has_its_services_at_private_addresses() -> None:
+    for url in ("http://10.0.0.1:3080", "http://172.16.0.9", "http://192.168.1.1", "http://[fd00::7]", "https://1.1.1.1"):
+        check_service_url(url, NEAR, OWN_ID)
+        ProviderConnection(url, NEAR, OWN_ID).close()
+    for url in ("http://127.0.0.1:80", "http://169.254.169.254/latest", "http://0.0.0.0", "http://[::1]", "http://[::ffff:10.0.0.1]"):
+        with pytest.raises(UnsafeUrlError):
+            check_service_url(url, NEAR, OWN_ID)
+
+
+@pytest.mark.parametrize("chain", [(NEAR, 16_661), (NEAR, 16_602), (NEAR, None), (PUBLIC, 16_602), ("http://1.1.1.1:8545", OWN_ID)])
+def test_a_node_of_a_public_chain_at_a_private_address_leads_to_public_addresses_alone(chain: tuple[str, int | None]) -> None:
+    with pytest.raises(UnsafeUrlError):
+        check_service_url("http://10.0.0.1:3080", *chain)
+    check_service_url("https://1.1.1.1", *chain)
 
 
 @pytest.mark.parametrize(
