@@ -80,6 +80,10 @@ DA_ROLES: Final = (
     Command("gateway", "Stores batches of rollups, and takes samples of blobs.", "zerog.cli.da_roles:gateway", "gateway", "da/rollups.md"),
 )
 
+DA_SETUP: Final = (
+    Command("make", "Make parameters whose secret number nobody knows.", "zerog.cli.da_setup:make", "make FOLDER", "da/setups.md"),
+)
+
 DA: Final = (
     Command("put", "Disperse a file as a blob, and print its name.", "zerog.cli.da:put", "put batch.bin", "da/index.md"),
     Command("get", "Fetch a blob, every byte held against its root.", "zerog.cli.da:get", "get NAME -o batch.bin", "da/index.md"),
@@ -90,6 +94,7 @@ DA: Final = (
     Command("serve", "Run all services of this folder's network, as 'zerog up' does.", "zerog.cli.da_service:run", "serve",
             "local-network.md"),
     Command("run", "One service by itself, in the foreground.", page="da/index.md", commands=DA_ROLES),
+    Command("setup", "Parameters that proofs of DA are made with.", page="da/setups.md", commands=DA_SETUP),
 )  # fmt: skip
 
 FUND: Final = (
@@ -113,6 +118,8 @@ COMPUTE: Final = (
     Command("key", "Make or revoke API keys for OpenAI clients.", "zerog.cli.compute:key", "key create PROVIDER --days 7",
             "compute/quickstart.md"),
     Command("limit", "Show or set what may be spent.", "zerog.cli.compute:limit", "limit --per-day 5", "compute/quickstart.md"),
+    Command("acknowledge", "Accept signers of providers, as the contract's owner.", "zerog.cli.compute_owner:acknowledge", "acknowledge",
+            "operate/real-network.md"),
     Command("run", "Run a compute provider in the foreground.", "zerog.cli.compute_node:run", "run --chain-url http://127.0.0.1:8545",
             "compute/provider.md"),
     Command("serve", "Run the provider of this folder's network, as 'zerog up' does.", "zerog.cli.compute_service:run", "serve",

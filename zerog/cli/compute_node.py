@@ -6,6 +6,7 @@ from typing import Annotated
 
 import cyclopts
 
+from zerog.cli.announced import check_announced
 from zerog.cli.output import WorkingFolder
 from zerog.compute.provider.settings import ComputeProviderSettings
 from zerog.devnet.folder import NetworkFolder
@@ -32,6 +33,7 @@ def run(
     from zerog.compute.provider.service import ComputeProvider
     from zerog.runtime.process import EventHerald, RolePlace, TerminalHerald, run_role
 
+    check_announced(settings.host, settings.public_url, "public-url")
     folder = NetworkFolder.of(directory)
     folder.prepare()
     if ephemeral:

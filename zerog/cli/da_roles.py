@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import cyclopts
 
+from zerog.cli.announced import check_announced
 from zerog.cli.output import WorkingFolder
 from zerog.da.disperser.settings import DaDisperserSettings
 from zerog.da.encoder.settings import DaEncoderSettings
@@ -65,6 +66,7 @@ def signer(
         kept = settings if settings.data_dir is not None else replace(settings, data_dir=folder / f"signer-{settings.signer - 1}")
         return DaSigner(kept)
 
+    check_announced(settings.host, settings.socket, "socket")
     return _run("da-signer", make, directory, supervised=supervised)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import cyclopts
 
+from zerog.cli.announced import check_announced
 from zerog.cli.output import WorkingFolder
 from zerog.devnet.folder import NetworkFolder
 from zerog.storage.indexer.settings import IndexerSettings
@@ -28,6 +29,7 @@ def run(
     from zerog.runtime.process import EventHerald, RolePlace, TerminalHerald, run_role
     from zerog.storage.indexer.service import StorageIndexer
 
+    check_announced(settings.host, settings.public_url, "public-url")
     folder = NetworkFolder.of(directory)
     folder.prepare()
     place = RolePlace(

@@ -16,11 +16,15 @@ COMMANDS = (
     ("logs",), ("version",), ("chain",), ("chain", "run"), ("storage",), ("storage", "serve"),
     ("storage", "put"), ("storage", "get"), ("storage", "stat"), ("storage", "ls"), ("kv",), ("kv", "put"), ("kv", "grant"), ("kv", "run"),
     ("miner",), ("miner", "forecast"), ("compute",), ("compute", "list"), ("compute", "account"), ("compute", "chat"), ("compute", "key"),
-    ("compute", "receipt"), ("compute", "limit"), ("compute", "fund"), ("compute", "fund", "transfer"), ("compute", "run"), ("verify",),
+    ("compute", "receipt"), ("compute", "limit"), ("compute", "fund"), ("compute", "fund", "transfer"), ("compute", "run"),
+    ("compute", "acknowledge"), ("verify",),
     ("da",), ("da", "put"), ("da", "get"), ("da", "status"), ("da", "sample"), ("da", "ls"), ("da", "serve"), ("da", "run"),
     ("da", "run", "encoder"), ("da", "run", "disperser"), ("da", "run", "signer"), ("da", "run", "retriever"), ("da", "run", "gateway"),
+    ("da", "setup"), ("da", "setup", "make"),
 )  # fmt: skip
 
+WITHOUT_FOLDER = (("da", "run"), ("da", "setup"), ("da", "setup", "make"))
+"""Groups, and what is made for several networks."""
 GROUPS = ("version", "chain", "storage", "kv", "miner", "compute", "fund", "da")
 
 
@@ -59,7 +63,7 @@ def test_every_command_explains_itself_and_touches_nothing(command: tuple[str, .
 
 @pytest.mark.parametrize(
     "command",
-    [command for command in COMMANDS if command[-1] not in GROUPS and command != ("da", "run")],
+    [command for command in COMMANDS if command[-1] not in GROUPS and command not in WITHOUT_FOLDER],
     ids=" ".join,
 )
 def test_every_command_takes_a_folder(command: tuple[str, ...], tmp_path: Path) -> None:
@@ -92,6 +96,9 @@ def test_a_command_line_that_cannot_be_understood_ends_with_2_and_a_word(words: 
         (("up", "--port-base", "3"), "settings_invalid"),
         (("up", "--block-time", "0"), "settings_invalid"),
         (("chain", "run", "--rpc-port", "70000"), "settings_invalid"),
+        (("compute", "run", "--host", "0.0.0.0"), "public_address_unknown"),  # noqa: S104 - it is refused.
+        (("storage", "indexer", "--host", "0.0.0.0"), "public_address_unknown"),  # noqa: S104 - it is refused.
+        (("da", "run", "signer", "--host", "::"), "public_address_unknown"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
