@@ -24,8 +24,8 @@ TOP_LEVEL = {
 }  # fmt: skip
 """Everything that may stand at the top of the tree."""
 SUFFIXES = {
-    "", ".c", ".cjs", ".css", ".html", ".in", ".js", ".json", ".lock", ".md", ".mjs", ".proto", ".py", ".pyi", ".rs", ".sh", ".sol", ".svg",
-    ".toml", ".ts", ".txt", ".typed", ".xz", ".yml",
+    "", ".c", ".cjs", ".css", ".html", ".in", ".js", ".json", ".lock", ".md", ".mjs", ".proto", ".py", ".pyi", ".rs", ".service", ".sh",
+    ".sol", ".svg", ".toml", ".ts", ".txt", ".typed", ".xz", ".yml",
 }  # fmt: skip
 """Kinds of files that we keep."""
 FILE_BYTES_MAX = 1 << 20
