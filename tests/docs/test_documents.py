@@ -14,6 +14,9 @@ from zerog.devnet.endpoints import Endpoints
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+RUN_BY = re.compile(r"^<!-- run by: (tests/\S+) -->$", re.MULTILINE)
+"""In the second line of a page whose blocks another test performs."""
+DOCUMENTS_RUN_HERE = [path for path in DOCUMENTS if RUN_BY.search(path.read_text(encoding="utf-8")) is None]
 DEFAULT_URL = "http://127.0.0.1:8545"
 EXAMPLES = {
     "life_in_twenty_lines.py": "replayed, settled\nrefused: data: its root is",
@@ -27,7 +30,7 @@ def snippets(language: str) -> list[tuple[str, str]]:
     """Name and code of every block in `language`."""
     return [
         (f"{path.relative_to(ROOT)}:{number}", code)
-        for path in DOCUMENTS
+        for path in DOCUMENTS_RUN_HERE
         for number, code in enumerate(re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
     ]
 
@@ -54,7 +57,13 @@ def test_every_link_leads_to_a_file_that_is_there(document: Path) -> None:
     assert [target for target in targets if "://" not in target and not (document.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_that_is_run_elsewhere_is_named_there() -> None:
+    for page in sorted(set(DOCUMENTS) - set(DOCUMENTS_RUN_HERE)):
+        (test,) = RUN_BY.findall(page.read_text(encoding="utf-8"))
+        assert page.name in (ROOT / test).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS_RUN_HERE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_block_that_names_a_file_is_a_part_of_it(document: Path) -> None:
     quoted = re.findall(r"^```\w+ (\S+)\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert [name for name, code in quoted if code not in (ROOT / name).read_text(encoding="utf-8")] == []
