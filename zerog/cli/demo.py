@@ -106,6 +106,7 @@ def _network(directory: Path, model: Path | None) -> Iterator[tuple[Path, bool]]
 @contextmanager
 def _passing_network(model: Path | None) -> Iterator[Path]:
     """A throw-away network on ports that the system chooses, which ends with the block, also where this process is told to end."""
+    from zerog.demo import NoModelError
     from zerog.devnet.folder import NetworkFolder
     from zerog.devnet.settings import DevnetSettings
     from zerog.devnet.start import start_in_background, working_folder
@@ -120,6 +121,9 @@ def _passing_network(model: Path | None) -> Iterator[Path]:
         outcome = start_in_background(folder, settings, folder.acquire("zerog demo"))
         if isinstance(outcome, ErrorReport):
             raise ReportedError(outcome)
+        troubles = [] if outcome.compute is None else [provider.trouble for provider in outcome.compute.providers if provider.trouble]
+        if troubles:
+            raise NoModelError(troubles[0].partition(":")[0])  # The rest of it is for the operator, which the remedy says.
         yield folder.path.parent
     finally:
         stop_network(folder)

@@ -1,6 +1,6 @@
 """The life of an AI answer, told with proofs: from a stored text to a payment that anybody can check. `zerog demo` prints it."""
 
-from zerog.demo.errors import DataDifferError, DemoError, ForgeryTakenError, KeepError, ReplayMissingError
+from zerog.demo.errors import DataDifferError, DemoError, ForgeryTakenError, KeepError, NoModelError, ReplayMissingError
 from zerog.demo.keeping import Folder
 from zerog.demo.life import STEPS, Audience, live
 from zerog.demo.results import (
@@ -28,6 +28,7 @@ __all__ = [
     "ForgeryTakenError",
     "KeepError",
     "Life",
+    "NoModelError",
     "Paid",
     "Published",
     "Receipted",

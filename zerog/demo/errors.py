@@ -2,6 +2,7 @@
 
 RefusalError
 └── DemoError
+    ├── NoModelError         the network has nothing to answer with
     ├── ReplayMissingError   the answer cannot be made again here
     ├── ForgeryTakenError    a change was not noticed
     ├── DataDifferError      what was fetched is not what was stored
@@ -13,13 +14,30 @@ from pathlib import Path
 
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["DataDifferError", "DemoError", "ForgeryTakenError", "KeepError", "ReplayMissingError"]
+__all__ = ["DataDifferError", "DemoError", "ForgeryTakenError", "KeepError", "NoModelError", "ReplayMissingError"]
 
 
 class DemoError(RefusalError):
     """A step of the demo that did not show what it should."""
 
     code = "demo"
+
+
+@dataclass(eq=False)
+class NoModelError(DemoError):
+    """The network's provider has no model to answer with."""
+
+    cause: str
+
+    code = "no_model"
+    remedy = (
+        "fetch one with `zerog model pull` (98 MB, once for this machine); "
+        "a network that runs already takes it at its next start: `zerog down`, then `zerog up --wait`"
+    )
+    http_status = 503
+
+    def __str__(self) -> str:
+        return f"nobody answers here: {self.cause}"
 
 
 @dataclass(eq=False)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from zerog.compute.client import AnswerRefutedError, ChatOptions, Replay, ReplayImpossibleError, ReplayTask
+from zerog.compute.client import AnswerRefutedError, ChatOptions, ProviderRefusedError, Replay, ReplayImpossibleError, ReplayTask
 from zerog.compute.client.replaying import ExactReplayer, ModelPlaces
 from zerog.compute.wire.answer_file import AnswerFile
-from zerog.demo.errors import DataDifferError, DemoError, ForgeryTakenError, ReplayMissingError
+from zerog.demo.errors import DataDifferError, DemoError, ForgeryTakenError, NoModelError, ReplayMissingError
 from zerog.demo.forging import forgeries
 from zerog.demo.keeping import Folder
 from zerog.demo.material import QUESTION, prompt_of
@@ -23,6 +23,8 @@ Words = Callable[[str], None]
 
 SETTLED_S_MAX: Final = 120.0
 """Providers of local networks settle within seconds."""
+NO_MODEL: Final = "no_model"
+"""What a provider says that has none."""
 PUBLISHED_S_MAX: Final = 300.0
 """A provider publishes in order: what it settled before comes first."""
 ANSWER_TOKENS_MAX: Final = 64
@@ -51,10 +53,15 @@ def store(network: Network, data: bytes) -> Stored:
 def ask(network: Network, root: Hash32, words: Words) -> Answered:
     """Ask about the text that is read from storage; what the request may cost is locked with the provider first."""
     prompt = prompt_of(root, network.storage.read(root).decode(), QUESTION)
-    with network.compute.chat(prompt, options=OPTIONS) as stream:
-        for piece in stream:
-            words(piece)
-        answer = stream.answer
+    try:
+        with network.compute.chat(prompt, options=OPTIONS) as stream:
+            for piece in stream:
+                words(piece)
+            answer = stream.answer
+    except ProviderRefusedError as error:
+        if error.reason_code == NO_MODEL:
+            raise NoModelError(error.reason) from None
+        raise
     if answer.usage is None or answer.fee_wei is None:
         raise DemoError("the provider gives no receipts: with an official one the life of an answer ends here")
     return Answered(
