@@ -19,10 +19,12 @@ from eth_utils.crypto import keccak
 
 from tests.devnet.command import Zerog, ask
 from zerog.compute.wire.answer_file import AnswerFile, read_answer_file
+from zerog.da.client import BlobUnconfirmedError
 from zerog.da.client.retriever import AsyncRetrieverClient
 from zerog.da.protocol.names import BlobName
 from zerog.devnet.endpoints import Endpoints
 from zerog.primitives import Hash32
+from zerog.sdk import connect
 
 DEMO_S_MAX = 300.0
 """Far more than the minute that it has, since other tests run beside this one."""
@@ -146,6 +148,11 @@ def test_the_published_receipts_are_a_file_of_storage_and_a_blob_of_da_that_a_qu
             return await client.retrieve(name)
 
     assert anyio.run(retrieved) == data
+
+
+def test_a_blob_that_nobody_dispersed_has_no_confirmation(told: Told) -> None:
+    with connect("local", folder=told.zerog.folder) as network, pytest.raises(BlobUnconfirmedError):
+        network.da.confirmation(Hash32(bytes(32)))
 
 
 def test_the_verdicts_say_what_is_proven_and_what_is_not(told: Told) -> None:

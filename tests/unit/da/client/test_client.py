@@ -65,6 +65,12 @@ async def test_whoever_wants_less_waits_for_less(wait_until: str, status: BlobSt
             _ = done.root
 
 
+async def test_a_client_that_knows_no_chain_cannot_say_who_confirmed_a_blob() -> None:
+    async with client_of(MemoryDisperser()) as client:
+        with pytest.raises(NoServiceError, match="chain"):
+            await client.confirmation(ROOT)
+
+
 async def test_a_failed_blob_is_told_with_its_reason() -> None:
     async with client_of(MemoryDisperser(failure="two of three signers are silent")) as client:
         with pytest.raises(DispersalFailedError, match="two of three signers are silent"):
