@@ -159,7 +159,7 @@ COMMANDS: Final = (
         Command("account", "Show accounts: keys, and money on every layer.", "zerog.cli.account:app"),
         Command("faucet", "Send 0G to an address, on a network of your own.", "zerog.cli.faucet:faucet",
                 "faucet 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 --amount 2.5", "local-network.md"),
-        Command("demo", "Live the life of an AI answer, and show the proof of each step.", "zerog.cli.demo:demo", "demo"),
+        Command("demo", "Live the life of an AI answer, and show the proof of each step.", "zerog.cli.demo:demo", "demo", "demo.md"),
         Command("down", "Stop the network; its state stays.", "zerog.cli.network:down", "down", "local-network.md"),
     )),
     Section("Use it", (

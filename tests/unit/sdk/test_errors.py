@@ -18,7 +18,7 @@ from zerog.primitives.errors import RefusalError, ZerogError
 SHARED = {
     "arguments", "blob_too_large", "block_refused", "forbidden", "genesis_mismatch", "insufficient_balance", "internal_error",
     "invalid_member", "invalid_parameters", "unknown_block",
-    "invalid_request", "model_not_found", "node_stopped", "not_settled", "proof_unavailable", "rate_limited", "refused",
+    "invalid_request", "model_not_found", "no_model", "node_stopped", "not_settled", "proof_unavailable", "rate_limited", "refused",
     "replay_impossible", "settings_invalid", "storage_answer_invalid", "store_full",
 }  # fmt: skip
 """Codes that several types have because they mean the same on different surfaces."""
@@ -85,7 +85,10 @@ def test_the_tree_has_every_error_of_the_clients(kinds: list[type[ZerogError]]) 
     ]
     assert [kind for kind in clients if kind not in named] == []
     waits = {kind.__name__ for kind in clients if issubclass(kind, errors.DeadlineError)}
-    assert waits == {"DispersalTimeoutError", "NotSettledError", "ReceiptTimeoutError", "ResultTimeoutError", "WaitTimeoutError"}
+    assert waits == {
+        *("BlobUnconfirmedError", "DispersalTimeoutError", "NotPublishedError", "NotSettledError", "ReceiptTimeoutError"),
+        *("ResultTimeoutError", "WaitTimeoutError"),
+    }
     with pytest.raises(AttributeError):
         _ = errors.NothingError
 

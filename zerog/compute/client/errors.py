@@ -223,7 +223,7 @@ class NotSettledError(DeadlineError, ComputeError):
 
 
 @dataclass(eq=False)
-class NotPublishedError(ComputeError):
+class NotPublishedError(DeadlineError, ComputeError):
     """The receipts of a settlement are not to be found without their provider."""
 
     requests_hash: Hash32
@@ -232,7 +232,6 @@ class NotPublishedError(ComputeError):
 
     code = "not_published"
     remedy = "try again later: a provider that publishes does so after each settlement. Until then only it can show the proof"
-    http_status = 404
 
     def __str__(self) -> str:
         return f"the receipts with the root {self.requests_hash} are not published: {self.cause}"

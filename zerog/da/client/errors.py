@@ -148,14 +148,13 @@ class BlobWrongError(DaClientError):
 
 
 @dataclass(eq=False)
-class BlobUnconfirmedError(DaClientError):
+class BlobUnconfirmedError(DeadlineError, DaClientError):
     """The chain has no confirmation of a blob."""
 
     root: Hash32
 
     code = "da_blob_unconfirmed"
     remedy = "wait until a quorum has signed for it; `zerog da ls` shows where it is"
-    http_status = 404
 
     def __str__(self) -> str:
         return f"no quorum has confirmed a blob with the root {self.root}"
