@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import cyclopts
@@ -21,6 +22,8 @@ __all__ = ["make_app", "run"]
 
 EXIT_USAGE: Final = 2
 """The command line cannot be understood."""
+CLIENTS: Final = ("account", "compute", "compute_fund", "da", "demo", "faucet", "kv", "miner", "storage", "storage_scrub", "verify")
+"""Modules of commands that talk to a network through its clients. Roles see to their logs themselves."""
 WELCOME: Final = "The whole of 0G on your machine: chain, storage, DA and compute. 'zerog up' starts a network in this folder."
 
 
@@ -28,7 +31,9 @@ def run(arguments: Sequence[str]) -> int:
     """Perform a command line. Returns the exit code; nothing that is expected shows a traceback."""
     try:
         app = make_app(network_folder(arguments), arguments)
-        result = app(list(arguments), result_action="return_value", exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
+        with _logs_of(command):
+            result = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         tell_report(_usage(error))
@@ -44,6 +49,15 @@ def run(arguments: Sequence[str]) -> int:
         _drop_output()  # Whoever read our output has enough.
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _logs_of(command: Callable[..., object]) -> AbstractContextManager[None]:
+    """What clients log goes to stderr; the commands that have none do not load what logs."""
+    if getattr(command, "__module__", "").removeprefix("zerog.cli.") not in CLIENTS:
+        return nullcontext()
+    from zerog.runtime.logs import warnings_on_stderr
+
+    return warnings_on_stderr()
 
 
 def _usage(error: cyclopts.CycloptsError) -> ErrorReport:

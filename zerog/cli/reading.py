@@ -35,7 +35,7 @@ class LogPrinter:
         try:
             last = [line for path in self._files() for line in deque(self._fresh_lines(path), maxlen=lines)]
             if not last:
-                say(f"no logs in {self._folder}" + (f" of {self._role}" if self._role else ""))
+                say(f"no logs in {self._folder}" + (f" of {self._role}" if self._role else "") + "; a network writes them: zerog up")
             self._print(last)
             if follow:
                 anyio.run(self._follow)

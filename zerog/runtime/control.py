@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 import anyio
 import msgspec
-import structlog
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
@@ -23,8 +22,6 @@ from zerog.runtime.report import ErrorReport, ReportedError, report_of
 from zerog.runtime.role import KeepsBooks, Role
 
 __all__ = ["ControlClient", "ControlFaultError", "RoleNotRunningError", "Verb", "connect", "serve_control"]
-
-log = structlog.get_logger(__name__)
 
 Verb = Literal["probe", "status", "quiesce", "checkpoint", "resume", "stop"]
 
@@ -202,6 +199,8 @@ async def _answer(verbs: _Verbs, line: bytes) -> tuple[ControlRequest | None, Co
         return request, ControlAnswer(id=request.id, result=dict(await verbs.perform(request)))
     except ZerogError as error:
         return request, ControlAnswer(id=request.id, error=report_of(error))
-    except Exception as error:  # A bug in one verb is told to who asked and logged; the role goes on serving.
-        log.exception("control_request_failed", verb=request.verb)
+    except Exception as error:  # noqa: BLE001 - a bug in one verb is told to who asked and logged; the role goes on serving.
+        import structlog  # Whoever only asks, such as `zerog status`, does not wait for it.
+
+        structlog.get_logger(__name__).exception("control_request_failed", verb=request.verb)
         return request, ControlAnswer(id=request.id, error=report_of(error))

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, Literal, TextIO
@@ -12,7 +13,7 @@ from structlog.typing import EventDict, Processor
 
 from zerog.runtime.files import make_private_folder
 
-__all__ = ["LogForm", "LogLevel", "configure_logging", "hide_secrets"]
+__all__ = ["LogForm", "LogLevel", "configure_logging", "hide_secrets", "warnings_on_stderr"]
 
 LogForm = Literal["console", "json", "none"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -54,6 +55,21 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+@contextmanager
+def warnings_on_stderr() -> Iterator[None]:
+    """For a command, whose standard output is data: what its clients log goes to stderr meanwhile, from warnings up."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, hide_secrets, structlog.processors.KeyValueRenderer(key_order=["level", "event"])],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def hide_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
