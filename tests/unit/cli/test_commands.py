@@ -1,5 +1,7 @@
 """All commands together: each explains itself, its example can be typed, its page is there, and the whole of it is one screen."""
 
+import dataclasses
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,8 @@ import pytest
 from zerog.cli.application import make_app, run
 from zerog.cli.commands import COMMANDS, Command, find
 from zerog.devnet.folder import NetworkFolder
+from zerog.devnet.settings import DevnetSettings
+from zerog.runtime.settings import flag_name
 
 ROOT = Path(__file__).parent.parent.parent.parent
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -102,3 +106,11 @@ def test_a_faucet_has_nothing_of_public_networks(capsys: pytest.CaptureFixture[s
     assert "https://faucet.0g.ai" in told
     assert run(["faucet", ADDRESS, "--network", "mainnet"]) == 1
     assert "faucet.0g.ai" not in capsys.readouterr().err
+
+
+def test_the_page_on_local_networks_names_every_flag_of_up() -> None:
+    page = (ROOT / "docs" / "local-network.md").read_text(encoding="utf-8")
+    [table] = re.findall(r"## What `zerog up` takes\n\n(.*?)\n\n", page, re.DOTALL)
+    named = set(re.findall(r"^\| `(--[a-z-]+)", table, re.MULTILINE))
+    flags = {f"--{flag_name(field.name)}" for field in dataclasses.fields(DevnetSettings)}
+    assert named == flags | {"--wait", "--dir", "--json"}
