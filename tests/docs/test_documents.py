@@ -1,71 +1,35 @@
-"""The documents hold: links lead somewhere, snippets run against a real network."""
+"""What the documents say holds without running it: links lead somewhere, quotations and lists are those of the code."""
 
+import json
 import re
-import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.devnet.command import Zerog
-from zerog.devnet.endpoints import Endpoints
-
-ROOT = Path(__file__).parent.parent.parent
-DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
-RUN_BY = re.compile(r"^<!-- run by: (tests/\S+) -->$", re.MULTILINE)
-"""In the second line of a page whose blocks another test performs."""
-DOCUMENTS_RUN_HERE = [path for path in DOCUMENTS if RUN_BY.search(path.read_text(encoding="utf-8")) is None]
-DEFAULT_URL = "http://127.0.0.1:8545"
-EXAMPLES = {
-    "life_in_twenty_lines.py": "replayed, settled\nrefused: data: its root is",
-    "life_of_an_answer.py": "refused    data: its root is",
-    "send.py": "has 1000000000000000000 wei",
-}
-"""What each of them prints, among other things, when it has come to its end."""
+from tests.docs.pages import ROOT, Page, pages
+from zerog.devnet.settings import DevnetSettings
+from zerog.devnet.subsystems import SUBSYSTEMS
 
 
-def snippets(language: str) -> list[tuple[str, str]]:
-    """Name and code of every block in `language`."""
-    return [
-        (f"{path.relative_to(ROOT)}:{number}", code)
-        for path in DOCUMENTS_RUN_HERE
-        for number, code in enumerate(re.findall(rf"```{language}\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
-    ]
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Page) -> None:
+    assert [link for link in page.links if "://" not in link and not leads_somewhere(page, link)] == []
 
 
-def names(pairs: list[tuple[str, str]]) -> list[str]:
-    return [name for name, _ in pairs]
+def leads_somewhere(page: Page, link: str) -> bool:
+    """To a file that is there, and to a heading in it if the link names one."""
+    name, _, anchor = link.partition("#")
+    target = (page.path.parent / name).resolve() if name else page.path
+    if not anchor or target.suffix != ".md":
+        return target.exists()
+    return target.exists() and anchor in Page(target).anchors
 
 
-def codes(pairs: list[tuple[str, str]]) -> list[str]:
-    return [code for _, code in pairs]
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Endpoints]]:
-    """A running network with all that the documents speak of, and its folder."""
-    zerog = Zerog(tmp_path_factory.mktemp("documents"))
-    yield zerog.folder, zerog.up("--mine")
-    zerog.down()
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_leads_to_a_file_that_is_there(document: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8"))
-    assert [target for target in targets if "://" not in target and not (document.parent / target).exists()] == []
-
-
-def test_a_page_that_is_run_elsewhere_is_named_there() -> None:
-    for page in sorted(set(DOCUMENTS) - set(DOCUMENTS_RUN_HERE)):
-        (test,) = RUN_BY.findall(page.read_text(encoding="utf-8"))
-        assert page.name in (ROOT / test).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("document", DOCUMENTS_RUN_HERE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_block_that_names_a_file_is_a_part_of_it(document: Path) -> None:
-    quoted = re.findall(r"^```\w+ (\S+)\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_a_block_that_names_a_file_is_a_part_of_it(page: Page) -> None:
+    quoted = [(block.quoted_file, block.code) for block in page.blocks if block.quoted_file]
     assert [name for name, code in quoted if code not in (ROOT / name).read_text(encoding="utf-8")] == []
 
 
@@ -77,63 +41,62 @@ def test_what_is_shown_with_official_clients_is_shown() -> None:
     assert [name for name in named if f"def {name}(" not in tests] == []
 
 
-@pytest.mark.parametrize("code", codes(snippets("python")), ids=names(snippets("python")))
-def test_python_snippets_run(code: str, network: tuple[Path, Endpoints]) -> None:
-    folder, _ = network
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("code", codes(snippets("js")), ids=names(snippets("js")))
-def test_javascript_snippets_run(code: str, network: tuple[Path, Endpoints]) -> None:
-    _, endpoints = network
-    assert endpoints.chain is not None
-    program = ["node", "--input-type=module", "-e", code.replace(DEFAULT_URL, endpoints.chain.http)]
-    done = subprocess.run(program, cwd=ROOT / "tests" / "interop", capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("31337 ")
-
-
-@pytest.mark.parametrize("code", codes(snippets("toml")), ids=names(snippets("toml")))
-def test_settings_in_documents_are_taken(code: str, tmp_path: Path) -> None:
-    assert tomllib.loads(code)
-    (tmp_path / ".zerog").mkdir()
-    (tmp_path / ".zerog" / "zerog.toml").write_text(code)
-    zerog = Zerog(tmp_path)
-    zerog.up()
-    zerog.down()
-
-
-def test_what_the_readme_shows_is_what_is_printed(network: tuple[Path, Endpoints]) -> None:
-    folder, endpoints = network
-    assert endpoints.chain is not None
-    zerog = Zerog(folder)
-    zerog.down()
-    printed = zerog.run("up", "--wait").stdout
-    (shown,) = [code for name, code in snippets("text") if name.startswith("README.md")]
-    assert endpoints.storage is not None
-    assert endpoints.storage.kv is not None
-    places = {DEFAULT_URL: endpoints.chain.http, "http://127.0.0.1:12345": endpoints.storage.indexer, "/your/folder": str(folder)}
-    places["http://127.0.0.1:6789"] = endpoints.storage.kv
-    assert endpoints.da is not None
-    places |= {"127.0.0.1:51001": endpoints.da.disperser, "http://127.0.0.1:3100": endpoints.da.gateway}
-    assert endpoints.compute is not None
-    places["http://127.0.0.1:3080"] = endpoints.compute.providers[0].url
-    for place, found_place in places.items():
-        shown = shown.replace(place, found_place)
-    expected = shown.splitlines()
-    found = printed.replace(f" --dir {folder}", "").splitlines()
-    assert found[:-1] == expected[:-1]  # The last line says how to stop it, which differs in the background.
-
-
 def test_every_decision_is_in_the_list() -> None:
     listed = set(re.findall(r"\]\((\d+-[\w-]+\.md)\)", (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")))
     assert {path.name for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md")} == listed
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
-def test_examples_run(example: Path, network: tuple[Path, Endpoints]) -> None:
-    folder, _ = network
-    done = subprocess.run([sys.executable, "-W", "error", example], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert EXAMPLES[example.name] in done.stdout
+def test_every_page_can_be_reached_from_the_map() -> None:
+    reached: set[Path] = set()
+    waiting = [Page(ROOT / "docs" / "README.md")]
+    while waiting:
+        page = waiting.pop()
+        targets = {(page.path.parent / link.partition("#")[0]).resolve() for link in page.links}
+        new = {target for target in targets if target.suffix == ".md" and target.exists()} - reached
+        reached |= new
+        waiting += [Page(target) for target in new]
+    assert [page.name for page in pages() if page.path not in reached and page.name != "CHANGELOG.md"] == []
+
+
+def test_services_of_da_listen_where_the_page_says() -> None:
+    [da] = [subsystem for subsystem in SUBSYSTEMS if subsystem.name == "da"]
+    rows = dict(re.findall(r"^\| (\w+?)s? \| ([\d, ]+) \|", Page(ROOT / "docs" / "da" / "index.md").text, re.MULTILINE))
+    ports = {name: [int(port) for port in text.split(",")] for name, text in rows.items()}
+    expected: dict[str, list[int]] = {}
+    for use, port in da.default_ports(DevnetSettings()).items():
+        expected.setdefault(use.partition(".")[0], []).append(port)
+    assert ports == expected
+
+
+def test_settings_in_documents_are_taken(tmp_path: Path) -> None:
+    """All of them together: a table that stands on two pages is told with the same meaning."""
+    tables: dict[str, str] = {}
+    for page in pages():
+        for block in page.blocks:
+            if block.language == "toml" and not block.words:
+                tables |= dict(re.findall(r"^\[([\w.-]+)\]\n((?:(?!\[).*\n)*)", block.code, re.MULTILINE))
+    settings = "".join(f"[{name}]\n{body}" for name, body in tables.items())
+    assert tomllib.loads(settings)
+    (tmp_path / ".zerog").mkdir()
+    (tmp_path / ".zerog" / "zerog.toml").write_text(settings)
+    zerog = Zerog(tmp_path)
+    zerog.up()
+    zerog.down()
+
+
+def test_figures_of_the_readme_are_those_of_the_result_files() -> None:
+    """To three digits; the words of a row are those of the file."""
+    measured: dict[str, list[tuple[str, str]]] = {}
+    for path in (ROOT / "benchmarks" / "results").glob("*.json"):
+        for row in json.loads(path.read_bytes()).get("rows", []):
+            peers = [row[name] for name in ("peer", "anvil", "hardhat", "second_peer") if row.get(name) is not None]
+            measured.setdefault(row["what"].strip(), []).extend((digits(row["zerog"]), digits(peer)) for peer in peers)
+    [(_, table)] = re.findall(r"^\| what \| unit \|(.*?)\n\|[-|]+\n((?:\|.*\n)+)", Page(ROOT / "README.md").text, re.MULTILINE)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert len(rows) > 5
+    for what, _, ours, peers, _ in rows:
+        assert (digits(float(ours.replace(",", ""))), digits(float(peers.replace(",", "")))) in measured[what], (what, measured[what])
+
+
+def digits(value: float) -> str:
+    return f"{value:.3g}"

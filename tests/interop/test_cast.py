@@ -1,4 +1,4 @@
-"""cast, unmodified: every command that talks to a node."""
+"""cast, unmodified: every command that talks to a node, and so what docs/chain/foundry.md shows."""
 
 import json
 from collections.abc import Iterator

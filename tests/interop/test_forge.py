@@ -1,4 +1,4 @@
-"""forge, unmodified: scripts that broadcast through the CREATE2 deployer, and tests on a fork of a running node."""
+"""forge, unmodified: scripts that broadcast through the CREATE2 deployer, tests on a fork: what docs/chain/foundry.md shows."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Hardhat 2, unmodified, with a project as users have them (`hardhat/`), whose network is a running node of ours."""
+"""Hardhat 2, unmodified, with a project as users have them (`hardhat/`) on a running node of ours: what docs/chain/hardhat.md shows."""
 
 import json
 import os

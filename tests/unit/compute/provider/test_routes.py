@@ -346,6 +346,7 @@ async def test_what_is_free_needs_no_token(tmp_path: Path) -> None:
     async with open_stage(tmp_path) as stage:
         models = (await stage.http.get("/v1/models")).json()
         assert models["data"][0]["id"] == "llama"
+        assert (await stage.http.get("/v1/proxy/models")).json() == models
         assert models["data"][0]["pricing"] == {"prompt": str(10**10), "completion": str(2 * 10**10)}
         quote = (await stage.http.get("/v1/quote")).json()
         assert base64.b64decode(quote["report_data"]).rstrip(b"\0").decode() == str(stage.enclave.signer.address)

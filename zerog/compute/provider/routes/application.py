@@ -66,6 +66,7 @@ class ProviderApplication:
         free = self._free
         self._gets: Final[dict[str, Handler]] = {
             "/v1/models": free.models,
+            f"{PROXY}/models": free.models,  # Where clients of OpenAI's API look, whose base URL ends in /v1/proxy.
             "/v1/quote": free.quote,
             "/v1/proxy/attestation/report": free.report,
             "/v1/e2ee/pubkey": free.encryption_key,
