@@ -28,6 +28,7 @@ from zerog.sdk import connect
 
 DEMO_S_MAX = 300.0
 """Far more than the minute that it has, since other tests run beside this one."""
+WIDTH = 72
 SECTOR_BYTES = 256
 ROOT = Path(__file__).parent.parent.parent
 
@@ -38,12 +39,12 @@ class Told:
 
     zerog: Zerog
     endpoints: Endpoints
+    page: str
     kept: Path
     facts: dict[str, Any]
 
     def result(self, step: str) -> dict[str, Any]:
-        [found] = [one["result"] for one in self.facts["steps"] if one["step"] == step]
-        return dict(found)
+        return result_of(self.facts, step)
 
     @property
     def answer(self) -> AnswerFile:
@@ -57,6 +58,11 @@ class Told:
         return receipt
 
 
+def result_of(facts: dict[str, Any], step: str) -> dict[str, Any]:
+    [found] = [one["result"] for one in facts["steps"] if one["step"] == step]
+    return dict(found)
+
+
 def run_demo(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = Zerog(folder).arguments("demo", *words)
     return subprocess.run(command, capture_output=True, text=True, timeout=DEMO_S_MAX, check=False, env=os.environ | environment)
@@ -66,10 +72,21 @@ def run_demo(folder: Path, *words: str, **environment: str) -> subprocess.Comple
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     zerog, kept = Zerog(tmp_path_factory.mktemp("demo")), tmp_path_factory.mktemp("kept") / "life"
     endpoints = zerog.up()
-    done = run_demo(zerog.folder, "--json", "--keep", str(kept))
+    done = run_demo(zerog.folder, "--keep", str(kept), COLUMNS=str(WIDTH))
     assert done.returncode == 0, done.stderr
-    yield Told(zerog, endpoints, kept, json.loads(done.stdout))
+    yield Told(zerog, endpoints, done.stdout, kept, json.loads((kept / "demo.json").read_bytes()))
     zerog.down()
+
+
+def test_a_person_can_read_the_page_on_a_narrow_terminal_and_in_a_file(told: Told) -> None:
+    lines = told.page.splitlines()
+    assert "\x1b" not in told.page
+    assert [line for line in lines if len(line) > WIDTH and not line.startswith("  zerog verify ")] == []
+    titles = ["Store", "Ask", "Receipt", "Settle", "Publish", "Verify", "Replay", "Refuse"]
+    assert [line for line in lines if re.match(r"\d ", line)] == [f"{number} {title}" for number, title in enumerate(titles, 1)]
+    assert lines.count("  NOT PROVEN") == 2
+    assert " ".join(told.result("ask")["text"].split()) in " ".join(told.page.split())
+    assert re.search(r"^total +\d+\.\d s +0\.\d{9}$", told.page, re.MULTILINE)
 
 
 # ---- proofs, checked again ---------------------------------------------------------------------------------------
@@ -198,6 +215,20 @@ def test_a_folder_that_is_in_use_is_refused_before_anything_is_paid(told: Told) 
     assert done.stdout == ""
 
 
+def test_a_second_run_pays_for_no_file_again_and_gets_the_same_answer(told: Told) -> None:
+    """The same bits on every machine: same text, same root, same prompt, same tokens."""
+    done = run_demo(told.zerog.folder, "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    stored, first = result_of(facts, "store"), told.result("store")
+    assert (stored["was_there"], stored["fee_wei"], facts["steps"][0]["cost_wei"]) == (True, "0", "0")
+    assert (stored["root"], stored["transaction_hash"]) == (first["root"], first["transaction_hash"])
+    assert [result_of(facts, "ask")[name] for name in ("text", "prompt_tokens")] == [
+        told.result("ask")[name] for name in ("text", "prompt_tokens")
+    ]
+    assert result_of(facts, "settle")["transaction_hash"] != told.result("settle")["transaction_hash"]
+
+
 def test_the_kept_bytes_prove_the_answer_when_provider_storage_and_da_are_gone(told: Told) -> None:
     """The last of this network: its provider never comes back."""
     told.zerog.down()
@@ -213,26 +244,13 @@ def test_the_kept_bytes_prove_the_answer_when_provider_storage_and_da_are_gone(t
 # ---- without a network -------------------------------------------------------------------------------------------
 
 
-def test_without_a_network_one_is_started_and_gone_afterwards_and_a_person_can_read_the_page(tmp_path: Path) -> None:
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    done = run_demo(tmp_path, COLUMNS="72", TMPDIR=str(temporary))
-    assert done.returncode == 0, done.stderr
-    assert "no network runs here" in done.stderr
-    lines = done.stdout.splitlines()
-    assert "\x1b" not in done.stdout
-    assert max(map(len, lines)) <= 72
-    titles = ["Store", "Ask", "Receipt", "Settle", "Publish", "Verify", "Replay", "Refuse"]
-    assert [line for line in lines if re.match(r"\d ", line)] == [f"{number} {title}" for number, title in enumerate(titles, 1)]
-    assert lines.count("  NOT PROVEN") == 2
-    assert re.search(r"^total +\d+\.\d s +0\.\d{9}$", done.stdout, re.MULTILINE)
-    assert list(temporary.iterdir()) == []
-
-
-def test_without_a_model_it_says_how_to_get_one(tmp_path: Path) -> None:
-    models = tmp_path / "models"
+def test_without_a_model_it_says_how_to_get_one_and_the_network_that_it_started_is_gone(tmp_path: Path) -> None:
+    models, temporary = tmp_path / "models", tmp_path / "temporary"
     models.mkdir()
-    done = run_demo(tmp_path, ZEROG_MODELS=str(models))
-    assert done.returncode == 1
-    assert "error [no_model]" in done.stderr
+    temporary.mkdir()
+    done = run_demo(tmp_path, "--json", ZEROG_MODELS=str(models), TMPDIR=str(temporary))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no network runs here: one is started for this" in done.stderr
+    assert "error [no_model]: nobody answers here" in done.stderr
     assert "remedy: fetch one with `zerog model pull`" in done.stderr
+    assert list(temporary.iterdir()) == []

@@ -50,10 +50,12 @@ def demo(
     page = Page()
     with _folder(keep) as folder, _network(directory, model) as (place, is_passing), connect("local", folder=place) as network:
         life = live(network, folder, _Silence() if json else Stage(page), model=model)
+    told = _facts(life, keep)
     if keep is not None:
-        _explain(keep, is_passing=is_passing)
+        folder.write(folder.facts, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+        _explain(folder, is_passing=is_passing)
     if json:
-        print_json(_facts(life, keep))
+        print_json(told)
         return
     table(life, page)
     page.line()
@@ -164,11 +166,8 @@ def _ending(keep: Path | None, place: Path, *, is_passing: bool) -> Iterator[str
     yield from _commands(keep, where)
 
 
-def _explain(keep: Path, *, is_passing: bool) -> None:
+def _explain(folder: "Folder", *, is_passing: bool) -> None:
     """A page beside the kept bytes that says what they are."""
-    from zerog.demo import Folder
-
-    folder = Folder(keep)
     where = f"{ELSEWHERE} URL"
     lines = [
         "What `zerog demo` has kept: one answer of a model, and all that proves it.",
@@ -176,6 +175,7 @@ def _explain(keep: Path, *, is_passing: bool) -> None:
         "answer.json      request, answer, signature, receipt and settlement",
         f"{folder.text.name}   the text that was asked about, byte for byte",
         "receipts.json    what the provider published of the settlement: on 0G Storage, and as a blob on 0G DA",
+        "demo.json        what each step has shown, how long it took and what it cost",
         "tampered/        the same with something changed: each is refused (text.txt goes with answer.json)",
         "",
         "URL is that of a node of the chain; on the folder of the network leave --network away:",
@@ -185,7 +185,7 @@ def _explain(keep: Path, *, is_passing: bool) -> None:
     ]
     if is_passing:
         lines += ["The network was one for the demo alone: its chain is gone, and with it what these files can be held against.", ""]
-    folder.write(keep / "README.txt", "\n".join(lines).encode())
+    folder.write(folder.path / "README.txt", "\n".join(lines).encode())
 
 
 def _facts(life: "Life", keep: Path | None) -> dict[str, object]:

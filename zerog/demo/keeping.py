@@ -45,6 +45,11 @@ class Folder:
         """What the provider has published of the settlement."""
         return self.path / "receipts.json"
 
+    @property
+    def facts(self) -> Path:
+        """What each step has shown."""
+        return self.path / "demo.json"
+
     def changed(self, name: str) -> Path:
         """A file that somebody changed."""
         return self.path / CHANGED / name
