@@ -8,9 +8,9 @@ with zerog.connect("local") as network:
     root = network.storage.upload(data).root  # On chain now: whoever has the root can fetch the bytes, and know that they are these.
     prompt = f"File {root} of 0G Storage:\n\n{network.storage.read(root).decode()}\n\nQuestion: What will the world never forget?"
     answer = network.compute.ask(prompt, options=ChatOptions(max_tokens=48, temperature=0.0))
-    paid = network.compute.settled(answer.file, wait_s=60)  # With the way from the signed receipt to the payment on chain.
-    receipts = network.compute.published(paid, wait_s=60)  # On storage and DA: they prove the payment when the provider is gone.
-    blob = network.da.confirmation(receipts.blob_root, wait_s=60)
+    paid = network.compute.settled(answer.file, timeout_s=60)  # With the way from the signed receipt to the payment on chain.
+    receipts = network.compute.published(paid, timeout_s=60)  # On storage and DA: they prove the payment when the provider is gone.
+    blob = network.da.confirmation(receipts.blob_root, timeout_s=60)
     print(f"{answer.text} ({answer.fee_wei} wei; receipts confirmed by {len(blob.signers)} of {blob.members} signers)")
 with zerog.connect(network.chain.url) as chain:  # From here on there are saved bytes and one node of the chain.
     print(chain.compute.verify(paid.to_bytes(), data=data, replay=True).state)

@@ -28,10 +28,10 @@ def live(saved: Path) -> str:
         answer = stream.answer  # Its bytes are held against the provider's signature and receipt.
         print(f"\nowed       {answer.fee_wei} wei, by the receipt {answer.request_id}")
 
-        paid = network.compute.settled(answer.file, wait_s=60)  # The way from the receipt to the root that the contract was called with.
+        paid = network.compute.settled(answer.file, timeout_s=60)  # The way from the receipt to the root that the contract was called with.
         saved.write_bytes(paid.to_bytes())
-        receipts = network.compute.published(paid, wait_s=60)  # On storage, and with the same bytes on DA.
-        blob = network.da.confirmation(receipts.blob_root, wait_s=60)
+        receipts = network.compute.published(paid, timeout_s=60)  # On storage, and with the same bytes on DA.
+        blob = network.da.confirmation(receipts.blob_root, timeout_s=60)
         assert network.da.get(blob.name) == receipts.data
         print(f"published  {receipts.root}, blob signed for {blob.rows_signed} of {blob.rows} rows")
         return network.chain.url

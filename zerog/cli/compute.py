@@ -179,7 +179,7 @@ def chat(
         if save is not None:
             save_answer(save, kept)
         if wait_settled and save is not None:
-            kept = compute.settled(kept, wait_s=SETTLE_S_MAX)
+            kept = compute.settled(kept, timeout_s=SETTLE_S_MAX)
             save_answer(save, kept)
     if lost is not None:
         raise lost  # What was asked is paid and kept all the same.

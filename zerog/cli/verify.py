@@ -54,7 +54,7 @@ def receipt(
     kept = read_answer(file)
     with place.connect(directory, paying=False) as compute:
         compute.verify(kept)
-        settled = compute.settled(kept, wait_s=SETTLE_S_MAX if wait else 0.0)
+        settled = compute.settled(kept, timeout_s=SETTLE_S_MAX if wait else 0.0)
         verdict = compute.verify(settled)
     if verdict.settled is None:
         raise NotSettledError(verdict.request_id or "")

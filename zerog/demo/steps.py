@@ -88,7 +88,7 @@ def keep(file: AnswerFile, data: bytes, folder: Folder) -> Receipted:
 
 def settle(network: Network, file: AnswerFile, folder: Folder) -> Paid:
     """Wait until the provider has settled, and add the proof of it to the answer's file."""
-    settled = network.compute.settled(file, wait_s=SETTLED_S_MAX)
+    settled = network.compute.settled(file, timeout_s=SETTLED_S_MAX)
     folder.write(folder.answer, settled.to_bytes())
     at = network.compute.verify(settled).settled
     if settled.settlement is None or at is None:
@@ -105,8 +105,8 @@ def settle(network: Network, file: AnswerFile, folder: Folder) -> Paid:
 
 def publish(network: Network, file: AnswerFile, folder: Folder) -> Published:
     """Wait until the settlement's receipts are on storage and DA, fetch both, and see that they are the same."""
-    found = network.compute.published(file, wait_s=PUBLISHED_S_MAX)
-    confirmed = network.da.confirmation(found.blob_root, wait_s=PUBLISHED_S_MAX)
+    found = network.compute.published(file, timeout_s=PUBLISHED_S_MAX)
+    confirmed = network.da.confirmation(found.blob_root, timeout_s=PUBLISHED_S_MAX)
     if network.da.get(confirmed.name) != found.data:
         raise DataDifferError("the published receipts")
     folder.write(folder.receipts, found.data)

@@ -2,6 +2,7 @@
 
 from zerog.networks.parameters import (
     CLONE_SUFFIX,
+    CONTRACT_NAMES,
     RULES,
     ChainIdRefusedError,
     ComputeParams,
@@ -34,6 +35,7 @@ from zerog.networks.roles import (
 
 __all__ = [
     "CLONE_SUFFIX",
+    "CONTRACT_NAMES",
     "DA_SIGNERS_MAX",
     "RULES",
     "ChainIdRefusedError",

@@ -14,6 +14,7 @@ from zerog.primitives.errors import RefusalError
 
 __all__ = [
     "CLONE_SUFFIX",
+    "CONTRACT_NAMES",
     "RULES",
     "ChainIdRefusedError",
     "ComputeParams",
@@ -37,6 +38,14 @@ CLONE_SUFFIX: Final = "-clone"
 """Ends the name of every local copy of a public network, so that no answer can be taken for one of the network itself."""
 CHAIN_ID_MAX: Final = 2**53 - 1
 """The highest that programs in JavaScript read as it is."""
+CONTRACT_NAMES: Final = {
+    "Flow": "flow",
+    "LedgerManager": "ledger_manager",
+    "InferenceServing": "inference_serving",
+    "FineTuningServing": "fine_tuning_serving",
+    "DAEntrance": "da_entrance",
+}
+"""Contracts as users know them, and what they are called among a network's addresses."""
 COMPUTE_CONTRACTS: Final = ("ledger_manager", "inference_serving", "fine_tuning_serving")
 """Those whose addresses the official compute SDK chooses by the chain id."""
 

@@ -1,5 +1,6 @@
 """From a name or a URL to a connection with one member for each subsystem, for programs with an event loop and without one."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -71,6 +72,11 @@ class _Connection:
         if self._chain_id is None:
             raise RuntimeError("the network has not been connected to: use it in an `async with` block")
         return self._chain_id
+
+    @property
+    def contracts(self) -> Mapping[str, Address]:
+        """Contracts of 0G that are known here, such as `Flow`, `LedgerManager`, `InferenceServing` and `DAEntrance`."""
+        return self._place.contracts
 
     @property
     def account(self) -> Account:
@@ -232,11 +238,11 @@ class AsyncNetwork(_Connection):
         if "da" in self.__dict__:
             await self.da.close()
         if "compute" in self.__dict__:
-            self.compute.close()
+            await self.compute.close()
         if "kv" in self.__dict__:
-            self.kv.close()
+            await self.kv.close()
         if "storage" in self.__dict__:
-            self.storage.close()
+            await self.storage.close()
         if "_threads_chain" in self.__dict__:
             self._threads_chain.close()
         await self.chain.close()

@@ -1,6 +1,7 @@
 """From a name or a URL to where everything of a network answers."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -93,6 +94,8 @@ class Place:
     """What it calls itself; of a node that was given by its URL, that."""
     chain_id: int | None = None
     """What it has to have; `None` where whatever the node says will do."""
+    contracts: Mapping[str, Address] = field(default_factory=dict)
+    """Those that are known, by the names that `endpoints.json` has for them."""
 
     def with_services(
         self,
@@ -136,6 +139,7 @@ def resolve(network: str, folder: Path | None = None) -> Place:
         flow=params.addresses.get("flow"),
         name=params.name,
         chain_id=params.chain_id,
+        contracts={name: params.addresses[known_as] for name, known_as in networks.CONTRACT_NAMES.items() if known_as in params.addresses},
     )
 
 
@@ -174,6 +178,7 @@ def _local(folder: Path) -> Place:
             da=_da_place(endpoints.da),
             name=endpoints.network,
             chain_id=endpoints.chain_id,
+            contracts={name: address for name, address in endpoints.contracts.items() if address is not None},
         )
     raise NoNetworkError(folder)
 

@@ -144,6 +144,15 @@ def test_a_public_name_means_the_real_network() -> None:
     assert resolve("galileo").chain_url == "https://evmrpc-testnet.0g.ai"
 
 
+@pytest.mark.parametrize("name", ["galileo", "mainnet"])
+def test_what_is_known_of_a_public_network_is_known(name: str) -> None:
+    place, params = resolve(name), networks.load(name)
+    assert (place.name, place.chain_id, place.indexer_url) == (name, params.chain_id, params.indexer_url)
+    assert place.flow == place.contracts["Flow"] == params.addresses["flow"]
+    assert {"Flow", "LedgerManager", "InferenceServing", "FineTuningServing"} <= set(place.contracts)
+    assert ("DAEntrance" in place.contracts) == (name == "galileo"), "the main network's entrance is not published"
+
+
 def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownNetworkError):
         zerog.connect("goerli")

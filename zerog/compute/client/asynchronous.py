@@ -2,32 +2,19 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from anyio import CancelScope, to_thread
 
 from zerog.chain.client import ChainClient, Payer
 from zerog.chain.client.wallet import Wallet
-from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.compute.client.chatting import ChatOptions, ChatStream, Message
 from zerog.compute.client.client import DEFAULT_OPTIONS, ComputeClient
 from zerog.compute.client.exchange import Answer
-from zerog.compute.client.funding import Retrieval
-from zerog.compute.client.keys import ApiKey
 from zerog.compute.client.market import Contracts
-from zerog.compute.client.money import Money
-from zerog.compute.client.verifying import Replayer, Verdict
-from zerog.compute.client.verifying.kinds import JSON_TYPE
 from zerog.compute.protocol.evidence import Assurance, QuoteVerifier
-from zerog.compute.protocol.receipts import Receipt
-from zerog.compute.wire.answer_file import AnswerFile
-from zerog.compute.wire.provider import ModelInfo
-from zerog.contracts.compute import InferenceService
-from zerog.primitives import Account, Address, Wei
-
-if TYPE_CHECKING:
-    from zerog.compute.client.publications import Publication
+from zerog.primitives import Account, Address
+from zerog.runtime.faces import described_by, in_thread, in_thread_to_the_end, step_by_step
 
 __all__ = ["AsyncChatStream", "AsyncComputeClient"]
 
@@ -80,77 +67,37 @@ class AsyncComputeClient:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        self.close()
+        await self.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of all connections to providers; chats that are under way fail."""
-        self.blocking.close()
+        await to_thread.run_sync(self.blocking.close)
 
     @property
     def account(self) -> Account:
-        """See `ComputeClient.account`."""
+        """Who pays and signs. Raises `KeyMissingError`."""
         return self.blocking.account
 
-    async def services(self, *, unusable: bool = False) -> list[InferenceService]:
-        """See `ComputeClient.services`."""
-        return await to_thread.run_sync(partial(self.blocking.services, unusable=unusable))
+    services = in_thread(ComputeClient.services)
+    service = in_thread(ComputeClient.service)
+    choose = in_thread(ComputeClient.choose)
+    models = in_thread(ComputeClient.models)
+    money = in_thread(ComputeClient.money)
+    deposit = in_thread_to_the_end(ComputeClient.deposit)
+    transfer = in_thread_to_the_end(ComputeClient.transfer)
+    retrieve = in_thread_to_the_end(ComputeClient.retrieve)
+    refund = in_thread_to_the_end(ComputeClient.refund)
+    create_key = in_thread_to_the_end(ComputeClient.create_key)
+    revoke_key = in_thread_to_the_end(ComputeClient.revoke_key)
+    revoke_all_keys = in_thread_to_the_end(ComputeClient.revoke_all_keys)
+    ask = in_thread(ComputeClient.ask)
+    post = in_thread(ComputeClient.post)
+    receipts = step_by_step(ComputeClient.receipts)
+    settled = in_thread(ComputeClient.settled)
+    published = in_thread(ComputeClient.published)
+    verify = in_thread_to_the_end(ComputeClient.verify)
 
-    async def service(self, provider: Address) -> InferenceService:
-        """See `ComputeClient.service`."""
-        return await to_thread.run_sync(self.blocking.service, provider)
-
-    async def models(self, provider: Address) -> list[ModelInfo]:
-        """See `ComputeClient.models`."""
-        return await to_thread.run_sync(self.blocking.models, provider)
-
-    async def money(self, address: Address | None = None, *, ask_providers: bool = True) -> Money:
-        """See `ComputeClient.money`."""
-        return await to_thread.run_sync(partial(self.blocking.money, address, ask_providers=ask_providers))
-
-    async def deposit(self, amount_wei: int) -> ReceiptAnswer:
-        """See `ComputeClient.deposit`."""
-        return await to_thread.run_sync(self.blocking.deposit, amount_wei)
-
-    async def transfer(self, provider: Address, amount_wei: int) -> ReceiptAnswer:
-        """See `ComputeClient.transfer`."""
-        return await to_thread.run_sync(self.blocking.transfer, provider, amount_wei)
-
-    async def retrieve(self, providers: Sequence[Address] | None = None) -> Retrieval:
-        """See `ComputeClient.retrieve`."""
-        return await to_thread.run_sync(self.blocking.retrieve, providers)
-
-    async def refund(self, amount_wei: int | None = None) -> Wei:
-        """See `ComputeClient.refund`."""
-        return await to_thread.run_sync(self.blocking.refund, amount_wei)
-
-    async def create_key(self, provider: Address, *, token_id: int | None = None, lifetime_s: float | None = None) -> ApiKey:
-        """See `ComputeClient.create_key`."""
-        return await to_thread.run_sync(partial(self.blocking.create_key, provider, token_id=token_id, lifetime_s=lifetime_s))
-
-    async def revoke_key(self, provider: Address, token_id: int) -> ReceiptAnswer:
-        """See `ComputeClient.revoke_key`."""
-        return await to_thread.run_sync(self.blocking.revoke_key, provider, token_id)
-
-    async def revoke_all_keys(self, provider: Address) -> ReceiptAnswer:
-        """See `ComputeClient.revoke_all_keys`."""
-        return await to_thread.run_sync(self.blocking.revoke_all_keys, provider)
-
-    async def ask(
-        self,
-        prompt: str | Sequence[Message],
-        *,
-        model: str | None = None,
-        provider: Address | None = None,
-        options: ChatOptions = DEFAULT_OPTIONS,
-        encrypted: bool = False,
-        fund: bool = True,
-    ) -> Answer:
-        """See `ComputeClient.ask`."""
-        return await to_thread.run_sync(
-            partial(self.blocking.ask, prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund),
-            abandon_on_cancel=True,
-        )
-
+    @described_by(ComputeClient.chat)
     @asynccontextmanager
     async def chat(
         self,
@@ -162,7 +109,6 @@ class AsyncComputeClient:
         encrypted: bool = False,
         fund: bool = True,
     ) -> AsyncIterator[AsyncChatStream]:
-        """See `ComputeClient.chat`."""
         manager = self.blocking.chat(prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund)
         stream = await to_thread.run_sync(manager.__enter__)
         try:
@@ -173,43 +119,3 @@ class AsyncComputeClient:
             raise
         else:
             await to_thread.run_sync(manager.__exit__, None, None, None)
-
-    async def post(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        content_type: str = JSON_TYPE,
-        model: str | None = None,
-        provider: Address | None = None,
-        encrypted: bool = False,
-        fund: bool = True,
-    ) -> Answer:
-        """See `ComputeClient.post`."""
-        send = partial(self.blocking.post, path, body, content_type=content_type, model=model, provider=provider)
-        return await to_thread.run_sync(partial(send, encrypted=encrypted, fund=fund), abandon_on_cancel=True)
-
-    async def receipts(self, provider: Address) -> list[Receipt]:
-        """See `ComputeClient.receipts`; all at once."""
-        return await to_thread.run_sync(lambda: list(self.blocking.receipts(provider)), abandon_on_cancel=True)
-
-    async def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
-        """See `ComputeClient.settled`."""
-        return await to_thread.run_sync(partial(self.blocking.settled, file, wait_s=wait_s), abandon_on_cancel=True)
-
-    async def published(self, file: AnswerFile, *, wait_s: float = 0.0) -> "Publication":
-        """See `ComputeClient.published`."""
-        return await to_thread.run_sync(partial(self.blocking.published, file, wait_s=wait_s), abandon_on_cancel=True)
-
-    async def verify(
-        self,
-        answer: bytes | AnswerFile,
-        *,
-        quote_verifier: QuoteVerifier | None = None,
-        replayer: Replayer | None = None,
-        replay: bool = False,
-        data: bytes | None = None,
-    ) -> Verdict:
-        """See `ComputeClient.verify`."""
-        check = partial(self.blocking.verify, quote_verifier=quote_verifier, replayer=replayer, replay=replay, data=data)
-        return await to_thread.run_sync(check, answer)

@@ -174,19 +174,29 @@ class ComputeClient:
         )
 
     def deposit(self, amount_wei: int) -> ReceiptAnswer:
-        """See `Funding.deposit`."""
+        """Move an amount from the account into the ledger, which is made with the first deposit, of the contract's least amount or more.
+
+        Waits for the block. Raises `ComputeCallRefusedError`, `SigningRefusedError`, `ReceiptTimeoutError`.
+        """
         return self._funds().deposit(amount_wei)
 
     def transfer(self, provider: Address, amount_wei: int) -> ReceiptAnswer:
-        """See `Funding.transfer`."""
+        """Move an amount from the ledger to the account with a provider, whose signer is acknowledged with it.
+
+        What was asked back from the provider and waits is taken back first. Raises `SpendLimitError`, `ProviderNotAllowedError`, and as
+        `deposit`.
+        """
         return self._funds().transfer(provider, amount_wei)
 
     def retrieve(self, providers: Sequence[Address] | None = None) -> Retrieval:
-        """See `Funding.retrieve`."""
+        """Ask money back from some providers, or from all; and take into the ledger what was asked back a lock time ago.
+
+        Raises as `deposit`.
+        """
         return self._funds().retrieve(providers)
 
     def refund(self, amount_wei: int | None = None) -> Wei:
-        """See `Funding.refund`."""
+        """Move an amount, or all that is available, from the ledger back to the account; returns what was moved. Raises as `deposit`."""
         return self._funds().refund(amount_wei)
 
     # ---- keys ----------------------------------------------------------------------------------------------------
@@ -204,11 +214,11 @@ class ComputeClient:
         return self._signing_keys().create(account, token_id=token_id, lifetime_s=lifetime_s)
 
     def revoke_key(self, provider: Address, token_id: int) -> ReceiptAnswer:
-        """See `Funding.revoke_key`."""
+        """Make one API key worthless, by its number. Raises as `deposit`."""
         return self._funds().revoke_key(provider, token_id)
 
     def revoke_all_keys(self, provider: Address) -> ReceiptAnswer:
-        """See `Funding.revoke_all_keys`."""
+        """Make all API keys and sessions with a provider worthless. Raises as `deposit`."""
         return self._funds().revoke_all_keys(provider)
 
     # ---- chats ---------------------------------------------------------------------------------------------------
@@ -430,8 +440,8 @@ class ComputeClient:
 
     # ---- proofs --------------------------------------------------------------------------------------------------
 
-    def settled(self, file: AnswerFile, *, wait_s: float = 0.0) -> AnswerFile:
-        """The same answer with the settlement that its receipt is part of, and the way there; asks for it for up to `wait_s` seconds.
+    def settled(self, file: AnswerFile, *, timeout_s: float = 60.0) -> AnswerFile:
+        """The same answer with the settlement that its receipt is part of, and the way there; asks for it for up to `timeout_s` seconds.
 
         Where the provider is gone, or has lost its books, the proof is looked for in what it has published. Raises `NotSettledError`,
         `ProofUnavailableError` where there is none either, `AnswerRefutedError` when it shows another receipt, `ProviderError`.
@@ -439,7 +449,7 @@ class ComputeClient:
         if file.receipt is None:
             raise AnswerRefutedError("receipt", "there is none, so no settlement can hold it")
         try:
-            return self._settled_by_provider(file, file.receipt, wait_s=wait_s)
+            return self._settled_by_provider(file, file.receipt, timeout_s=timeout_s)
         except ProviderError:
             from zerog.compute.client.published import find_published  # It loads the client of storage.
 
@@ -448,10 +458,10 @@ class ComputeClient:
                 raise
             return msgspec.structs.replace(file, settlement=place)
 
-    def _settled_by_provider(self, file: AnswerFile, receipt: SignedReceipt, *, wait_s: float) -> AnswerFile:
+    def _settled_by_provider(self, file: AnswerFile, receipt: SignedReceipt, *, timeout_s: float) -> AnswerFile:
         request_id = receipt.receipt.id
         connection = self._connection_to(file.url)
-        pause, ends_s = threading.Event(), time.monotonic() + wait_s  # Nobody sets it: a wait that ends by its time-out.
+        pause, ends_s = threading.Event(), time.monotonic() + timeout_s  # Nobody sets it: a wait that ends by its time-out.
         while True:
             is_last = time.monotonic() >= ends_s
             try:
@@ -468,15 +478,15 @@ class ComputeClient:
                     raise NotSettledError(request_id)
             pause.wait(SETTLED_LOOK_S)
 
-    def published(self, file: AnswerFile, *, wait_s: float = 0.0) -> "Publication":
-        """Where the receipts of a settled answer's settlement are published, for which it waits up to `wait_s` seconds.
+    def published(self, file: AnswerFile, *, timeout_s: float = 60.0) -> "Publication":
+        """Where the receipts of a settled answer's settlement are published, for which it waits up to `timeout_s` seconds.
 
         Found on chain and held against the root that the contract was called with; the provider is not asked. Raises `NotSettledError`,
         `NotPublishedError`.
         """
         from zerog.compute.client.publications import find_publication  # It loads the client of storage.
 
-        return find_publication(file, self.market, wait_s=wait_s)
+        return find_publication(file, self.market, timeout_s=timeout_s)
 
     def verify(
         self,

@@ -47,8 +47,8 @@ class Publication:
         return self.blob
 
 
-def find_publication(file: AnswerFile, market: Market, *, wait_s: float = 0.0) -> Publication:
-    """The publication of the settlement that a saved answer holds, for which it waits up to `wait_s` seconds.
+def find_publication(file: AnswerFile, market: Market, *, timeout_s: float = 60.0) -> Publication:
+    """The publication of the settlement that a saved answer holds, for which it waits up to `timeout_s` seconds.
 
     Raises `NotSettledError` for an answer without settlement, `NotPublishedError`, and what chain and storage raise.
     """
@@ -59,7 +59,7 @@ def find_publication(file: AnswerFile, market: Market, *, wait_s: float = 0.0) -
     if info is None or not info.receipts_indexer:
         raise NotPublishedError(requests_hash, "its provider publishes nothing")
     check_service_url(info.receipts_indexer, market.chain.url)
-    pause, ends_s = threading.Event(), time.monotonic() + wait_s  # Nobody sets it: a wait that ends by its time-out.
+    pause, ends_s = threading.Event(), time.monotonic() + timeout_s  # Nobody sets it: a wait that ends by its time-out.
     with StorageClient(indexer=info.receipts_indexer) as storage:
         while True:
             is_last = time.monotonic() >= ends_s

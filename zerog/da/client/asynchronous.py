@@ -222,11 +222,11 @@ class AsyncDaClient:
 
     # ---- the chain -----------------------------------------------------------------------------------------------
 
-    async def confirmation(self, root: Hash32, *, wait_s: float = 0.0) -> "Confirmation":
+    async def confirmation(self, root: Hash32, *, timeout_s: float = 60.0) -> "Confirmation":
         """What the chain says of a blob: which quorum confirmed it, who signed, and in which transaction.
 
-        Waits for it up to `wait_s` seconds. Raises `BlobUnconfirmedError`, `NoServiceError` where no node of the chain is known, and what
-        such a node answers wrong.
+        Waits for it up to `timeout_s` seconds. Raises `BlobUnconfirmedError`, `NoServiceError` where no node of the chain is known, and
+        what such a node answers wrong.
         """
         from zerog.da.client.chain import DaChain
         from zerog.da.client.confirmation import find_confirmation
@@ -234,7 +234,7 @@ class AsyncDaClient:
         if self._chain is None:
             raise NoServiceError("chain")
         chain, look_s = await DaChain.find(self._chain), LOOK_S_MIN
-        ends_s = anyio.current_time() + wait_s
+        ends_s = anyio.current_time() + timeout_s
         while (found := await find_confirmation(chain, root)) is None:
             if anyio.current_time() >= ends_s:
                 raise BlobUnconfirmedError(root)

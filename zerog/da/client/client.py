@@ -3,18 +3,12 @@
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
 from zerog.da.client.asynchronous import AsyncDaClient
-from zerog.da.client.results import CheckedSample, Dispersal, ProgressCallback, WaitUntil
-from zerog.da.protocol.names import BlobName
-from zerog.da.protocol.status import BlobPage, BlobState, BlobStatus
-from zerog.primitives import Hash32
-
-if TYPE_CHECKING:
-    from zerog.da.client.confirmation import Confirmation
+from zerog.runtime.faces import in_loop
 
 __all__ = ["DaClient"]
 
@@ -44,7 +38,8 @@ class DaClient:
         self._portal: Final = self._open.enter_context(start_blocking_portal(name="zerog-da"))
         places = partial(AsyncDaClient, disperser=disperser, retriever=retriever, gateway=gateway, chain_url=chain_url)
         make = partial(places, development=development)
-        self._inner: Final = self._portal.call(make)
+        self.waiting: Final = self._portal.call(make)
+        """The client that does the work, in the other thread."""
 
     def __enter__(self) -> Self:
         return self
@@ -55,46 +50,17 @@ class DaClient:
     def close(self) -> None:
         """Let go of all connections, and end the thread. Closing twice is closing."""
         with self._open.pop_all():
-            self._portal.call(self._inner.close)
+            self._portal.call(self.waiting.close)
 
-    def put(
-        self,
-        data: bytes,
-        *,
-        wait_until: WaitUntil = "finalized",
-        timeout_s: float = 300.0,
-        progress: ProgressCallback | None = None,
-    ) -> Dispersal:
-        """See `AsyncDaClient.put`."""
-        return self._run(partial(self._inner.put, data, wait_until=wait_until, timeout_s=timeout_s, progress=progress))
+    put = in_loop(AsyncDaClient.put)
+    wait = in_loop(AsyncDaClient.wait)
+    status = in_loop(AsyncDaClient.status)
+    blobs = in_loop(AsyncDaClient.blobs)
+    get = in_loop(AsyncDaClient.get)
+    sample = in_loop(AsyncDaClient.sample)
+    confirmation = in_loop(AsyncDaClient.confirmation)
 
-    def wait(self, request_id: str, *, wait_until: WaitUntil = "finalized", timeout_s: float = 300.0) -> BlobState:
-        """See `AsyncDaClient.wait`."""
-        return self._run(partial(self._inner.wait, request_id, wait_until=wait_until, timeout_s=timeout_s))
-
-    def status(self, request_id: str) -> BlobState:
-        """See `AsyncDaClient.status`."""
-        return self._run(partial(self._inner.status, request_id))
-
-    def blobs(self, cursor: str = "", *, status: BlobStatus = BlobStatus.UNKNOWN, limit: int = 100) -> BlobPage:
-        """See `AsyncDaClient.blobs`."""
-        return self._run(partial(self._inner.blobs, cursor, status=status, limit=limit))
-
-    def get(self, name: BlobName) -> bytes:
-        """See `AsyncDaClient.get`."""
-        return self._run(partial(self._inner.get, name))
-
-    def sample(
-        self, root: Hash32, row_index: int, subline_index: int, *, epoch: int | None = None, quorum_id: int | None = None
-    ) -> CheckedSample:
-        """See `AsyncDaClient.sample`."""
-        return self._run(partial(self._inner.sample, root, row_index, subline_index, epoch=epoch, quorum_id=quorum_id))
-
-    def confirmation(self, root: Hash32, *, wait_s: float = 0.0) -> "Confirmation":
-        """See `AsyncDaClient.confirmation`."""
-        return self._run(partial(self._inner.confirmation, root, wait_s=wait_s))
-
-    def _run(self, work: Callable[[], Awaitable[T]]) -> T:
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """In the other thread; whoever is interrupted here ends it there."""
         running = self._portal.start_task_soon(work)
         try:

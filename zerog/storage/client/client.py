@@ -1,7 +1,7 @@
 """A client of a whole storage network: uploads, downloads and looks at files, for programs without an event loop."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self, TypeAlias
@@ -209,6 +209,18 @@ class StorageClient:
     ) -> bytes:
         """The bytes of a file, or `length` of them from `offset` on."""
         return self.open(name, options, keys=keys).read(offset, length)
+
+    def stream(
+        self,
+        name: FileName,
+        options: DownloadOptions = DEFAULT_DOWNLOAD,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        keys: FileKeys | None = None,
+    ) -> Iterator[memoryview]:
+        """The bytes of a file piece by piece, in order, or `length` of them from `offset` on."""
+        yield from self.open(name, options, keys=keys).stream(offset, length)
 
     def download_directory(
         self,

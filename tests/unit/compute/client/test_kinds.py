@@ -118,7 +118,7 @@ def answers(bazaar: Shop) -> dict[str, Answer]:
     with bazaar.client(account, least_assurance=Assurance.MOCK) as client:
         given = {name: ask(client) for name, ask in ASKED.items()}
         bazaar.settle()
-        return {name: _with(answer, client.settled(answer.file, wait_s=10.0)) for name, answer in given.items()}
+        return {name: _with(answer, client.settled(answer.file, timeout_s=10.0)) for name, answer in given.items()}
 
 
 def _with(answer: Answer, file: AnswerFile) -> Answer:

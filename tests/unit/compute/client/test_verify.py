@@ -45,9 +45,9 @@ def kept(shop: Shop) -> Iterator[Kept]:
     with shop.client(account) as client:
         answers = [client.ask(f"Question {number}", options=ChatOptions(max_tokens=16)) for number in range(6)]
         with pytest.raises(NotSettledError):
-            client.settled(answers[0].file)
+            client.settled(answers[0].file, timeout_s=0.0)
         shop.settle()
-        yield Kept(answers[0].file, client.settled(answers[0].file, wait_s=10.0))
+        yield Kept(answers[0].file, client.settled(answers[0].file, timeout_s=10.0))
 
 
 @pytest.fixture
@@ -81,10 +81,10 @@ def test_the_provider_is_not_needed(tmp_path: Path) -> None:
         with shop.client(account) as client:
             answer = client.ask("?", options=ChatOptions(max_tokens=8))
             shop.settle()
-            content = client.settled(answer.file).to_bytes()
+            content = client.settled(answer.file, timeout_s=0.0).to_bytes()
             gone = msgspec.structs.replace(answer.file, url="http://127.0.0.1:1")
             with pytest.raises(ProofUnavailableError) as unavailable:
-                client.settled(gone, wait_s=0.1)
+                client.settled(gone, timeout_s=0.1)
             assert "has published no proof" in unavailable.value.remedy
         shop.portal.call(shop.place.serving, PROVIDER, "removeService")
         with ChainClient(shop.place.url) as chain, ComputeClient(chain=chain) as verifier:

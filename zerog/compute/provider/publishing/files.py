@@ -49,7 +49,7 @@ class ReceiptFiles:
         upload = await self._storage.upload(data, UploadOptions(tags=tags.to_bytes()))
         return upload.root
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of all connections."""
-        self._storage.close()
+        await self._storage.close()
         self._chain.close()

@@ -63,7 +63,7 @@ class FileMaker:
 
     async def aclose(self) -> None:
         """See `CopyMaker.aclose`."""
-        await to_thread.run_sync(self._files.close)
+        await self._files.close()
 
 
 class Publisher:
