@@ -17,7 +17,7 @@ def test_only_what_is_settled_can_be_published_and_only_by_a_provider_that_publi
             client.published(file)
         shop.settle()
         with pytest.raises(NotPublishedError, match="publishes nothing"):
-            client.published(client.settled(file, wait_s=10.0))
+            client.published(client.settled(file, timeout_s=10.0))
 
 
 def test_a_publication_without_a_blob_names_none() -> None:
