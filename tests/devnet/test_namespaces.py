@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from threading import Event
 from typing import Any, Final
 
 import pytest
@@ -37,6 +38,7 @@ START_ORDER: Final = ("SERVICES", "STORAGE", "CHAIN")
 EVERYWHERE: Final = "On every machine: the addresses"
 GUEST_S_MAX: Final = 240
 """Far more than anything here takes, so that a hang is a failure and not a hang."""
+LOOK_S: Final = 0.1
 METHOD_UNKNOWN: Final = -32601
 KEYS: Final = (
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
@@ -147,10 +149,11 @@ class RealNetwork:
         return json.loads(self.run(None, f"curl -sS --max-time 20 -H 'content-type: application/json' -d '{body}' {url}"))
 
     def wait(self, what: str, holds: Callable[[], bool]) -> None:
-        """Until it holds; each look takes its own time."""
-        deadline = time.monotonic() + GUEST_S_MAX
+        """Until it holds. A look is a process, so there is a pause between two."""
+        deadline, pause = time.monotonic() + GUEST_S_MAX, Event()
         while not holds():
             assert time.monotonic() < deadline, f"{what} did not come\n{self.troubles()}"
+            pause.wait(LOOK_S)
 
     def ready(self, address: str) -> None:
         """Until a role says that it can do its work."""
