@@ -10,7 +10,7 @@ import msgspec
 
 from zerog.devnet.endpoints import Endpoints
 
-__all__ = ["Zerog", "ask"]
+__all__ = ["START_S_MAX", "Zerog", "ask"]
 
 START_S_MAX = 60
 """Far more than any command takes, so that a hang is a failure and not a hang."""
@@ -21,13 +21,14 @@ class Zerog:
     """The command in one folder."""
 
     folder: Path
+    command_s_max: float = START_S_MAX
 
     def arguments(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "zerog", *words, "--dir", str(self.folder)]
 
     def run(self, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
         """Run to the end; its exit code must be `expect`."""
-        done = subprocess.run(self.arguments(*words), capture_output=True, text=True, timeout=START_S_MAX, check=False)
+        done = subprocess.run(self.arguments(*words), capture_output=True, text=True, timeout=self.command_s_max, check=False)
         assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
