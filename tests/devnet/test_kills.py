@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from tests.devnet.command import START_S_MAX, Zerog, ask
+from tests.devnet.command import Zerog, ask
 from tests.devnet.writers import crew_at_work
 from tests.ledger.counts import LONG, commit_seed
 from tests.ledger.results import record
@@ -32,6 +32,8 @@ AGAIN_S: Final = 1.5
 """Within so long a role is killed again that is coming back."""
 BETWEEN_MAX: Final = 4
 """So often one role is killed at most before its supervisor is: after six faults in a row a supervisor gives up, as it should."""
+RETURN_S_MAX: Final = 300.0
+"""Far more than anything takes to return, so that what does not is a failure and not a hang."""
 LOOK_S: Final = 0.05
 SETTINGS: Final = """\
 [compute.run]
@@ -86,7 +88,7 @@ class Battlefield:
     """The network, seen from outside."""
 
     def __init__(self, folder: Path, model: Path) -> None:
-        self.zerog: Final = Zerog(folder)
+        self.zerog: Final = Zerog(folder, RETURN_S_MAX)
         self._place: Final = NetworkFolder.of(folder)
         self._flags: Final = ("--model", str(model))
         self._place.prepare()
@@ -126,7 +128,7 @@ class Battlefield:
 
 
 def until(is_so: Callable[[], bool], otherwise: str) -> None:
-    deadline_s = time.monotonic() + START_S_MAX
+    deadline_s = time.monotonic() + RETURN_S_MAX
     while not is_so():
         assert time.monotonic() < deadline_s, otherwise
         Event().wait(LOOK_S)

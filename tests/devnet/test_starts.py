@@ -18,13 +18,15 @@ import msgspec
 import pytest
 
 import zerog as package
-from tests.devnet.command import START_S_MAX, Zerog
+from tests.devnet.command import Zerog
 from tests.devnet.first_calls import Left, call_every_layer, find_again
 from tests.ledger.counts import LONG, commit_seed
 from tests.ledger.results import record
 from zerog.primitives import Hash32
 
 SEED: Final = commit_seed()
+START_S_MAX: Final = 600.0
+"""Far more than a start takes, whatever else the machine does, so that a hang is a failure and not a hang."""
 STARTS: Final = 200 if LONG else 20
 AT_ONCE: Final = 2
 """Lives that are led beside each other, which halves the time and doubles the trouble."""
@@ -36,7 +38,6 @@ BLOBS_AWAITED: Final = 0.2
 TOGETHER: Final = 16
 TOGETHER_FLAGS: Final = () if LONG else ("--only", "chain", "--only", "storage", "--one-process")
 """What fifteen others are started beside; all roles of sixteen networks take a machine of two cores minutes."""
-TOGETHER_S_MAX: Final = 600.0
 
 KEPT: Final[Mapping[str, tuple[str, ...]]] = {
     "default": (),
@@ -55,8 +56,8 @@ FLAGS: Final = {**KEPT, **THROWN_AWAY}
 End = Literal["down", "kill -9", "kill -9 in a start"]
 """What happens to a network before its next start, as far as its supervisor goes."""
 ENDS: Final[tuple[End, ...]] = ("down", "kill -9", "kill -9 in a start")
-START_S: Final = 4.0
-"""Within about so long a start is killed, if it is."""
+KILLED_S: Final = 4.0
+"""Within so long after its beginning a start is killed, if it is."""
 
 pytestmark = pytest.mark.timeout(7200 if LONG else 1200)
 
@@ -103,7 +104,7 @@ def drawn_lives(seed: int, starts: int) -> list[Life]:
 
 def test_networks_that_start_at_the_same_time_share_no_port(tmp_path: Path) -> None:
     """Each comes up, on a machine that has far too much to do, and each is used."""
-    commands = [Zerog(tmp_path / f"network-{number}", TOGETHER_S_MAX) for number in range(TOGETHER)]
+    commands = [Zerog(tmp_path / f"network-{number}", START_S_MAX) for number in range(TOGETHER)]
     for command in commands:
         command.folder.mkdir()
     with ThreadPoolExecutor(TOGETHER) as threads:
@@ -130,7 +131,7 @@ def stored(command: Zerog) -> Hash32:
 def lead(life: Life, folder: Path) -> list[float]:
     """Start a network as often as the life says, and use every layer at once each time. Returns the seconds of the starts."""
     dice, left, seconds = Random(f"life {SEED} {life.number}"), Left(), []
-    zerog, flags = Zerog(folder), FLAGS[life.kind]
+    zerog, flags = Zerog(folder, START_S_MAX), FLAGS[life.kind]
     try:
         if life.is_stillborn:
             kill_in_start(zerog, flags, dice)
@@ -144,7 +145,7 @@ def lead(life: Life, folder: Path) -> list[float]:
             if end == "kill -9":
                 os.kill(endpoints.pid, signal.SIGKILL)
             else:
-                Zerog(running).down()
+                Zerog(running, START_S_MAX).down()
             if end == "kill -9 in a start":
                 kill_in_start(zerog, flags, dice)
     finally:
@@ -156,7 +157,7 @@ def kill_in_start(zerog: Zerog, flags: Sequence[str], dice: Random) -> None:
     """Begin a start and end its supervisor at some moment, without a warning."""
     with zerog.begin("up", "--wait", "--port-base", "0", *flags) as command:
         pid = supervisor_begun_by(command)
-        Event().wait(dice.random() * START_S)  # Nobody sets it: a moment is drawn, nothing is waited for.
+        Event().wait(dice.random() * KILLED_S)  # Nobody sets it: a moment is drawn, nothing is waited for.
         os.kill(pid, signal.SIGKILL)
         command.communicate(timeout=START_S_MAX)
 
