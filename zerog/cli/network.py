@@ -1,5 +1,6 @@
 """`zerog up`, `down`, `reset`, `status` and `logs`: the network of one folder."""
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -94,6 +95,8 @@ def status(*, directory: WorkingFolder = Path(), json: AsJson = False) -> int:
         print_json(found)
     else:
         show_status(found)
+    if not found.running and (above := NetworkFolder.running_above(directory)) is not None:
+        say(f"one runs in a folder above: zerog status --dir {shlex.quote(str(above.path.parent))}")
     return 0 if found.running else 3
 
 

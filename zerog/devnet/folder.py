@@ -74,6 +74,15 @@ class NetworkFolder:
         """The network of a working folder."""
         return cls(working_folder.absolute() / STATE_FOLDER)
 
+    @classmethod
+    def running_above(cls, working_folder: Path) -> "NetworkFolder | None":
+        """The nearest network that runs in a folder above."""
+        for parent in working_folder.absolute().parents:
+            with suppress(OSError):  # Not for us to read.
+                if FileLock.is_held((network := cls.of(parent)).lock):
+                    return network
+        return None
+
     @property
     def run(self) -> Path:
         """Locks and control sockets."""
