@@ -4,10 +4,12 @@ import lzma
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -96,16 +98,18 @@ def play(page: Page, folder: Path, shared: SharedNetwork | None) -> None:
 def _opened(page: Page, folder: Path, shared: SharedNetwork | None) -> Iterator["Terminal"]:
     notes = folder.with_name(f"{folder.name}-blocks")
     notes.mkdir()
-    environment = _environment(notes) | {"PAGES_START": str(shared.shown) if shared is not None else ""}
+    passing = Path(tempfile.mkdtemp(prefix="page-"))  # Of throw-away networks; a control socket's path may not be long.
+    environment = _environment(notes) | {"PAGES_START": str(shared.shown) if shared is not None else "", "TMPDIR": str(passing)}
     terminal = Terminal(page, folder, notes, environment, {} if shared is None else ports_of(shared.endpoints))
     terminal.places |= {str(folder): "/your/folder"} | ({} if shared is None else {str(shared.state_folder.parent): "/your/folder"})
     try:
         yield terminal
     finally:
         terminal.close()
-        for state in [path for path in folder.glob("**/.zerog") if not path.is_symlink()]:
+        for state in [path for path in [*folder.glob("**/.zerog"), *passing.glob("*/.zerog")] if not path.is_symlink()]:
             down = [str(PROGRAMS / "zerog"), "down", "--dir", str(state.parent)]
             subprocess.run(down, env=environment, timeout=BLOCK_S_MAX, check=True, capture_output=True)
+        shutil.rmtree(passing, ignore_errors=True)
 
 
 def _environment(home: Path) -> dict[str, str]:
