@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from zerog.primitives import Address
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["AddressInvalidError", "ChecksumError", "address_of"]
+__all__ = ["AddressMalformedError", "ChecksumError", "address_of"]
 
 TEXT_MAX = 60
 """Characters of what somebody wrote that are repeated."""
 
 
 @dataclass(eq=False)
-class AddressInvalidError(RefusalError):
+class AddressMalformedError(RefusalError):
     """A text that is no address."""
 
     text: str
     cause: str
 
-    code = "address_invalid"
+    code = "address_malformed"
     remedy = "an address is 0x and 40 hex digits; `zerog account` lists those of this network"
 
     def __str__(self) -> str:
@@ -39,11 +39,11 @@ class ChecksumError(RefusalError):
 
 
 def address_of(text: str) -> Address:
-    """Raises `AddressInvalidError`; `ChecksumError` (EIP-55) where capital and small letters are mixed."""
+    """Raises `AddressMalformedError`; `ChecksumError` (EIP-55) where capital and small letters are mixed."""
     try:
         address = Address.from_json(text)
     except ValueError as error:
-        raise AddressInvalidError(text, str(error)) from None
+        raise AddressMalformedError(text, str(error)) from None
     digits = text[2:]
     if digits not in (digits.lower(), digits.upper()) and digits != str(address)[2:]:
         raise ChecksumError(text)

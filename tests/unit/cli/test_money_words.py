@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerog.cli.addresses import AddressInvalidError, ChecksumError, address_of
+from zerog.cli.addresses import AddressMalformedError, ChecksumError, address_of
 from zerog.cli.amounts import AmountError, amount_of, short_amount, shown_amount
 
 WHO = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -50,6 +50,6 @@ def test_one_wrong_letter_is_noticed() -> None:
 
 @pytest.mark.parametrize("text", ["", "0x", "0x12", WHO[2:], WHO + "00", "0x" + "g" * 40, "x" * 500])
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(AddressInvalidError) as caught:
+    with pytest.raises(AddressMalformedError) as caught:
         address_of(text)
     assert len(str(caught.value)) < 200

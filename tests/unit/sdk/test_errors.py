@@ -16,7 +16,7 @@ from zerog.primitives import DecodeError, Hash32
 from zerog.primitives.errors import RefusalError, ZerogError
 
 SHARED = {
-    "address_invalid", "arguments", "blob_too_large", "block_refused", "forbidden", "genesis_mismatch", "insufficient_balance",
+    "arguments", "blob_too_large", "block_refused", "forbidden", "genesis_mismatch", "insufficient_balance",
     "internal_error", "invalid_member", "invalid_parameters", "invalid_request", "lock_held", "model_not_found", "no_faucet",
     "no_model", "node_stopped", "not_settled", "proof_unavailable", "rate_limited", "refused", "replay_impossible", "settings_invalid",
     "storage_answer_invalid", "store_full", "unknown_block",
