@@ -38,6 +38,8 @@ START_ORDER: Final = ("SERVICES", "STORAGE", "CHAIN")
 EVERYWHERE: Final = "On every machine: the addresses"
 GUEST_S_MAX: Final = 240
 """Far more than anything here takes, so that a hang is a failure and not a hang."""
+CHAPTERS: Final = ("deployment", "events", "failures", "overrides")
+"""What viem does without developer's methods, which are off on this network."""
 LOOK_S: Final = 0.1
 METHOD_UNKNOWN: Final = -32601
 KEYS: Final = (
@@ -222,6 +224,13 @@ def test_official_clients_pass_across_the_machines(network: RealNetwork) -> None
     with ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(client) for client in clients]:
             done.result()
+
+
+def test_viem_deploys_contracts_and_hears_of_them_across_the_machines(network: RealNetwork) -> None:
+    """With accounts that the clients above have, so after them."""
+    told = network.run(None, f"cd {INTEROP} && CHAIN_ID=424242 node scenario_viem.mjs http://$CHAIN:8545 {' '.join(CHAPTERS)}")
+    chapters = json.loads(told)["chapters"]
+    assert {name: chapter.get("failure") for name, chapter in chapters.items()} == dict.fromkeys(CHAPTERS)
 
 
 def storage_sdk(network: RealNetwork, package: str, lane: int) -> None:

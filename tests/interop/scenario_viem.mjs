@@ -24,7 +24,7 @@ import {
 
 async function open(url) {
   const chain = defineChain({
-    id: 31337,
+    id: Number(process.env.CHAIN_ID ?? 31337),
     name: "zerog local",
     nativeCurrency: { name: "0G", symbol: "0G", decimals: 18 },
     rpcUrls: { default: { http: [url] } },
