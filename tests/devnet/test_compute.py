@@ -88,7 +88,7 @@ def test_a_network_sells_answers_to_any_openai_client(zerog: Zerog) -> None:
         assert service_of(chain, endpoints, Address.from_json(provider.address)).params.signer == signer
     environment = (zerog.folder / ".zerog" / ".env").read_text()
     assert f"ZEROG_COMPUTE_PROVIDERS_0_URL={provider.url}" in environment
-    assert "compute: " in zerog.run("status").stdout
+    assert "\ncompute  " in zerog.run("status").stdout
 
 
 def test_a_later_start_changes_nothing_on_chain_and_keeps_the_signer(zerog: Zerog) -> None:

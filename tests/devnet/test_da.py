@@ -87,7 +87,7 @@ def test_a_later_start_reads_what_the_first_one_left_and_adds_no_block(zerog: Ze
     assert ask(second, "eth_blockNumber") == height
     with package.connect("local", folder=zerog.folder) as network:
         assert len(network.da.blobs().blobs) == 1
-    assert "da: " in zerog.run("status").stdout
+    assert "\nDA  " in zerog.run("status").stdout
     assert f"ZEROG_DA_DISPERSER={da_of(first).disperser}" in (zerog.folder / ".zerog" / ".env").read_text()
 
 

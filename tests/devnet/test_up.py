@@ -325,7 +325,7 @@ def test_down_and_status_where_nothing_runs(zerog: Zerog) -> None:
     assert status["roles"]["chain"]["block"] in FIRST_BLOCKS
     assert status["roles"]["storage"]["block"] == status["roles"]["chain"]["block"]
     assert status["roles"]["storage"]["endpoints"]["indexer"] == status["roles"]["storage"]["url"]
-    assert "  storage: " in zerog.run("status").stdout
+    assert "\nstorage  " in zerog.run("status").stdout
 
 
 def test_down_stops_a_network_that_is_still_starting(zerog: Zerog) -> None:
