@@ -169,7 +169,7 @@ def test_the_published_receipts_are_a_file_of_storage_and_a_blob_of_da_that_a_qu
 
 def test_a_blob_that_nobody_dispersed_has_no_confirmation(told: Told) -> None:
     with connect("local", folder=told.zerog.folder) as network, pytest.raises(BlobUnconfirmedError):
-        network.da.confirmation(Hash32(bytes(32)))
+        network.da.confirmation(Hash32(bytes(32)), timeout_s=0.0)
 
 
 def test_the_verdicts_say_what_is_proven_and_what_is_not(told: Told) -> None:
