@@ -34,7 +34,7 @@ BETWEEN_MAX: Final = 4
 """So often one role is killed at most before its supervisor is: after six faults in a row a supervisor gives up, as it should."""
 RETURN_S_MAX: Final = 300.0
 """Far more than anything takes to return, so that what does not is a failure and not a hang."""
-LOOK_S: Final = 0.05
+LOOK_S: Final = 0.15
 SETTINGS: Final = """\
 [compute.run]
 settle-interval = 15.0

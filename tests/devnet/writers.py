@@ -25,7 +25,7 @@ __all__ = ["Crew", "crew_at_work"]
 
 CALL_S_MAX: Final = 60.0
 """Far more than any call takes, so that one that hangs is a failure and not a hang."""
-REFUSED_PAUSE_S: Final = 0.05
+REFUSED_PAUSE_S: Final = 0.15
 """Between a call that failed, since the network was away, and the next one."""
 LATEST: Final = 4
 """Of what was acknowledged last, and as many others, are looked at after each blow; all of it at the end."""
@@ -58,7 +58,7 @@ class Writer(Protocol):
 class Transfers:
     """Amounts from one account to a fresh one, each signed before it is sent, so that it is known also if nobody answered."""
 
-    pace_s: float = 0.02
+    pace_s: float = 0.1
 
     def __init__(self, network: Network, sender: Account, receiver: Account) -> None:
         self._chain: Final = network.chain
@@ -109,7 +109,7 @@ class Transfers:
 class Files:
     """Files of random bytes, up to some segments. One that was refused on its way is sent until it is stored, as a user would."""
 
-    pace_s: float = 0.3
+    pace_s: float = 0.6
 
     def __init__(self, network: Network) -> None:
         self._storage: Final = network.storage
@@ -122,7 +122,7 @@ class Files:
 
     def write(self, dice: Random) -> None:
         if self._waiting is None:
-            self._waiting = dice.randbytes(dice.randint(1, 700_000))
+            self._waiting = dice.randbytes(dice.randint(1, 400_000))
         self._files[str(self._storage.upload(self._waiting).root)] = self._waiting
         self._waiting = None
 
@@ -151,7 +151,7 @@ class Keys:
     """Keys of one stream, each written once. A batch that was announced and never arrives holds up all later ones, as the order of a
     stream demands; so one that was refused on its way is sent until it is applied."""
 
-    pace_s: float = 0.3
+    pace_s: float = 0.6
 
     def __init__(self, network: Network) -> None:
         self._kv: Final = network.kv
@@ -220,7 +220,7 @@ class Blobs:
 class Chats:
     """Paid answers of one user, whose money with the provider is put there before anything is killed."""
 
-    pace_s: float = 0.3
+    pace_s: float = 0.6
 
     def __init__(self, network: Network) -> None:
         self._compute: Final = network.compute
