@@ -20,11 +20,11 @@ SHARE_MAX: Final = 0.03
 SETTLED_S: Final = 75.0
 """After a first start the debt of its chat is settled, receipts go into a file and a blob, and after half a minute without a request the
 engine gives the model back."""
-WATCHED_S: Final = 60.0
+WATCHED_S: Final = 40.0
 
 
 def holding(bench: Bench) -> None:
-    """Memory of all processes together and of each role (PSS), then processor time over a minute; the peers likewise."""
+    """Memory of all processes together and of each role (PSS), then processor time for a while; the peers likewise."""
     with whole(bench) as net:
         let_pass(SETTLED_S)
         by_role = {role: held_by([pid]) for role, pid in net.role_pids().items()}
@@ -61,7 +61,7 @@ def held_by(pids: Iterable[int]) -> float:
 
 
 def share_of(node: Node) -> float:
-    """Processor time of a node and its descendants, by that of one core, over a minute."""
+    """Processor time of a node and its descendants, by that of one core."""
     before = {pid: process_processor_seconds(pid) for pid in process_tree(node.pid)}
     started = time.perf_counter()
     let_pass(WATCHED_S)

@@ -112,7 +112,7 @@ def _supervise(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, 
     from zerog.networks import own_network
 
     folder.prepare()
-    place = RolePlace(state_folder=folder.path, herald=herald, supervised=attached, log_form="none", lock=lock)
+    place = RolePlace(state_folder=folder.path, herald=herald, has_more_to_do=True, supervised=attached, log_form="none", lock=lock)
     network = own_network(settings.like, settings.rules, chain_id=settings.chain_id)
     with lock.shared():  # So that whoever stops the network waits until its folder has gone.
         code = run_role("supervisor", lambda: Supervisor(settings, folder, network), place)

@@ -4,6 +4,7 @@ A supervised role writes one JSON line to stdout, `{"ready": URL}` or `{"error":
 supervisor that dies in whatever way takes its roles with it.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 import anyio
 import msgspec
@@ -103,6 +104,8 @@ class RolePlace:
     herald: Herald
     supervised: bool = False
     """Stop when stdin ends."""
+    has_more_to_do: bool = False
+    """When the role has ended, whoever runs it goes on in this process."""
     log_level: LogLevel = "info"
     log_form: LogForm = "console"
     lock: FileLock | None = None
@@ -115,14 +118,28 @@ class RolePlace:
 
 
 def run_role(name: str, make_role: Callable[[], Role | Awaitable[Role]], place: RolePlace) -> int:
-    """Be the process of the role `name` until told to stop. Returns the exit code. `make_role` may have to wait for another machine."""
+    """Be the process of the role `name` until told to stop. Returns the exit code; the process of a supervised role ends with it here,
+    unless the place says otherwise. `make_role` may have to wait for another machine."""
     map_large_blocks()
     configure_logging(name, folder=place.state_folder / "logs", level=place.log_level, form=place.log_form)
     try:
         anyio.run(_run, make_role, place, backend_options={"use_uvloop": sys.platform != "win32"})
+        code = 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: whatever ends a process is told to whoever started it.
-        return _tell_failure(error, place.herald)
-    return 0
+        code = _tell_failure(error, place.herald)
+    if place.supervised and not place.has_more_to_do:
+        _end_at_once(code)
+    return code
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End the process without taking the interpreter apart, which would take longer than all of the stop before it, and wait for threads
+    that compute for nobody. The role has closed what it had open."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # Whoever read it has gone, or it is closed already.
+            stream.flush()
+    os._exit(code)
 
 
 async def serve_role(
