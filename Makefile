@@ -12,7 +12,7 @@ RUST_SOURCES := $(shell find kernel -name '*.rs' -not -path '*/target/*') kernel
 NODE_FOLDERS := contracts sdk/js tests/interop tests/interop/hardhat tests/interop/storage tests/interop/compute benchmarks benchmarks/inference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ready up test test-long lint format bench contracts proto docs wheel notices requirements clean
+.PHONY: help setup ready up test test-long lint format bench contracts proto reference docs wheel notices requirements clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -61,6 +61,9 @@ contracts: setup $(STAMPS)/npm/contracts/installed  ## compile the Solidity sour
 
 proto: setup  ## generate the classes of the protocol buffers
 	$(PYTHON) scripts/make_proto.py
+
+reference: setup  ## write the generated pages of the documentation
+	$(PYTHON) -m scripts.reference
 
 docs: setup  ## check the links and run the snippets of the documentation
 	$(PYTHON) -m pytest -q tests/docs

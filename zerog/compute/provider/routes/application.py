@@ -25,7 +25,7 @@ from zerog.runtime.http.guard import Guard, Headers, Verdict
 from zerog.runtime.http.limits import HttpLimits
 from zerog.runtime.http.pages import RolePages
 
-__all__ = ["HTTP_LIMITS", "ProviderApplication", "plain_path"]
+__all__ = ["GETS", "HTTP_LIMITS", "NAMED_GETS", "ProviderApplication", "plain_path"]
 
 Handler = Callable[[Exchange], Awaitable[None]]
 HTTP_LIMITS: Final = HttpLimits(
@@ -49,6 +49,22 @@ NOT_OFFERED: Final = (
 )
 """Routes of official brokers that are not here, and what to do instead."""
 FINE_TUNING: Final = ("dataset", "task")
+GETS: Final[dict[str, Callable[[FreeRoutes, Exchange], Awaitable[None]]]] = {
+    "/v1/models": FreeRoutes.models,
+    f"{PROXY}/models": FreeRoutes.models,  # Where clients of OpenAI's API look, whose base URL ends in /v1/proxy.
+    "/v1/quote": FreeRoutes.quote,
+    "/v1/proxy/attestation/report": FreeRoutes.report,
+    "/v1/e2ee/pubkey": FreeRoutes.encryption_key,
+    "/v1/receipts": FreeRoutes.receipts,
+    "/v1/jobs": FreeRoutes.jobs,
+}
+"""What is read at a path, and costs nothing."""
+NAMED_GETS: Final[tuple[tuple[str, Callable[[FreeRoutes, Exchange, str], Awaitable[None]]], ...]] = (
+    ("/v1/proxy/signature/", FreeRoutes.signature),
+    ("/v1/receipts/", FreeRoutes.receipt),
+    ("/v1/async/jobs/", FreeRoutes.job),
+)
+"""The same of one thing, whose name ends the path."""
 
 
 class ProviderApplication:
@@ -63,21 +79,6 @@ class ProviderApplication:
         self.jobs: Final = JobRoutes(desk, self._paid)
         self._tally: Final = desk.tally
         self._gate: Final = desk.gate
-        free = self._free
-        self._gets: Final[dict[str, Handler]] = {
-            "/v1/models": free.models,
-            f"{PROXY}/models": free.models,  # Where clients of OpenAI's API look, whose base URL ends in /v1/proxy.
-            "/v1/quote": free.quote,
-            "/v1/proxy/attestation/report": free.report,
-            "/v1/e2ee/pubkey": free.encryption_key,
-            "/v1/receipts": free.receipts,
-            "/v1/jobs": free.jobs,
-        }
-        self._named_gets: Final[tuple[tuple[str, Callable[[Exchange, str], Awaitable[None]]], ...]] = (
-            ("/v1/proxy/signature/", free.signature),
-            ("/v1/receipts/", free.receipt),
-            ("/v1/async/jobs/", free.job),
-        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -154,13 +155,13 @@ class ProviderApplication:
         raise self._refusal(method, path)
 
     def _find_get(self, path: str) -> Handler | None:
-        handler = self._gets.get(path)
-        if handler is not None:
-            return handler
-        for prefix, named in self._named_gets:
+        plain = GETS.get(path)
+        if plain is not None:
+            return partial(plain, self._free)
+        for prefix, named in NAMED_GETS:
             name = path.removeprefix(prefix)
             if name != path and name and "/" not in name:
-                return lambda exchange: named(exchange, name)
+                return lambda exchange: named(self._free, exchange, name)
         place = picture_at(path)
         if place is not None:
             return lambda exchange: self._pictures.picture(exchange, *place)

@@ -1,6 +1,7 @@
 """The REST routes of an indexer. Source: 0gfoundation/0g-storage-client, `indexer/gateway/`."""
 
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -30,7 +31,7 @@ from zerog.storage.protocol.merkle import verify_segment
 from zerog.storage.protocol.shards import choose_replicas
 from zerog.storage.wire.segments import FileProof, SegmentWithProof
 
-__all__ = ["Gateway", "make_gateway"]
+__all__ = ["ROUTES", "Gateway", "make_gateway"]
 
 CIDS_MAX: Final = 100
 SEGMENT_BODY_BYTES_MAX: Final = 1 << 20
@@ -178,18 +179,20 @@ def _named(root: str | None, seq: str | None) -> Name:
     return int(seq)
 
 
+ROUTES: Final = (
+    ("GET", "/file", Gateway.file),
+    ("POST", "/file/segment", Gateway.upload_segment),
+    ("GET", "/file/info/{cid}", Gateway.file_info),
+    ("GET", "/files/info", Gateway.files_info),
+    ("GET", "/node/status", Gateway.node_status),
+    ("GET", "/file/{cid}", Gateway.file_in_folder),
+    ("GET", "/file/{cid}/{path:path}", Gateway.file_in_folder),
+)
+"""Method, path and what answers; the first that fits does."""
+
+
 def make_gateway(nodes: NodeRouter, locations: Locations, budget: ByteBudget, *, folder_file_bytes_max: int) -> ASGIApp:
     """The application for all REST routes."""
     gateway = Gateway(nodes, locations, budget, folder_file_bytes_max=folder_file_bytes_max)
-    return Router(
-        [
-            Route("/file", RestRoute(gateway.file), methods=["GET"]),
-            Route("/file/segment", RestRoute(gateway.upload_segment), methods=["POST"]),
-            Route("/file/info/{cid}", RestRoute(gateway.file_info), methods=["GET"]),
-            Route("/files/info", RestRoute(gateway.files_info), methods=["GET"]),
-            Route("/node/status", RestRoute(gateway.node_status), methods=["GET"]),
-            Route("/file/{cid}", RestRoute(gateway.file_in_folder), methods=["GET"]),
-            Route("/file/{cid}/{path:path}", RestRoute(gateway.file_in_folder), methods=["GET"]),
-        ],
-        redirect_slashes=False,
-    )
+    routes = [Route(path, RestRoute(partial(handler, gateway)), methods=[method]) for method, path, handler in ROUTES]
+    return Router(routes, redirect_slashes=False)
