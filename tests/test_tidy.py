@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 
 TOP_LEVEL = {
     ".ci", ".github", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "LICENSE",
-    "Makefile", "README.md", "SECURITY.md", "benchmarks", "clippy.toml", "contracts", "docs", "examples", "kernel",
+    "Makefile",
+    "llms.txt", "README.md", "SECURITY.md", "benchmarks", "clippy.toml", "contracts", "docs", "examples", "kernel",
     "THIRD-PARTY-NOTICES.txt", "pyproject.toml", "requirements", "rustfmt.toml", "scripts", "sdk", "tests", "zerog",
 }  # fmt: skip
 """Everything that may stand at the top of the tree."""
