@@ -165,7 +165,7 @@ def test_money_is_shown_and_moved(zerog: Commands) -> None:
     waiting = zerog.told("compute", "fund", "retrieve")
     assert int(waiting["waiting_wei"]) > 0
     assert "asked back, refundable from" in zerog.run("compute", "account")[0]
-    assert "error [arguments]" in zerog.refusal("compute", "fund", "deposit", "much")
+    assert "error [amount_invalid]" in zerog.refusal("compute", "fund", "deposit", "much")
     assert "MinimumDepositRequired" in zerog.refusal("compute", "fund", "refund", "1.5")
 
 
