@@ -24,6 +24,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A wallet of its own for each file of tests: what others have paid today, or whoever works at this machine, is no limit here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZEROG_WALLET", str(tmp_path_factory.mktemp("wallet") / "wallet"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """One network for all tests of a process, started as a user starts it. Whoever changes its time or its rules starts an own one."""

@@ -76,16 +76,16 @@ def test_below_its_folder_a_network_is_pointed_to(zerog: Commands) -> None:
     assert zerog.output.readouterr().err == f"one runs in a folder above: zerog status --dir {zerog.folder}\n"
 
 
-@pytest.mark.alone
 def test_the_screen_comes_at_once(zerog: Commands) -> None:
-    """The goal is 400 ms; the quickest of five is held to twice that, since the machine may do other things."""
+    """The goal is 400 ms. Here the processor's time is held to it, as other tests run beside this one."""
     seconds = []
     for _ in range(5):
-        started = time.perf_counter()
+        before = os.times()
         done = subprocess.run(Zerog(zerog.folder).arguments("status"), capture_output=True, timeout=60, check=False)
-        seconds.append(time.perf_counter() - started)
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
         assert done.returncode == 0
-    assert min(seconds) < 0.8, seconds
+    assert min(seconds) < 0.4, seconds
 
 
 def test_programs_are_told_everything_but_keys(zerog: Commands) -> None:
