@@ -18,9 +18,11 @@ import pytest
 
 from tests.devnet.command import Zerog, ask
 from zerog.devnet.endpoints import Endpoints
+from zerog.devnet.settings import DEFAULT_PORT_BASE, DevnetSettings
+from zerog.devnet.subsystems import SUBSYSTEMS
 from zerog.networks import load, role_account
 from zerog.runtime.files import FileLock
-from zerog.runtime.ports import holder_of_port, listen
+from zerog.runtime.ports import PortInUseError, holder_of_port, listen
 
 
 @pytest.fixture
@@ -209,11 +211,18 @@ def test_a_taken_port_is_refused_with_the_name_and_pid_of_who_has_it(zerog: Zero
 
 
 def free_base() -> int:
-    """A port base whose chain port is free: the ports that the system chooses lie above every base."""
-    for base in range(12000, 22000, 7):
-        if holder_of_port(base + 545) is None:
-            return base
-    raise AssertionError("no port is free")
+    """A port base from which all default ports are free at this moment, also of outgoing connections."""
+    settings = DevnetSettings()
+    ports = [port for subsystem in SUBSYSTEMS for port in subsystem.default_ports(settings).values()]
+    return next(base for base in range(12000, 20000, 7) if all(is_free(port + base - DEFAULT_PORT_BASE) for port in ports))
+
+
+def is_free(port: int) -> bool:
+    try:
+        listen("127.0.0.1", port).close()
+    except PortInUseError:
+        return False
+    return True
 
 
 def test_a_port_base_moves_the_default_ports(zerog: Zerog) -> None:
