@@ -214,7 +214,8 @@ def compare_steps(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
     """Each step of the struct logger. One that fails tells why in other words, and is compared up to there.
 
     Of storage anvil lists only what a step warmed or changed, so a slot that was warm already (an access list, an earlier frame) is missing
-    there; geth lists every slot that a contract has read or written. Compared is what anvil lists.
+    there; geth lists every slot that a contract has read or written. Compared is what anvil lists, and once a store has failed, of which
+    anvil forgets some and never corrects others, the slot that a step uses, with the value on anvil's stack.
     """
     options = {"enableMemory": True, "enableReturnData": True}
     empty = {"refund": 0, "returnData": "0x", "memory": []}
@@ -222,8 +223,10 @@ def compare_steps(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
     ours, theirs = trace(ledger, transaction_hash, options), peer.rpc("debug_traceTransaction", name, options)
     assert (ours["failed"], ours["returnValue"]) == (theirs["failed"], theirs["returnValue"])
     assert len(ours["structLogs"]) == len(theirs["structLogs"])
+    has_failed = False
     for index, (one, other) in enumerate(zip(ours["structLogs"], theirs["structLogs"], strict=True)):
-        listed = other.get("storage", {})
+        listed = used_slot(theirs["structLogs"], index) if has_failed else other.get("storage", {})
+        has_failed |= other["op"] == "SSTORE" and "error" in other
         one["storage"], other["storage"] = {slot: value for slot, value in one.get("storage", {}).items() if slot in listed}, listed
         members = {"pc", "op", "gas", "depth", "stack"} if "error" in other else {*one, *other}
         members -= {"op"} if other["op"] == "Unknown" else set()
@@ -232,6 +235,15 @@ def compare_steps(ledger: Ledger, peer: Anvil, transaction_hash: bytes) -> None:
             {member: it[member] for member in members if member in it and it[member] != empty.get(member)} for it in (one, other)
         )
         assert not (found := difference(first, second, f"structLogs[{index}]")), f"{name}: {found}"
+
+
+def used_slot(steps: list[dict[str, Any]], index: int) -> dict[str, str]:
+    """The slot that a step loads or stores, and its value: that of a load lies on the stack of the step after it."""
+    step = steps[index]
+    if step["op"] not in ("SLOAD", "SSTORE") or "error" in step:
+        return {}
+    value = steps[index + 1]["stack"][-1] if step["op"] == "SLOAD" else step["stack"][-2]
+    return {f"{int(step['stack'][-1], 16):#066x}": f"{int(value, 16):#066x}"}
 
 
 def compare_all(monkeypatch: pytest.MonkeyPatch, transactions: int, compare: Compare, *arguments: str) -> list[Any]:
