@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import re
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -31,6 +33,10 @@ HOLDER_BYTES_MAX: Final = 4096
 PROBE_SECONDS_MAX: Final = 1.0
 """Far longer than a process that asks whether a lock is held ever shares it."""
 PROBE_PAUSE_SECONDS: Final = 0.002
+ENDING_SECONDS_MAX: Final = 20.0
+"""Far longer than the system takes to clear away a process that was killed, whatever memory it had."""
+EXITING: Final = 0x4
+"""Flag of a process that is being cleared away. Source: PF_EXITING of include/linux/sched.h."""
 
 
 class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,12 +98,18 @@ class FileLock:
     def acquire(cls, path: Path, *, command: str) -> Self:
         """Take the lock at once. `command` says what for, to whoever comes next. Raises `LockHeldError`."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
-        deadline = time.monotonic() + PROBE_SECONDS_MAX
+        began = time.monotonic()
         while not _try_lock(descriptor, fcntl.LOCK_EX):
-            # Whoever only asks (`is_held`) shares the lock for a moment: that one is waited for, a holder is not.
-            if _locking_pid(path) is not None or time.monotonic() > deadline:
+            # Whoever only asks (`is_held`) shares the lock for a moment, and whoever was killed keeps it until all its memory
+            # is given back: those are waited for, a holder is not.
+            holder = read_holder(path)
+            if _locking_pid(path) is None:
+                seconds_max = PROBE_SECONDS_MAX
+            else:
+                seconds_max = ENDING_SECONDS_MAX if holder is not None and _is_ending(holder.pid) else 0.0
+            if time.monotonic() - began >= seconds_max:
                 os.close(descriptor)
-                raise LockHeldError(path, read_holder(path))
+                raise LockHeldError(path, holder)
             time.sleep(PROBE_PAUSE_SECONDS)  # noqa: TID251 - flock has no wait with a limit.
         lock = cls(path, descriptor)
         lock.name_holder(command)
@@ -163,6 +175,17 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether the process was killed, or has ended and is not all cleared away. Source: proc_pid_stat(5), proc_pid_status(5)."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        pending = re.findall(r"^(?:Sig|Shd)Pnd:\t([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:  # It is gone between the two looks.
+        return True
+    is_killed = any(int(signals, 16) >> (signal.SIGKILL - 1) & 1 for signals in pending)
+    return state in "ZX" or bool(int(fields[5]) & EXITING) or is_killed
 
 
 def _locking_pid(path: Path) -> int | None:

@@ -18,6 +18,9 @@ import sys
 from pathlib import Path
 from zerog.runtime.files import FileLock
 lock = FileLock.acquire(Path(sys.argv[1]), command="zerog test")
+memory = bytearray(int(sys.argv[2])) if len(sys.argv) > 2 else None
+for page in range(0, len(memory or b""), 4096):
+    memory[page] = 1
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -35,6 +38,15 @@ def test_a_held_lock_names_its_holder_and_a_killed_holder_leaves_nothing_behind(
         holder.send_signal(signal.SIGKILL)
     FileLock.acquire(path, command="zerog other").release()
     assert not FileLock.is_held(path)
+
+
+def test_a_killed_holder_is_waited_for_while_the_system_takes_its_memory_back(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD_THE_LOCK, str(tmp_path / "lock"), str(400 << 20)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGKILL)
+        FileLock.acquire(tmp_path / "lock", command="zerog other").release()  # Nobody has waited for the end of the process.
 
 
 def test_a_lock_is_exclusive_within_a_process_too(tmp_path: Path) -> None:
