@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -309,6 +310,25 @@ def test_an_ephemeral_network_leaves_nothing_behind(zerog: Zerog) -> None:
     Zerog(folder).down()
     assert not folder.exists()
     assert not (zerog.folder / ".zerog" / "network.json").exists()
+
+
+def test_a_network_whose_folder_is_removed_ends_by_itself_and_the_next_one_starts(zerog: Zerog) -> None:
+    """No command finds it any more, so nobody else could stop it; and a role that it brought back would make the folder anew."""
+    with zerog.begin("up", "--port-base", "0", "--json") as process:
+        assert process.stdout is not None
+        printed = ""
+        while not printed.endswith("\n}\n"):
+            line = process.stdout.readline()
+            assert line
+            printed += line
+        endpoints = msgspec.json.decode(printed, type=Endpoints)
+        shutil.rmtree(endpoints.data_dir)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"error [folder_gone]: {endpoints.data_dir} was removed or renamed" in errors
+    assert list(zerog.folder.iterdir()) == []
+    assert holder_of_port(chain_port(endpoints)) is None
+    assert block_number(zerog.up(*CHAIN)) == 1
 
 
 def test_blocks_come_by_themselves_when_asked_and_on_demand_as_well(zerog: Zerog) -> None:

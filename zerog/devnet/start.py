@@ -123,6 +123,8 @@ def _supervise(folder: NetworkFolder, settings: DevnetSettings, lock: FileLock, 
 
 def _remove(folder: NetworkFolder) -> None:
     """The lock goes last, and all at once what is left with it."""
+    if not folder.path.exists():  # Somebody was quicker.
+        return
     for entry in folder.path.iterdir():
         if entry != folder.run:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

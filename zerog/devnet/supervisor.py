@@ -34,7 +34,7 @@ from zerog.primitives.keys import derive_accounts
 from zerog.runtime.control import Verb, connect
 from zerog.runtime.files import FileLock, LockHeldError, write_atomically
 from zerog.runtime.ports import listen
-from zerog.runtime.process import expected_error
+from zerog.runtime.process import FolderGoneError, expected_error
 from zerog.runtime.report import report_of
 
 __all__ = ["Supervisor"]
@@ -224,10 +224,12 @@ class Supervisor:
             task_status.started()  # Cancelled before it was ready; whoever waits for it looks at `cancelled`.
 
     def _consider(self, slot: _Slot, error: Exception, failures: int) -> None:
-        """Log a fault; give up after too many."""
+        """Log a fault; give up after too many. Raises `FolderGoneError` rather than let a role make a folder anew that was removed."""
         slot.restarts += 1
         report = report_of(expected_error(error) or error)
         log.warning("role_ended", of=slot.subsystem.name, code=report.code, cause=report.cause, failures=failures)
+        if not self._folder.run.exists():
+            raise FolderGoneError(self._folder.path) from error
         if failures >= FAILURES_MAX:
             raise RoleFailedError(slot.subsystem.name, report, self._tail(slot.subsystem.name)) from error
 

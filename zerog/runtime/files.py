@@ -132,6 +132,14 @@ class FileLock:
         finally:
             os.close(descriptor)
 
+    def is_in_place(self) -> bool:
+        """Whether the locked file is the one that others find at its path; it is not once the folder was removed or renamed."""
+        try:
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return os.path.samestat(found, os.fstat(self._descriptor))
+
     def shared(self) -> Self:
         """The same lock once more: it is held until both are released."""
         return type(self)(self.path, os.dup(self._descriptor))

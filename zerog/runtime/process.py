@@ -21,7 +21,7 @@ import msgspec
 import structlog
 from anyio.abc import TaskStatus
 
-from zerog.primitives.errors import ZerogError
+from zerog.primitives.errors import RefusalError, ZerogError
 from zerog.runtime.control import serve_control
 from zerog.runtime.files import FileLock, make_private_folder
 from zerog.runtime.logs import LogForm, LogLevel, configure_logging
@@ -33,6 +33,7 @@ __all__ = [
     "EXIT_BUG",
     "EXIT_EXPECTED",
     "EventHerald",
+    "FolderGoneError",
     "Herald",
     "RoleEvent",
     "RolePlace",
@@ -48,6 +49,24 @@ EXIT_EXPECTED: Final = 1
 """Exit code after an error that is part of the contract."""
 EXIT_BUG: Final = 70
 """Exit code after any other error. Source: sysexits.h, EX_SOFTWARE."""
+
+
+LOOK_S: Final = 1.0
+"""Between two looks at the folder of a process that nobody supervises; a look takes some microseconds."""
+
+
+@dataclass(eq=False)
+class FolderGoneError(RefusalError):
+    """The folder that a process works in was removed or renamed, so no command finds the process there any more."""
+
+    folder: Path
+
+    code = "folder_gone"
+    remedy = "stop a network with `zerog down` before its folder goes; begin again with `zerog up --wait`"
+    http_status = 410
+
+    def __str__(self) -> str:
+        return f"{self.folder} was removed or renamed while a process worked in it, so it has ended, with all that it had started"
 
 
 class RoleEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,6 +131,11 @@ class RolePlace:
     """The role's lock, if the caller has it already."""
 
     @property
+    def is_top(self) -> bool:
+        """Whether no other role started this one."""
+        return self.has_more_to_do or not self.supervised
+
+    @property
     def run_folder(self) -> Path:
         """Folder of locks and control sockets."""
         return self.state_folder / "run"
@@ -149,12 +173,18 @@ async def serve_role(
     announce: Callable[[str], None],
     stop: anyio.Event | None = None,
     lock: FileLock | None = None,
+    is_top: bool = False,
 ) -> None:
-    """Run `role` with its lock and control socket until `stop` is set. `announce` gets its URL once it answers."""
+    """Run `role` with its lock and control socket until `stop` is set. `announce` gets its URL once it answers.
+
+    Raises `FolderGoneError` if `is_top`: nobody else would stop it then.
+    """
     stop = stop or anyio.Event()
     make_private_folder(run_folder)
-    with lock or FileLock.acquire(run_folder / f"{role.name}.lock", command=f"zerog {role.name}"):
+    with lock or FileLock.acquire(run_folder / f"{role.name}.lock", command=f"zerog {role.name}") as held:
         async with anyio.create_task_group() as parts:
+            if is_top:
+                parts.start_soon(_look_after_folder, held, run_folder.parent, name=f"{role.name}.folder")
             serve = partial(serve_control, role, run_folder / f"{role.name}.sock", stop=stop.set)
             await parts.start(serve, name=f"{role.name}.control")  # First, so that a role that takes long to start can be stopped.
             url: str = await parts.start(_run_named, role, name=f"{role.name}.run")
@@ -172,6 +202,14 @@ def expected_error(error: BaseException) -> ZerogError | None:
         if all(cause is not None for cause in causes):
             return causes[0]
     return None
+
+
+async def _look_after_folder(lock: FileLock, folder: Path) -> None:
+    """Raises `FolderGoneError` once the lock is no more where others look for it."""
+    while True:
+        if not lock.is_in_place():
+            raise FolderGoneError(folder)
+        await anyio.sleep(LOOK_S)
 
 
 async def _run_named(role: Role, *, task_status: TaskStatus[str]) -> None:
@@ -194,7 +232,7 @@ async def _run(make_role: Callable[[], Role | Awaitable[Role]], place: RolePlace
         async def serve() -> None:
             made = make_role()
             role = await made if isinstance(made, Awaitable) else made
-            await serve_role(role, place.run_folder, announce=announce, stop=stop, lock=place.lock)
+            await serve_role(role, place.run_folder, announce=announce, stop=stop, lock=place.lock, is_top=place.is_top)
 
         await _serve_until(stop, serve)
         watchers.cancel_scope.cancel()

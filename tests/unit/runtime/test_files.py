@@ -87,6 +87,21 @@ def test_a_private_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_a_lock_knows_whether_its_file_is_where_others_look_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "lock"
+    path.parent.mkdir()
+    with FileLock.acquire(path, command="test") as lock:
+        assert lock.is_in_place()
+        path.parent.rename(tmp_path / "elsewhere")
+        assert not lock.is_in_place()
+        path.parent.write_bytes(b"")  # A file where the folder was.
+        assert not lock.is_in_place()
+        path.parent.unlink()
+        path.parent.mkdir()
+        with FileLock.acquire(path, command="somebody else"):
+            assert not lock.is_in_place()
+
+
 def test_a_lock_that_is_shared_is_held_until_both_have_let_go(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     lock = FileLock.acquire(path, command="test")

@@ -15,7 +15,11 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 def start(folder: Path, *flags: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.unit.devnet.tiny_role", "--dir", str(folder), "--supervised", *flags]
+    return start_alone(folder, "--supervised", *flags)
+
+
+def start_alone(folder: Path, *flags: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "tests.unit.devnet.tiny_role", "--dir", str(folder), *flags]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -63,6 +67,18 @@ def test_a_bug_is_reported_with_its_traceback_and_ends_it_with_70(tmp_path: Path
         assert "ZeroDivisionError: tiny was told to crash" in error["cause"]
         assert b"ZeroDivisionError" in process.communicate(timeout=20)[1]
     assert process.returncode == 70
+
+
+def test_a_role_by_itself_ends_when_its_folder_is_renamed_and_says_so_in_the_log(tmp_path: Path) -> None:
+    with start_alone(tmp_path) as process:
+        first_event(process)
+        (tmp_path / ".zerog").rename(tmp_path / "elsewhere")
+        printed, _ = process.communicate(timeout=20)
+    assert json.loads(printed)["error"]["code"] == "folder_gone"
+    assert process.returncode == 1
+    logged = (tmp_path / "elsewhere" / "logs" / "chain.jsonl").read_text().splitlines()
+    assert json.loads(logged[-1])["code"] == "folder_gone"
+    assert not (tmp_path / ".zerog").exists()
 
 
 def test_a_second_one_in_the_folder_is_refused_by_name(tmp_path: Path) -> None:
