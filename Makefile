@@ -3,6 +3,8 @@ PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 STAMPS := .stamps
 export CARGO_BUILD_JOBS ?= 2
+# Tests start thousands of processes of Python: one that may not keep what it compiled compiles the whole package each time.
+export PYTHONDONTWRITEBYTECODE :=
 # Two processes take the test files in their order; `make test ARGS=-n0` runs all in one, as a debugger needs it.
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -86,6 +88,7 @@ requirements:  ## renew the hashed requirement files from the *.in files (needs 
 clean:  ## remove everything that make has made (not the state in .zerog)
 	rm -rf .venv .venv-eels .venv-litellm $(STAMPS) target dist zerog/_kernel*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf $(NODE_FOLDERS:%=%/node_modules)
+	find zerog tests benchmarks scripts sdk -name __pycache__ -prune -exec rm -rf {} +
 
 # What the commands stand on. A stamp is younger than everything it was made from.
 
