@@ -24,5 +24,6 @@ exports.rollBackEachTest = () => {
   beforeEach(async () => (id = await network.provider.send("evm_snapshot")));
   afterEach(async () => {
     if (!(await network.provider.send("evm_revert", [id]))) throw new Error(`snapshot ${id} is gone: the chain was reverted to an earlier one`);
+    if (network.name === "zerog") await network.provider.send("zerog_waitForRoles");
   });
 };

@@ -41,5 +41,5 @@ export function startNetwork(options?: Options): Promise<{ endpoints: Endpoints;
 /** One JSON-RPC call to a chain. */
 export function request(url: string, method: string, ...params: unknown[]): Promise<unknown>;
 
-/** Note a chain as it is. What is returned rolls it back to that. */
+/** Note a chain as it is. What is returned rolls it back to that, and waits until every other role of its network has gone back too. */
 export function snapshot(url: string): Promise<() => Promise<void>>;

@@ -33,11 +33,12 @@ export async function request(url, method, ...params) {
   return answer.result;
 }
 
-/** Note the chain as it is. What is returned rolls it back to that. */
+/** Note the chain as it is. What is returned rolls it back to that, and waits until every other role has gone back too. */
 export async function snapshot(url) {
   const id = await request(url, "evm_snapshot");
   return async () => {
     if (!(await request(url, "evm_revert", id))) throw new Error(`snapshot ${id} is gone: the chain was reverted to an earlier one, or reset`);
+    await request(url, "zerog_waitForRoles");
   };
 }
 

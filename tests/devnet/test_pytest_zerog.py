@@ -125,6 +125,28 @@ def test_each_test_sees_the_same_chain(project: Project) -> None:
     outcome.says("SnapshotLostError: snapshot ", " is gone: something reverted the chain to an earlier one, or reset it")
 
 
+def test_the_next_test_finds_no_file_and_no_key_of_the_one_before(project: Project) -> None:
+    """Without waiting for the other roles a file of the test before is still there: it is not paid again, and then goes."""
+    project.write(
+        "test_it.py",
+        """
+        import pytest
+
+        DATA = bytes(range(256)) * 20
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_store(zerog, number):
+            assert zerog.kv.get("notes", b"last") is None
+            stored = zerog.storage.upload(DATA)
+            assert stored.transaction_hashes
+            assert zerog.storage.read(stored.root) == DATA
+            zerog.kv.put("notes", b"last", b"%d" % number)
+            assert zerog.kv.get("notes", b"last").data == b"%d" % number
+        """,
+    )
+    project.run().counts(passed=4)
+
+
 def test_a_network_that_does_not_start_says_why_in_each_test(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\nzerog_like = galileo\nzerog_up = --host 0.0.0.0\n")
     project.write("test_it.py", "def test_one(zerog): pass\ndef test_two(zerog): pass\ndef test_three(): pass\n")

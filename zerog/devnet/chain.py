@@ -12,6 +12,7 @@ from zerog.chain.node.follow import fetch_genesis
 from zerog.chain.node.foreign import foreign_genesis, foreign_network, keep_genesis, served
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
+from zerog.devnet.folder import NetworkFolder
 from zerog.networks import own_network
 
 __all__ = ["make_chain_node", "make_follower"]
@@ -28,13 +29,14 @@ def make_chain_node(settings: ChainNodeSettings, state_folder: Path, *, ephemera
         settings = replace(settings, data_dir=None)
     elif settings.data_dir is None:
         settings = replace(settings, data_dir=state_folder / "chain")
+    supervisor = NetworkFolder(state_folder).control("supervisor")
     genesis = foreign_genesis(settings.data_dir)
     if genesis is None and settings.follow is not None:
         genesis = fetch_genesis(settings.follow)
         keep_genesis(settings.data_dir, genesis)
     if genesis is not None:
-        return ChainNode(served(settings), foreign_network(genesis), others=genesis)
-    return ChainNode(settings, own_network(settings.like, settings.rules, chain_id=settings.chain_id))
+        return ChainNode(served(settings), foreign_network(genesis), others=genesis, supervisor=supervisor)
+    return ChainNode(settings, own_network(settings.like, settings.rules, chain_id=settings.chain_id), supervisor=supervisor)
 
 
 async def make_follower(settings: ChainNodeSettings, state_folder: Path, *, ephemeral: bool) -> ChainNode:

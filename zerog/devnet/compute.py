@@ -108,6 +108,10 @@ class ComputeService:
         """Those of the provider."""
         return await self._parts()[0].books()
 
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        await self._parts()[0].follow()
+
     async def quiesce(self, block: int) -> None:
         """Let those requests end that are under way; others wait."""
         await self._parts()[0].quiesce(block)

@@ -31,7 +31,7 @@ from zerog.devnet.da_settings import DaServiceSettings
 from zerog.primitives import DecodeError
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.ports import local_url, reserve_port
-from zerog.runtime.role import Role
+from zerog.runtime.role import FollowsChain, Role
 from zerog.runtime.settings import fill
 
 __all__ = ["DaService"]
@@ -124,6 +124,12 @@ class DaService:
     async def books(self) -> Mapping[str, object]:
         """Those of the disperser, with the signers of the current epoch."""
         return {} if self._disperser is None else await self._disperser.books()
+
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        for role in self._roles():  # Each follows by itself, so to ask one after the other costs little.
+            if isinstance(role, FollowsChain):
+                await role.follow()
 
     async def quiesce(self, block: int) -> None:
         """Until every service has read the chain up to `block` and holds what it has acknowledged; then none takes more."""

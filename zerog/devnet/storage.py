@@ -137,6 +137,11 @@ class StorageService:
             "kv": None if self._kv is None else self._kv.status(),
         }
 
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        for role in self._keepers():  # Each follows by itself, so to ask one after the other costs little.
+            await role.follow()
+
     async def quiesce(self, block: int) -> None:
         """Until every node has read the chain up to `block` and holds what it has acknowledged; then none takes more."""
         async with anyio.create_task_group() as nodes:

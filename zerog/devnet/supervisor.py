@@ -35,7 +35,7 @@ from zerog.runtime.control import Verb, connect
 from zerog.runtime.files import FileLock, LockHeldError, write_atomically
 from zerog.runtime.ports import listen
 from zerog.runtime.process import FolderGoneError, expected_error
-from zerog.runtime.report import report_of
+from zerog.runtime.report import ReportedError, report_of
 
 __all__ = ["Supervisor"]
 
@@ -119,6 +119,14 @@ class Supervisor:
             for slot in self._slots
         }
         return {"network": self._network.name, "data_dir": str(self._folder.path), "roles": roles}
+
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        for slot in self._slots:  # Each follows by itself, so to ask one after the other costs little.
+            try:
+                await self._ask(slot, "follow", PROBE_S_MAX)
+            except ReportedError as error:
+                raise ReportedError(report_of(error), origin=slot.subsystem.name) from None
 
     async def quiesce(self, block: int) -> None:
         """The chain first, then what follows it."""

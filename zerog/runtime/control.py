@@ -19,11 +19,11 @@ from anyio.abc import TaskStatus
 from zerog.primitives.errors import RefusalError, ZerogError
 from zerog.runtime.line_socket import LineConnection, LineTooLongError, accept_line, connect_lines, listen_lines
 from zerog.runtime.report import ErrorReport, ReportedError, report_of
-from zerog.runtime.role import KeepsBooks, Role
+from zerog.runtime.role import FollowsChain, KeepsBooks, Role
 
 __all__ = ["ControlClient", "ControlFaultError", "RoleNotRunningError", "Verb", "connect", "serve_control"]
 
-Verb = Literal["probe", "status", "quiesce", "checkpoint", "resume", "stop"]
+Verb = Literal["probe", "status", "follow", "quiesce", "checkpoint", "resume", "stop"]
 
 LINE_BYTES_MAX: Final = 1 << 20
 """Bound of one request or answer."""
@@ -154,6 +154,9 @@ class _Verbs:
                 return await self.role.probe()
             case ControlRequest(verb="status"):
                 return {"role": self.role.name, "pid": os.getpid(), **self.role.status(), **await self._books()}
+            case ControlRequest(verb="follow"):
+                if isinstance(self.role, FollowsChain):
+                    await self.role.follow()
             case ControlRequest(verb="quiesce", block=int(block)):
                 await self.role.quiesce(block)
             case ControlRequest(verb="checkpoint", directory=str(directory)):

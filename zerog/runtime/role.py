@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-__all__ = ["KeepsBooks", "Role"]
+__all__ = ["FollowsChain", "KeepsBooks", "Role"]
 
 
 class Role(Protocol):
@@ -39,6 +39,17 @@ class Role(Protocol):
 
     async def resume(self) -> None:
         """Take work again after `quiesce`."""
+
+
+@runtime_checkable
+class FollowsChain(Protocol):
+    """A role that reads what happens on a chain. One that does not is always level with it."""
+
+    async def follow(self) -> None:
+        """Return once the chain's newest block, as it is now, has been seen, so that nothing is told that a rollback has taken back.
+
+        Raises a `ZerogError` where that takes too long.
+        """
 
 
 @runtime_checkable

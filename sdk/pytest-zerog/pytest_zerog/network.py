@@ -58,7 +58,10 @@ class ZerogNetwork:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Roll the chain back at the end of the block. Raises `SnapshotLostError`."""
+        """Roll the chain back at the end of the block, and wait until every role that follows it has gone back too.
+
+        Raises `SnapshotLostError`, and `RpcError` where a role does not follow.
+        """
         from zerog.chain.client import ChainClient
 
         with ChainClient(self.chain_url) as chain:
@@ -66,6 +69,7 @@ class ZerogNetwork:
             yield
             if chain.request("evm_revert", snapshot_id) is not True:
                 raise SnapshotLostError(f"snapshot {snapshot_id} is gone: something reverted the chain to an earlier one, or reset it")
+            chain.request("zerog_waitForRoles")
 
 
 class NetworkProcess:

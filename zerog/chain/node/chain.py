@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 import anyio
@@ -66,6 +67,8 @@ class Chain:
     """The document that the chain began with."""
     follower: Follower | None = None
     """What keeps it up to another node, where it follows one."""
+    supervisor: Path | None = None
+    """Control socket of whoever supervises the roles that follow this chain; nobody may listen there."""
     instance_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """Names this process, for clients that ask whether they still talk to the same one."""
     snapshots: Snapshots = field(default_factory=Snapshots)

@@ -71,9 +71,16 @@ class ChainNode:
     name: Final = "chain"
 
     def __init__(
-        self, settings: ChainNodeSettings, network: NetworkParams, clock: Clock | None = None, *, others: bytes | None = None
+        self,
+        settings: ChainNodeSettings,
+        network: NetworkParams,
+        clock: Clock | None = None,
+        *,
+        others: bytes | None = None,
+        supervisor: Path | None = None,
     ) -> None:
-        """`others` is the genesis of a chain that others make; none for one of our own.
+        """`others` is the genesis of a chain that others make; none for one of our own. `supervisor` is the control socket of whoever
+        supervises the roles that follow the chain.
 
         Raises `SettingsError` when a copy of a public network, also one that is followed, would listen beyond this machine.
         """
@@ -83,6 +90,7 @@ class ChainNode:
         self.network = network
         self.clock = clock or SystemClock()
         self.others = others
+        self.supervisor = supervisor
         self.url: str | None = None
         self._chain: Chain | None = None
         self._dispatcher: Dispatcher | None = None
@@ -108,6 +116,7 @@ class ChainNode:
         """Serve until cancelled. Reports its URL once it answers; a part that fails stops the whole node."""
         sys.setswitchinterval(SWITCH_S)
         chain = self._chain = await to_thread.run_sync(open_chain, self.settings, self.network, self.clock, self.others)
+        chain.supervisor = self.supervisor
         try:
             async with create_task_group() as self._parts:
                 parts = self._parts

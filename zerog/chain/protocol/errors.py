@@ -13,6 +13,7 @@ ChainError
 ├── UnknownAccountError              no key for that address here
 ├── TimestampTooLowError             a block may not be older than its parent
 ├── NonceLoweredError, AlreadyMinedError   an edit that Hardhat refuses, asked for under its name
+├── RolesBehindError                 storage, DA or compute do not follow the chain
 └── StateDumpError                   not a dump that we can load
 """
 
@@ -36,6 +37,7 @@ __all__ = [
     "NoProducerError",
     "NonceLoweredError",
     "ProofWindowError",
+    "RolesBehindError",
     "RollbackTooDeepError",
     "StateDumpError",
     "TimestampTooLowError",
@@ -376,3 +378,16 @@ class RollbackTooDeepError(ChainError):
 
     def __str__(self) -> str:
         return f"{self.depth} blocks cannot be taken back at height {self.height}"
+
+
+@dataclass(eq=False)
+class RolesBehindError(ChainError):
+    """Some role of the network does not follow the chain."""
+
+    cause: str
+
+    code = "roles_behind"
+    remedy = "see with `zerog status` which role it is, and with `zerog logs` why"
+
+    def __str__(self) -> str:
+        return f"not every role has seen the newest block: {self.cause}"

@@ -13,6 +13,7 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
 from zerog.chain.client import AnswerError, AsyncChainClient, NodeUnreachableError, ReceiptTimeoutError, RpcError
+from zerog.chain.client.level import wait_until_level
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
 from zerog.compute.protocol.errors import ComputeError
@@ -210,6 +211,10 @@ class ProviderChain:
     async def wait_for_news(self) -> None:
         """Return when there is another newest block, or the chain has gone or come back."""
         await self._moved.wait()
+
+    async def wait_until_level(self) -> None:
+        """Return once the newest block has been seen. Raises `ChainBehindError`, and what asking the chain raises."""
+        await wait_until_level(self, self.client.block)
 
     async def call(self, data: bytes) -> bytes:
         """What a call of the contract returns to the provider, on the newest block. Raises the client's errors."""

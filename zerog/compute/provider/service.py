@@ -221,6 +221,10 @@ class ComputeProvider:
         sums = await self.running.desk.book.read(read_sums)
         return {"requests": sums.requests, "settled_wei": str(sums.settled_wei), "unsettled_wei": str(sums.unsettled_wei)}
 
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        await self.running.chain.wait_until_level()
+
     async def quiesce(self, block: int) -> None:  # noqa: ARG002 - what is charged does not wait for blocks.
         """Let those requests end that are under way; others wait. All that was answered is durable already."""
         await self.running.desk.gate.close()

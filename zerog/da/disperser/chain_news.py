@@ -6,6 +6,7 @@ import anyio
 import structlog
 
 from zerog.chain.client import AsyncChainClient, BlockReference, Heads, RpcError
+from zerog.chain.client.level import wait_until_level
 from zerog.da.client.chain import CHAIN_FAILURES
 from zerog.da.protocol.dispersal import BlockPlace
 from zerog.primitives import Hash32
@@ -35,6 +36,11 @@ class ChainNews:
         """Why the chain is not followed at the moment."""
 
     @property
+    def head(self) -> BlockReference | None:
+        """The newest block that the chain told of."""
+        return self._head
+
+    @property
     def number(self) -> int | None:
         """Number of the newest block that the chain told of."""
         return None if self._head is None else self._head.number
@@ -59,6 +65,10 @@ class ChainNews:
         """Return when there is another newest block, or the chain has gone or come back, or after a time."""
         with anyio.move_on_after(at_most_s):
             await self._moved.wait()
+
+    async def wait_until_level(self) -> None:
+        """Return once the newest block has been seen. Raises `ChainBehindError`, and what asking the chain raises."""
+        await wait_until_level(self, self._heads.block)
 
     async def stands(self, place: BlockPlace) -> bool:
         """Whether a block is still on the chain. Raises the chain's failures."""

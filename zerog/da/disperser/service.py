@@ -199,6 +199,10 @@ class DaDisperser:
                 quorum = await parts.chain.quorum(await parts.chain.epoch_number(), 0)
         return {"blobs": {status.name.lower(): counts.get(status, 0) for status in STATES}, "quorum": _shown(quorum)}
 
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        await self.running.parts.news.wait_until_level()
+
     async def quiesce(self, block: int) -> None:  # noqa: ARG002 - what a blob has reached is in the books, whatever the block.
         """Take no blob and no step. What is under way outside goes on, and is heard of after `resume`."""
         await self.running.gate.close()

@@ -8,6 +8,7 @@ import anyio
 import structlog
 
 from zerog.chain.client import AnswerError, BlockReference, Heads, RpcError
+from zerog.chain.client.level import wait_until_level
 from zerog.da.client.chain import CHAIN_FAILURES, BlobEvent, DaChain
 from zerog.primitives import Hash32
 
@@ -99,6 +100,11 @@ class EntranceFollower:
         return self._read
 
     @property
+    def head(self) -> BlockReference | None:
+        """The newest block that the chain told of, once all was read up to it."""
+        return self._head
+
+    @property
     def head_number(self) -> int | None:
         """Number of the newest block that the chain told of."""
         return None if self._head is None else self._head.number
@@ -129,6 +135,10 @@ class EntranceFollower:
     async def wait_for_news(self) -> None:
         """Return when something was read, or the chain has gone or come back."""
         await self._moved.wait()
+
+    async def wait_until_level(self) -> None:
+        """Return once the newest block has been seen. Raises `ChainBehindError`, and what asking the chain raises."""
+        await wait_until_level(self, self._heads.block)
 
     async def wait_until_read(self, number: int) -> None:
         """Return once block `number` has been read, or there is trouble."""

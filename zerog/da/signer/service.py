@@ -256,6 +256,10 @@ class DaSigner:
             **running.follower.status(),
         }
 
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        await self.running.follower.wait_until_level()
+
     async def quiesce(self, block: int) -> None:
         """Read no block after `block`, and let signatures end that are under way; others wait."""
         self.running.follower.limit(block)

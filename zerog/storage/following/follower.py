@@ -8,6 +8,7 @@ import anyio
 import structlog
 
 from zerog.chain.client import AnswerError, BlockReference, NodeUnreachableError, RpcError
+from zerog.chain.client.level import wait_until_level
 from zerog.primitives import DecodeError, Hash32
 from zerog.runtime.clock import Clock
 from zerog.storage.following.chain_view import ChainView
@@ -138,6 +139,11 @@ class Follower:
         return self._read == self._kept
 
     @property
+    def head(self) -> BlockReference | None:
+        """The newest block that the chain told of, once all was read up to it."""
+        return self._head
+
+    @property
     def head_number(self) -> int | None:
         """Number of the newest block that the chain told of."""
         return None if self._head is None else self._head.number
@@ -172,6 +178,14 @@ class Follower:
             if self.trouble is not None:
                 raise ChainNotFollowedError(self.trouble)
             await self._moved.wait()
+
+    async def wait_for_news(self) -> None:
+        """Return when something was read, or the chain has gone or come back."""
+        await self._moved.wait()
+
+    async def wait_until_level(self) -> None:
+        """Return once the newest block has been seen. Raises `ChainBehindError`, and what asking the chain raises."""
+        await wait_until_level(self, self._chain.block)
 
     def limit(self, number: int | None) -> None:
         """Read no block after `number`; none lifts it."""

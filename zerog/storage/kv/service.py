@@ -183,6 +183,10 @@ class KeyValueNode:
             "store": dict(keeper.store.statistics()),
         }
 
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        await self.keeper.follower.wait_until_level()
+
     async def quiesce(self, block: int) -> None:
         """Read the chain up to `block` (or its tip), apply what is here, then change nothing until `resume`."""
         keeper = self.keeper

@@ -316,6 +316,10 @@ class StorageNode:
             "miner": None if keeper.miner is None else msgspec.to_builtins(keeper.miner.status(), enc_hook=str),
         }
 
+    async def follow(self) -> None:
+        """See `FollowsChain.follow`."""
+        await self.keeper.follower.wait_until_level()
+
     async def quiesce(self, block: int) -> None:
         """Read the chain up to `block` (or its tip), then take nothing until `resume`. All that was answered is durable already."""
         keeper = self.keeper

@@ -93,6 +93,10 @@ class FlowFollower:
         """Whether the chain still has a block."""
         return await self._follower.is_on_chain(mark)
 
+    async def wait_until_level(self) -> None:
+        """See `Follower.wait_until_level`."""
+        await self._follower.wait_until_level()
+
     async def rebuild_tree(self) -> None:
         """Read all submissions into the tree again, so that also those before its checkpoint can be proved."""
         tree = FlowTree()

@@ -65,7 +65,7 @@ COMFORT: Final = names("""
 SPECIFIED: Final = MAINSTREAM | DEVELOPER | EXPLORING | COMFORT
 
 BESIDE: Final = names("""
-    zerog_getGenesis zerog_getBlocks zerog_waitForBlock
+    zerog_getGenesis zerog_getBlocks zerog_waitForBlock zerog_waitForRoles
     debug_traceBlock trace_get trace_callMany trace_rawTransaction
     eth_getRawTransactionByBlockHashAndIndex eth_getRawTransactionByBlockNumberAndIndex
     eth_sendTransactionSync evm_setTime anvil_setTime anvil_addBalance tenderly_addBalance anvil_dealErc20 anvil_setErc20Allowance

@@ -1,5 +1,6 @@
 """The role: starting, stopping, proving itself, keeping its state."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import pytest
 from anyio.abc import TaskStatus
 
 from tests.unit.chain.node.conftest import ACCOUNTS, LOCAL, HandClock, run_node
+from tests.unit.devnet.tiny_role import TinyRole
 from zerog import networks
 from zerog._kernel import GenesisMismatchError, Ledger
 from zerog.chain.client import AsyncChainClient
 from zerog.chain.client.errors import RpcError
+from zerog.chain.client.level import ChainBehindError
 from zerog.chain.node.chain import network_accounts, network_genesis
 from zerog.chain.node.service import ChainNode, NodeStoppedError, NotKeptError
 from zerog.chain.node.settings import ChainNodeSettings, SettingsError
 from zerog.chain.protocol.genesis import GenesisUnknownError
 from zerog.primitives import encode_data
+from zerog.runtime.control import serve_control
 
 pytestmark = pytest.mark.anyio
 
@@ -97,6 +101,45 @@ async def test_a_node_that_stops_keeps_nobody_waiting_for_a_block() -> None:
     assert anyio.current_time() - begin_s < 4  # The server's own patience is five seconds.
     assert answers["zerog_getBlocks"]["blocks"] == []
     assert answers["eth_sendTransactionSync"] == 4
+
+
+class Company(TinyRole):
+    """A supervisor whose roles follow the chain when a test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, 0)
+        self.asked, self.level, self.trouble = anyio.Event(), anyio.Event(), ""
+
+    async def follow(self) -> None:
+        self.asked.set()
+        await self.level.wait()
+        if self.trouble:
+            raise ChainBehindError(self.trouble)
+
+
+async def test_whoever_has_rolled_the_chain_back_can_wait_until_every_role_has_followed(tmp_path: Path) -> None:
+    company, path = Company(tmp_path), tmp_path / "supervisor.sock"
+    node = ChainNode(settings(), LOCAL, HandClock(), supervisor=path)
+    answers = []
+
+    async def ask(client: AsyncChainClient) -> None:
+        answers.append(await client.request("zerog_waitForRoles"))
+
+    async with anyio.create_task_group() as tasks, AsyncChainClient(await tasks.start(node.run)) as client:
+        await ask(client)  # Nobody supervises anything.
+        await tasks.start(partial(serve_control, company, path, stop=anyio.Event().set))
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as clients:
+                clients.start_soon(ask, client)
+                await company.asked.wait()
+                assert await client.block_number() == 0  # The chain serves meanwhile.
+                assert answers == [True]
+                company.level.set()
+        company.trouble = "no node answers"
+        with pytest.raises(RpcError, match=r"not every role has seen the newest block: .* seconds: no node answers"):
+            await ask(client)
+        tasks.cancel_scope.cancel()
+    assert answers == [True, True]
 
 
 async def test_a_quiet_node_makes_no_block_until_it_resumes() -> None:

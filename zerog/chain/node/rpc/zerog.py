@@ -5,9 +5,12 @@ from typing import Final
 import anyio
 
 from zerog.chain.node.chain import Chain
+from zerog.chain.protocol.errors import RolesBehindError
 from zerog.chain.wire.numbers import LooseNumber
 from zerog.primitives import Data, Hash32, InvalidParametersError, Quantity, Uint64
+from zerog.runtime.control import ControlFaultError, RoleNotRunningError, connect
 from zerog.runtime.jsonrpc import Namespace
+from zerog.runtime.report import ReportedError
 
 __all__ = ["zerog"]
 
@@ -17,6 +20,8 @@ BLOCKS_MAX: Final = 256
 ANSWER_BYTES_MAX: Final = 4 << 20
 """Blocks that one answer holds, and bytes of them after which no more are added."""
 WAIT_MS_MAX: Final = 20_000
+ROLES_S_MAX: Final = 30.0
+"""Each role gives up earlier by itself, with a reason."""
 
 
 @zerog.method("getGenesis")
@@ -57,6 +62,26 @@ async def wait_for_block(chain: Chain, number: LooseNumber, block_hash: Hash32, 
             await chain.feed.next_block.wait()
     head = chain.ledger.head()
     return {"number": Quantity(head.number), "hash": Data(head.hash)}
+
+
+@zerog.method("waitForRoles", dev=True)
+async def wait_for_roles(chain: Chain) -> bool:
+    """Return once every role that is supervised with this node has seen the newest block.
+
+    After a rollback storage, DA and compute tell nothing from then on that was taken back. Raises `RolesBehindError`.
+    """
+    if chain.supervisor is None:
+        return True
+    try:
+        async with connect(chain.supervisor) as supervisor:
+            await supervisor.ask("follow", timeout_s=ROLES_S_MAX)
+    except RoleNotRunningError:
+        return True  # Whoever follows the chain is nobody's that we know.
+    except (ReportedError, ControlFaultError) as error:
+        raise RolesBehindError(str(error)) from error
+    except TimeoutError:
+        raise RolesBehindError(f"they did not say so within {ROLES_S_MAX:g} seconds") from None
+    return True
 
 
 def _is_block(chain: Chain, number: int, block_hash: bytes) -> bool:
