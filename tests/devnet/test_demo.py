@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_utils.crypto import keccak
@@ -25,6 +26,7 @@ from zerog.da.protocol.names import BlobName
 from zerog.devnet.endpoints import Endpoints
 from zerog.primitives import Hash32
 from zerog.sdk import connect
+from zerog.testing.upstream import serve_upstream
 
 DEMO_S_MAX = 300.0
 """Far more than the minute that it has, since other tests run beside this one."""
@@ -239,6 +241,34 @@ def test_the_kept_bytes_prove_the_answer_when_provider_storage_and_da_are_gone(t
     verdict = json.loads(told.zerog.run("verify", *kept, "--settled", "--replay", "--json").stdout)
     assert (verdict["state"], verdict["enough"]) == ("replayed, settled", True)
     assert verdict["data"]["root"] == told.result("store")["root"]
+
+
+# ---- where nobody can make the answer again ----------------------------------------------------------------------
+
+
+def test_before_another_engine_it_proves_all_but_the_replay_and_says_so(tmp_path: Path) -> None:
+    zerog, kept = Zerog(tmp_path), tmp_path / "life"
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve_upstream()) as upstream:
+        zerog.up("--engine", upstream.url)
+        done = run_demo(tmp_path, "--keep", str(kept), COLUMNS=str(WIDTH))
+        saved = [str(kept / "answer.json"), "--data", str(kept / "gettysburg.txt")]
+        verdict = json.loads(zerog.run("verify", *saved, "--settled", "--json").stdout)
+        refused = zerog.run("verify", *saved, "--replay", expect=1)
+        zerog.down()
+    why = "the engine 'openai' computed it, which names no model's file; only answers of the exact engine can be made again"
+    assert done.returncode == 1
+    assert f"error [demo_not_replayed]: the answer was not replayed: {why}\nremedy: use a network whose provider" in done.stderr
+    page = " ".join(done.stdout.split())
+    assert f"state simulated not run {why} NOT PROVEN - " in page
+    assert f"- that the model gives these bytes again: {why} - that it is the model which computed the answer" in page
+    assert re.search(r"^replay +simulated: not replayed ", done.stdout, re.MULTILINE)
+    assert re.search(r"^refuse +4 of 4 changes refused ", done.stdout, re.MULTILINE)
+    assert "--replay" not in done.stdout + (kept / "README.txt").read_text()
+    replayed = result_of(json.loads((kept / "demo.json").read_bytes()), "replay")
+    assert (replayed["grade"], replayed["what"], replayed["missing"]) == ("simulated", None, why)
+    assert (verdict["state"], verdict["enough"]) == ("simulated, settled", True)
+    assert "the list under NOT PROVEN says why" in refused.stderr
+    assert why in " ".join(refused.stdout.split())
 
 
 # ---- without a network -------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def demo(
         File of the provider's model, for the replay, where it is not in the cache.
     """
     from zerog.cli.demo_stage import Page, Stage, table
-    from zerog.demo import live
+    from zerog.demo import ReplayMissingError, live
     from zerog.sdk import connect
 
     page = Page()
@@ -53,17 +53,19 @@ def demo(
     told = _facts(life, keep)
     if keep is not None:
         folder.write(folder.facts, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
-        _explain(folder, is_passing=is_passing)
+        _explain(folder, is_passing=is_passing, is_replayed=life.not_replayed is None)
     if json:
         print_json(told)
-        return
-    table(life, page)
-    page.line()
-    for line in _ending(keep, place, is_passing=is_passing):
-        if line.startswith(" "):
-            page.line(line)  # A command, to be copied as it is.
-        else:
-            page.paragraph(line, first="", rest="")
+    else:
+        table(life, page)
+        page.line()
+        for line in _ending(keep, place, is_passing=is_passing, is_replayed=life.not_replayed is None):
+            if line.startswith(" "):
+                page.line(line)  # A command, to be copied as it is.
+            else:
+                page.paragraph(line, first="", rest="")
+    if life.not_replayed is not None:
+        raise ReplayMissingError(life.not_replayed)
 
 
 class _Silence:
@@ -139,7 +141,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 # ---- what is left behind -----------------------------------------------------------------------------------------
 
 
-def _commands(keep: Path, where: str) -> list[str]:
+def _commands(keep: Path, where: str, *, is_replayed: bool) -> list[str]:
     """What checks the kept bytes: the true ones, then some that were changed."""
     from zerog.demo import Folder
 
@@ -149,12 +151,12 @@ def _commands(keep: Path, where: str) -> list[str]:
     least = " --at-least simulated" if where.startswith(ELSEWHERE) else ""
     return [
         f"  zerog verify {answer} --data {text} --settled{where}{least}",
-        f"  zerog verify {answer} --data {text} --replay{where}",
+        *([f"  zerog verify {answer} --data {text} --replay{where}"] if is_replayed else []),
         f"  zerog verify {changed}{where}",
     ]
 
 
-def _ending(keep: Path | None, place: Path, *, is_passing: bool) -> Iterator[str]:
+def _ending(keep: Path | None, place: Path, *, is_passing: bool, is_replayed: bool) -> Iterator[str]:
     if keep is None:
         yield "Add --keep FOLDER to keep the saved bytes, and check them yourself with `zerog verify`."
         return
@@ -163,10 +165,10 @@ def _ending(keep: Path | None, place: Path, *, is_passing: bool) -> Iterator[str
         return
     where = "" if place == Path() else f" --dir {shlex.quote(str(place))}"
     yield f"The saved bytes are in {keep}. Check them again whenever the chain runs; the last one is refused:"
-    yield from _commands(keep, where)
+    yield from _commands(keep, where, is_replayed=is_replayed)
 
 
-def _explain(folder: "Folder", *, is_passing: bool) -> None:
+def _explain(folder: "Folder", *, is_passing: bool, is_replayed: bool) -> None:
     """A page beside the kept bytes that says what they are."""
     where = f"{ELSEWHERE} URL"
     lines = [
@@ -180,7 +182,7 @@ def _explain(folder: "Folder", *, is_passing: bool) -> None:
         "",
         "URL is that of a node of the chain; on the folder of the network leave --network away:",
         "",
-        *_commands(Path(), where),
+        *_commands(Path(), where, is_replayed=is_replayed),
         "",
     ]
     if is_passing:

@@ -80,7 +80,10 @@ def facts(result: Result) -> Iterator[tuple[str, str]]:
             yield from ((NOT_PROVEN, line) for line in result.not_proven)
         case Replayed():
             yield "state", result.grade
-            yield "compared", result.what
+            if result.what is None:
+                yield "not run", str(result.missing)
+            else:
+                yield "compared", result.what
             yield from ((NOT_PROVEN, line) for line in result.not_proven)
         case Refused():
             for refusal in result.refusals:
@@ -114,7 +117,7 @@ def proof(result: Result) -> str:
         case Verified():
             return f"{result.state}: {len(result.proven)} checks hold"
         case Replayed():
-            return f"{result.grade}: the same words again"
+            return f"{result.grade}: not replayed" if result.what is None else f"{result.grade}: the same words again"
         case Refused():
             return f"{len(result.refusals)} of {len(result.refusals)} changes refused"
 

@@ -33,6 +33,7 @@ HOW_TO_REACH: Final = {
     Grade.REPLAYED: "`replayed` runs the model again: add --replay, which is possible for answers of the exact engine",
 }
 """What is missing, by the grade that was asked for."""
+NOT_REPLAYED: Final = "the model could not be run again on this machine; the list under NOT PROVEN says why"
 
 
 def receipt(
@@ -152,7 +153,7 @@ def verify(
     if not is_enough:
         say(f"this is less than was asked for: {needed.value}{', settled' if settled else ''}")
         if needed in HOW_TO_REACH and not verdict.grade.is_at_least(needed):
-            say(HOW_TO_REACH[needed])
+            say(NOT_REPLAYED if replay and needed is Grade.REPLAYED else HOW_TO_REACH[needed])
     return 0 if is_enough else EXIT_REFUSED
 
 

@@ -42,7 +42,7 @@ class NoModelError(DemoError):
 
 @dataclass(eq=False)
 class ReplayMissingError(DemoError):
-    """The model could not be run again."""
+    """The model could not be run again; all other steps have shown what they should."""
 
     cause: str
 

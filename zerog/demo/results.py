@@ -107,11 +107,13 @@ class Verified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """The model, run again."""
+    """The model, run again, or why it could not be."""
 
     grade: str
-    what: str
-    """Was compared and came out the same."""
+    what: str | None
+    """Was compared and came out the same; `None` where the model could not be run again here."""
+    missing: str | None
+    """Why it could not."""
     not_proven: tuple[str, ...]
     """What is still open then."""
 
@@ -159,6 +161,11 @@ class Life:
     account: Address
     """Who asked and paid."""
     steps: tuple[Step, ...]
+
+    @property
+    def not_replayed(self) -> str | None:
+        """Why the model could not be run again; `None` where it chose the same words."""
+        return next((step.result.missing for step in self.steps if isinstance(step.result, Replayed)), None)
 
     @property
     def seconds(self) -> float:

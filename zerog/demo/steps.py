@@ -7,7 +7,7 @@ from typing import Final
 from zerog.compute.client import AnswerRefutedError, ChatOptions, ProviderRefusedError, Replay, ReplayImpossibleError, ReplayTask
 from zerog.compute.client.replaying import ExactReplayer, ModelPlaces
 from zerog.compute.wire.answer_file import AnswerFile
-from zerog.demo.errors import DataDifferError, DemoError, ForgeryTakenError, NoModelError, ReplayMissingError
+from zerog.demo.errors import DataDifferError, DemoError, ForgeryTakenError, NoModelError
 from zerog.demo.forging import forgeries
 from zerog.demo.keeping import Folder
 from zerog.demo.material import QUESTION, prompt_of
@@ -147,24 +147,27 @@ def verify(chain_url: str, folder: Folder) -> Verified:
 
 
 def replay(chain_url: str, folder: Folder, model: Path | None) -> Replayed:
-    """Run the model again on the saved request. `model` is its file, if the cache does not have it. Raises `ReplayMissingError`."""
+    """Run the model again on the saved request, where that can be done. `model` is its file, if the cache does not have it."""
+    replayer = _Told(model)
     with connect(chain_url) as chain:
-        verdict = chain.compute.verify(folder.answer.read_bytes(), replayer=_Demanded(model), data=folder.text.read_bytes())
-    return Replayed(grade=verdict.grade.value, what=verdict.replayed or "", not_proven=verdict.not_proven)
+        verdict = chain.compute.verify(folder.answer.read_bytes(), replayer=replayer, data=folder.text.read_bytes())
+    return Replayed(grade=verdict.grade.value, what=verdict.replayed, missing=replayer.missing, not_proven=verdict.not_proven)
 
 
-class _Demanded:
-    """A replay that has to be possible."""
+class _Told:
+    """A replay that remembers why it was not possible."""
 
     def __init__(self, model: Path | None) -> None:
         self._replayer: Final = ExactReplayer(ModelPlaces(file=model))
+        self.missing: str | None = None
 
     def replay(self, task: ReplayTask) -> Replay:
-        """See `Replayer.replay`. Raises `ReplayMissingError` where that leaves the grade as it is."""
+        """See `Replayer.replay`."""
         try:
             return self._replayer.replay(task)
         except ReplayImpossibleError as error:
-            raise ReplayMissingError(error.cause) from None
+            self.missing = error.cause
+            raise
 
 
 def refuse(chain_url: str, file: AnswerFile, root: Hash32, folder: Folder) -> Refused:

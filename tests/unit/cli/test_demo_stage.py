@@ -14,7 +14,8 @@ def heard(pieces: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     stage = Stage(Page())
     for piece in pieces:
         stage.hears(piece)
-    stage.ends(Step(name="replay", result=Replayed(grade="replayed", what="all", not_proven=()), seconds=1.0, cost_wei=Wei(1)))
+    result = Replayed(grade="replayed", what="all", missing=None, not_proven=())
+    stage.ends(Step(name="replay", result=result, seconds=1.0, cost_wei=Wei(1)))
     return capsys.readouterr().out.partition("  state")[0]
 
 

@@ -34,5 +34,6 @@ class ExactReplayer:
     def _model(self, task: ReplayTask) -> ServedModel:
         engine = task.receipt.engine
         if engine.model_sha256 is None:
-            raise NotReplayableError(f"the engine {engine.name!r} computed it, which names no model's file", "take a lower grade")
+            advice = "only answers of the exact engine can be made again"
+            raise NotReplayableError(f"the engine {engine.name!r} computed it, which names no model's file", advice)
         return self._find(engine.model_sha256)

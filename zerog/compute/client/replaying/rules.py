@@ -79,7 +79,7 @@ def replay(task: ReplayTask, model: ServedModel) -> Replayed:
 
 def _check_engine(engine: EngineIdentity, model: ServedModel) -> None:
     if engine.name != ENGINE or engine.model_sha256 is None:
-        raise NotReplayableError(f"the engine {engine.name!r} computed it, not the exact one", "take a lower grade")
+        raise NotReplayableError(f"the engine {engine.name!r} computed it, not the exact one", "only its answers can be made again")
     if engine.model_sha256 != model.sha256:
         raise DifferenceError("model", f"the receipt names the file {engine.model_sha256}, and this one is {model.sha256}")
     if engine.version != model.engine_version:
