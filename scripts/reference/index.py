@@ -21,7 +21,7 @@ SECTIONS: Final = (
         "What is proven",
         ("docs/simulated-and-real.md", "docs/differences.md", "docs/compute/verify.md", "docs/compute/replay.md", "docs/da/sampling.md"),
     ),
-    ("Reference", ("docs/commands.md", "docs/reference/*.md", "docs/chain/methods.md", "docs/chain/errors.md")),
+    ("Reference", ("docs/reference/*.md", "docs/chain/methods.md", "docs/chain/errors.md")),
     ("Python", ("docs/sdk/*.md",)),
     ("Chain", ("docs/chain/*.md",)),
     ("Storage", ("docs/storage/*.md",)),
