@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         AbiMismatchError,
         AnswerError,
         ChainClientError,
+        NodeSilentError,
         NodeUnreachableError,
         NoFaucetError,
         NoKeyError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from zerog.compute.client.errors import (
         AnswerRefutedError,
+        ComputeTimeoutError,
         EnclaveUnprovenError,
         NoBlocksError,
         NotPublishedError,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
         BlobWrongError,
         DaClientError,
         DaServiceError,
+        DaTimeoutError,
         DispersalFailedError,
         DispersalTimeoutError,
         NoServiceError,
@@ -115,6 +118,7 @@ if TYPE_CHECKING:
         ValueTooLargeError,
         VersionConflictError,
         WriteDeniedError,
+        WriteTimeoutError,
     )
     from zerog.storage.protocol.errors import EmptyFileError, StorageError
 
@@ -133,10 +137,12 @@ __all__ = [
     "ChainClientError",
     "ComputeCallRefusedError",
     "ComputeError",
+    "ComputeTimeoutError",
     "ControlDeniedError",
     "DaClientError",
     "DaError",
     "DaServiceError",
+    "DaTimeoutError",
     "DeadlineError",
     "DecodeError",
     "DispersalFailedError",
@@ -166,6 +172,7 @@ __all__ = [
     "NoServiceError",
     "NoStorageError",
     "NoWriterError",
+    "NodeSilentError",
     "NodeUnreachableError",
     "NonceTakenError",
     "NotPublishedError",
@@ -216,6 +223,7 @@ __all__ = [
     "WaitTimeoutError",
     "WalletError",
     "WriteDeniedError",
+    "WriteTimeoutError",
     "WrongChainError",
     "WrongNetworkError",
     "ZerogError",
@@ -228,6 +236,7 @@ HOMES: Final = {
         "ChainClientError",
         "NoFaucetError",
         "NoKeyError",
+        "NodeSilentError",
         "NodeUnreachableError",
         "ProviderNotAllowedError",
         "ReceiptTimeoutError",
@@ -240,6 +249,7 @@ HOMES: Final = {
     ),
     "zerog.compute.client.errors": (
         "AnswerRefutedError",
+        "ComputeTimeoutError",
         "EnclaveUnprovenError",
         "NoBlocksError",
         "NotPublishedError",
@@ -270,6 +280,7 @@ HOMES: Final = {
         "BlobWrongError",
         "DaClientError",
         "DaServiceError",
+        "DaTimeoutError",
         "DispersalFailedError",
         "DispersalTimeoutError",
         "NoServiceError",
@@ -337,6 +348,7 @@ HOMES: Final = {
         "ValueTooLargeError",
         "VersionConflictError",
         "WriteDeniedError",
+        "WriteTimeoutError",
     ),
     "zerog.storage.protocol.errors": (
         "EmptyFileError",

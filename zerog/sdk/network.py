@@ -1,10 +1,12 @@
 """From a name or a URL to a connection with one member for each subsystem, for programs with an event loop and without one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeAlias, TypeVar
 
 from zerog.chain.client import AsyncChainClient, ChainClient, Limits, NoKeyError, Payer, Signer
 from zerog.chain.client.signer import FOLDER as SIGNERS
@@ -36,6 +38,9 @@ __all__ = [
     "resolve",
     "wallet_of",
 ]
+
+P = ParamSpec("P")
+N = TypeVar("N")
 
 Key: TypeAlias = str | bytes | Account | Signer
 """Who signs and pays: a private key as 64 hex digits or 32 bytes, an account, or a signer with limits."""
@@ -125,13 +130,13 @@ class _Connection:
 class Network(_Connection):
     """A network for programs without an event loop. Close it, or use it in a `with` block."""
 
-    def __init__(self, place: Place, payer: Payer | None = None) -> None:
+    def __init__(self, place: Place, payer: Payer | None = None, timeout_s: float | None = None) -> None:
         """`payer` signs and pays; by default the first test account, where there are some. Raises what `connect` does."""
         super().__init__(place, payer)
         self.chain = ChainClient(place.chain_url, account=self._payer)
         """The chain: balances, blocks, transactions, contracts."""
         try:
-            self._check(self.chain.chain_id())
+            self._check(self.chain.chain_id(timeout_s=timeout_s))
         except BaseException:
             self.chain.close()
             raise
@@ -190,9 +195,10 @@ class Network(_Connection):
 class AsyncNetwork(_Connection):
     """A network for programs with an event loop: use it in an `async with` block, which asks the node which chain it has."""
 
-    def __init__(self, place: Place, payer: Payer | None = None) -> None:
+    def __init__(self, place: Place, payer: Payer | None = None, timeout_s: float | None = None) -> None:
         """`payer` signs and pays; by default the first test account, where there are some."""
         super().__init__(place, payer)
+        self._timeout_s: Final = timeout_s
         self.chain = AsyncChainClient(place.chain_url, account=self._payer)
         """The chain: balances, blocks, transactions, contracts."""
 
@@ -249,7 +255,7 @@ class AsyncNetwork(_Connection):
 
     async def __aenter__(self) -> Self:
         try:
-            self._check(await self.chain.chain_id())
+            self._check(await self.chain.chain_id(timeout_s=self._timeout_s))
         except BaseException:
             await self.close()
             raise
@@ -259,7 +265,16 @@ class AsyncNetwork(_Connection):
         await self.close()
 
 
-def connect(
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What `connect` was asked for."""
+
+    place: Place
+    payer: Payer | None
+    timeout_s: float | None
+
+
+def _wish(
     network: str,
     *,
     key: Key | None = None,
@@ -272,7 +287,8 @@ def connect(
     disperser: str | None = None,
     retriever: str | None = None,
     gateway: str | None = None,
-) -> Network:
+    timeout_s: float | None = None,
+) -> _Wish:
     """Connect to a network, and ask its node which chain it has.
 
     `network` is `local` (what `zerog up` started in `folder`, by default the present one or one above it), `galileo` or `mainnet` (always
@@ -281,6 +297,7 @@ def connect(
     for others in the folder of the wallet (`ZEROG_WALLET`), where all programs share it. `chain_id` is the one that the node has to have,
     if not that of the name. The others are services elsewhere than the network says, or of a node that is given by its URL: the indexer of
     storage, a key-value node, the contract that files are submitted to, and of DA disperser, retriever (`host:port`) and gateway (a URL).
+    The node has 30 s for its answer, or `timeout_s`.
 
     Raises `NoNetworkError`, `UnknownNetworkError`, `NetworkUrlError`, `KeyInvalidError`, `NoKeyError` for limits without a key,
     `LimitsTwiceError` for limits beside those of a `Signer`, `OtherChainError`, `NodeUnreachableError` where nobody answers, and
@@ -295,34 +312,29 @@ def connect(
         retriever=retriever,
         gateway=gateway,
     )
-    return Network(place, _payer(place, key, limits))
+    return _Wish(place, _payer(place, key, limits), timeout_s)
 
 
-def connect_async(
-    network: str,
-    *,
-    key: Key | None = None,
-    limits: Limits | None = None,
-    folder: Path | None = None,
-    chain_id: int | None = None,
-    indexer_url: str | None = None,
-    kv_url: str | None = None,
-    flow: Address | None = None,
-    disperser: str | None = None,
-    retriever: str | None = None,
-    gateway: str | None = None,
-) -> AsyncNetwork:
-    """As `connect`, for programs with an event loop: `async with zerog.connect_async("local") as network`, where the node is asked."""
-    place = resolve(network, folder).with_services(
-        chain_id=chain_id,
-        indexer_url=indexer_url,
-        kv_url=kv_url,
-        flow=flow,
-        disperser=disperser,
-        retriever=retriever,
-        gateway=gateway,
-    )
-    return AsyncNetwork(place, _payer(place, key, limits))
+def _connecting(wish: Callable[P, _Wish], kind: Callable[[Place, Payer | None, float | None], N], name: str, words: str) -> Callable[P, N]:
+    """A function that takes what `wish` takes and gives a network of a kind: what can be asked for is said once for both."""
+
+    def connect(*arguments: P.args, **options: P.kwargs) -> N:
+        asked = wish(*arguments, **options)
+        return kind(asked.place, asked.payer, asked.timeout_s)
+
+    connect.__name__ = connect.__qualname__ = name
+    connect.__doc__ = words
+    connect.__signature__ = signature(wish).replace(return_annotation=kind)  # type: ignore[attr-defined]
+    return connect
+
+
+connect: Final = _connecting(_wish, Network, "connect", _wish.__doc__ or "")
+connect_async: Final = _connecting(
+    _wish,
+    AsyncNetwork,
+    "connect_async",
+    'As `connect`, for programs with an event loop: `async with zerog.connect_async("local") as network`, where the node is asked.',
+)
 
 
 def _payer(place: Place, key: Key | None, limits: Limits | None) -> Payer | None:

@@ -70,7 +70,7 @@ def test_what_happened_is_told_in_words() -> None:
     beneath = NodeUnreachableError("http://127.0.0.1:1", "refused")
     assert (beneath.cause, str(beneath)) == ("refused", "no answer from http://127.0.0.1:1: refused")
     assert (DecodeError("too short").cause, DecodeError.code) == ("too short", "decode")
-    assert ReceiptTimeoutError(Hash32(bytes(32)), 3.0).cause.endswith("is in no block after 3.0 s")
+    assert ReceiptTimeoutError(Hash32(bytes(32)), 3.0).cause.endswith("is in no block after 3 s")
     with pytest.raises(AttributeError, match="'NoKeyError' object has no attribute 'reason'"):
         getattr(NoKeyError(), "reason")  # noqa: B009 - mypy knows that there is none.
 
@@ -86,8 +86,9 @@ def test_the_tree_has_every_error_of_the_clients(kinds: list[type[ZerogError]]) 
     assert [kind for kind in clients if kind not in named] == []
     waits = {kind.__name__ for kind in clients if issubclass(kind, errors.DeadlineError)}
     assert waits == {
-        *("BlobUnconfirmedError", "DispersalTimeoutError", "NotPublishedError", "NotSettledError", "ReceiptTimeoutError"),
-        *("ResultTimeoutError", "WaitTimeoutError"),
+        *("BlobUnconfirmedError", "ComputeTimeoutError", "DaTimeoutError", "DispersalTimeoutError", "NodeSilentError", "NotPublishedError"),
+        *("NotSettledError", "ProofUnavailableError", "ReceiptTimeoutError", "ResultTimeoutError", "WaitTimeoutError"),
+        "WriteTimeoutError",
     }
     with pytest.raises(AttributeError):
         _ = errors.NothingError

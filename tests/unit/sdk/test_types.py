@@ -67,7 +67,7 @@ async def with_a_loop() -> None:
         async with network.compute.chat("?") as stream:
             assert_type([words async for words in stream], list[str])
             assert_type(await stream.answer(), Answer)
-        await network.chain.balance(network.address, timeout_s=1)  # type: ignore[call-arg]
+        await network.chain.balance(network.address, timeout_s="1")  # type: ignore[arg-type]
 
 
 def with_errors(error: ZerogError) -> None:

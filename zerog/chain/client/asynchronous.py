@@ -1,19 +1,20 @@
 """The client of a chain for programs with an event loop, which it does not block."""
 
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self
 
 from zerog.chain.client.abi import Abi
 from zerog.chain.client.calls import ChainCalls
 from zerog.chain.client.connections import JSON, trust_of
 from zerog.chain.client.contracts import ContractCalls, ContractEvent
-from zerog.chain.client.errors import NodeUnreachableError
+from zerog.chain.client.errors import NodeSilentError, NodeUnreachableError
 from zerog.chain.client.requests import encode, encode_batch, read_answer, read_batch
 from zerog.chain.client.signer import Payer
-from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, AsyncFace, Pause, Step, Steps, Work, describe, waiting
+from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, AsyncFace, Pause, Step, Steps, Work, describe, silent, waiting
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.primitives import Address
+from zerog.runtime.deadlines import async_time_limit, check_time, left_s
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +26,7 @@ P = ParamSpec("P")
 
 
 class AsyncContract(AsyncFace[ContractCalls]):
-    """One contract: `ChainClient.contract` and `ChainClient.deploy` give it."""
+    """One contract: `ChainClient.contract` and `ChainClient.deploy` give it. `timeout_s` means what it means there."""
 
     def __init__(self, client: "AsyncChainClient", calls: ContractCalls) -> None:
         super().__init__(calls)
@@ -62,6 +63,9 @@ def _deploying(
 
 class AsyncChainClient(AsyncFace[ChainCalls]):
     """Talks to one node. Every method raises `NodeUnreachableError`, `AnswerError` or `RpcError` when it fails.
+
+    `timeout_s` is how long a method may take as a whole, and ends it with a `NodeSilentError`, or `ReceiptTimeoutError` once a transaction
+    was sent. Without it the node has 30 s for each answer, and what waits for a block 60 s.
 
     Close it, or use it in an `async with` block.
     """
@@ -116,24 +120,28 @@ class AsyncChainClient(AsyncFace[ChainCalls]):
     async def _do(self, step: Step) -> object:
         match step:
             case Ask(request, timeout_s):
-                return read_answer(request, await self._post(encode(request), timeout_s), self.url)
+                return read_answer(request, await self._post(encode(request), request.method, timeout_s), self.url)
             case AskMany(requests, timeout_s):
-                return read_batch(requests, await self._post(encode_batch(requests), timeout_s), self.url)
+                return read_batch(requests, await self._post(encode_batch(requests), f"{len(requests)} calls", timeout_s), self.url)
             case Pause(pause_s):
                 import anyio
 
-                await anyio.sleep(pause_s)
+                await anyio.sleep(left_s(pause_s))
                 return None
             case Work(function):
                 from anyio import to_thread
 
                 return await to_thread.run_sync(function)
 
-    async def _post(self, body: bytes, timeout_s: float) -> bytes:
+    async def _post(self, body: bytes, what: str, timeout_s: float) -> bytes:
         from zerog.runtime.outgoing import httpx
 
-        try:
-            answer = await self._http.post(self.url, content=body, timeout=timeout_s)
-        except httpx.HTTPError as error:
-            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
+        async with async_time_limit(timeout_s, partial(silent, self.url, what)):
+            try:
+                answer = await self._http.post(self.url, content=body, timeout=left_s(timeout_s))
+            except httpx.TimeoutException as error:
+                check_time()
+                raise NodeSilentError(self.url, what, timeout_s) from error
+            except httpx.HTTPError as error:
+                raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
         return answer.content

@@ -1,20 +1,20 @@
 """The client of a chain for programs without an event loop."""
 
-import threading
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, Self
 
 from zerog.chain.client.abi import Abi
 from zerog.chain.client.calls import ChainCalls
 from zerog.chain.client.connections import JSON, trust_of
 from zerog.chain.client.contracts import ContractCalls, ContractEvent
-from zerog.chain.client.errors import NodeUnreachableError
+from zerog.chain.client.errors import NodeSilentError, NodeUnreachableError
 from zerog.chain.client.requests import encode, encode_batch, read_answer, read_batch
 from zerog.chain.client.signer import Payer
-from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, BlockingFace, Pause, Step, Steps, Work, blocking, describe
+from zerog.chain.client.steps import REQUEST_TIMEOUT_S, Ask, AskMany, BlockingFace, Pause, Step, Steps, Work, blocking, describe, silent
 from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.primitives import Address
+from zerog.runtime.deadlines import check_time, left_s, rest, time_limit
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 
 class Contract(BlockingFace[ContractCalls]):
-    """One contract: `ChainClient.contract` and `ChainClient.deploy` give it."""
+    """One contract: `ChainClient.contract` and `ChainClient.deploy` give it. `timeout_s` means what it means there."""
 
     def __init__(self, client: "ChainClient", calls: ContractCalls) -> None:
         super().__init__(calls)
@@ -62,16 +62,21 @@ def _deploying(call: "Callable[Concatenate[ChainCalls, P], Steps[ContractCalls]]
 class ChainClient(BlockingFace[ChainCalls]):
     """Talks to one node. Every method raises `NodeUnreachableError`, `AnswerError` or `RpcError` when it fails.
 
+    `timeout_s` is how long a method may take as a whole, and ends it with a `NodeSilentError`, or `ReceiptTimeoutError` once a transaction
+    was sent. Without it the node has 30 s for each answer, and what waits for a block 60 s.
+
     Close it, or use it in a `with` block.
     """
 
     def __init__(self, url: str, *, account: Payer | None = None, transport: "httpx.BaseTransport | None" = None) -> None:
         """`account` signs what is sent, unless another is named. `transport` replaces the network, for a node in the same process."""
         from zerog.runtime.outgoing import httpx  # It takes a while, and not everybody who could connect does.
+        from zerog.runtime.outgoing_sockets import within_time_limits
 
         super().__init__(ChainCalls(url, account))
         self.url: Final = url
-        self._http: Final = httpx.Client(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON, verify=trust_of(url))
+        client = httpx.Client(timeout=REQUEST_TIMEOUT_S, transport=transport, headers=JSON, verify=trust_of(url))
+        self._http: Final = within_time_limits(client)
 
     def __enter__(self) -> Self:
         return self
@@ -115,20 +120,24 @@ class ChainClient(BlockingFace[ChainCalls]):
     def _do(self, step: Step) -> object:
         match step:
             case Ask(request, timeout_s):
-                return read_answer(request, self._post(encode(request), timeout_s), self.url)
+                return read_answer(request, self._post(encode(request), request.method, timeout_s), self.url)
             case AskMany(requests, timeout_s):
-                return read_batch(requests, self._post(encode_batch(requests), timeout_s), self.url)
+                return read_batch(requests, self._post(encode_batch(requests), f"{len(requests)} calls", timeout_s), self.url)
             case Pause(pause_s):
-                threading.Event().wait(pause_s)  # Nobody sets it: a wait that ends by its time-out.
+                rest(pause_s)
                 return None
             case Work(function):
                 return function()
 
-    def _post(self, body: bytes, timeout_s: float) -> bytes:
+    def _post(self, body: bytes, what: str, timeout_s: float) -> bytes:
         from zerog.runtime.outgoing import httpx
 
-        try:
-            answer = self._http.post(self.url, content=body, timeout=timeout_s)
-        except httpx.HTTPError as error:
-            raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
+        with time_limit(timeout_s, partial(silent, self.url, what)):
+            try:
+                answer = self._http.post(self.url, content=body, timeout=left_s(timeout_s))
+            except httpx.TimeoutException as error:
+                check_time()
+                raise NodeSilentError(self.url, what, timeout_s) from error
+            except httpx.HTTPError as error:
+                raise NodeUnreachableError(self.url, str(error) or type(error).__name__) from error
         return answer.content

@@ -1,6 +1,5 @@
 """Every call of a chain's client once, as steps: what it takes, returns and raises. Both faces are made from these."""
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -12,11 +11,13 @@ from zerog.chain.client.draft import Draft
 from zerog.chain.client.errors import NoFaucetError, NoKeyError, ReceiptTimeoutError, RevertedError, RpcError
 from zerog.chain.client.requests import BlockName, Request, TransactionPlace
 from zerog.chain.client.signer import OpenSpendings, Payer, Signer
-from zerog.chain.client.steps import Steps, ask, ask_many, pause, work
+from zerog.chain.client.steps import Steps, ask, ask_many, pause, silent, within, work
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer, TransactionAnswer, TransactionPage
-from zerog.contracts.interface import AbiValue, CustomError
+from zerog.contracts.interface import AbiValue, CustomError, Interface
 from zerog.primitives import Data, Hash32
+from zerog.primitives.errors import DeadlineError
+from zerog.runtime.deadlines import TimeLimit, note_sent
 
 __all__ = ["ChainCalls"]
 
@@ -35,88 +36,114 @@ class ChainCalls:
         self.account: Final = account
         self._open: Final = OpenSpendings()
 
-    def request(self, method: str, *params: object) -> Steps[object]:
+    def request(self, method: str, *params: object, timeout_s: float | None = None) -> Steps[object]:
         """Call any method of the node, with JSON values in and out."""
-        return (yield from ask(requests.anything(method, params)))
+        return (yield from ask(requests.anything(method, params), timeout_s=timeout_s))
 
-    def client_version(self) -> Steps[str]:
+    def client_version(self, *, timeout_s: float | None = None) -> Steps[str]:
         """Name and version of the node."""
-        return (yield from ask(requests.client_version()))
+        return (yield from ask(requests.client_version(), timeout_s=timeout_s))
 
-    def chain_id(self) -> Steps[int]:
+    def chain_id(self, *, timeout_s: float | None = None) -> Steps[int]:
         """The chain id that signatures carry."""
-        return (yield from ask(requests.chain_id()))
+        return (yield from ask(requests.chain_id(), timeout_s=timeout_s))
 
-    def block_number(self) -> Steps[int]:
+    def block_number(self, *, timeout_s: float | None = None) -> Steps[int]:
         """Height of the newest block."""
-        return (yield from ask(requests.block_number()))
+        return (yield from ask(requests.block_number(), timeout_s=timeout_s))
 
-    def block(self, name: BlockName = "latest") -> Steps[BlockAnswer | None]:
+    def block(self, name: BlockName = "latest", *, timeout_s: float | None = None) -> Steps[BlockAnswer | None]:
         """A block by its height or tag, or `None` when there is none."""
-        return (yield from ask(requests.block(name)))
+        return (yield from ask(requests.block(name), timeout_s=timeout_s))
 
-    def balance(self, address: bytes, name: BlockName = "latest") -> Steps[int]:
+    def balance(self, address: bytes, name: BlockName = "latest", *, timeout_s: float | None = None) -> Steps[int]:
         """Wei that an account holds."""
-        return (yield from ask(requests.balance(address, name)))
+        return (yield from ask(requests.balance(address, name), timeout_s=timeout_s))
 
-    def nonce(self, address: bytes, name: BlockName = "pending") -> Steps[int]:
+    def nonce(self, address: bytes, name: BlockName = "pending", *, timeout_s: float | None = None) -> Steps[int]:
         """The nonce of an account's next transaction."""
-        return (yield from ask(requests.nonce(address, name)))
+        return (yield from ask(requests.nonce(address, name), timeout_s=timeout_s))
 
-    def code(self, address: bytes, name: BlockName = "latest") -> Steps[bytes]:
+    def code(self, address: bytes, name: BlockName = "latest", *, timeout_s: float | None = None) -> Steps[bytes]:
         """Code of a contract; empty where there is none."""
-        return (yield from ask(requests.code(address, name)))
+        return (yield from ask(requests.code(address, name), timeout_s=timeout_s))
 
-    def call(self, to: bytes, data: bytes, name: BlockName = "latest", *, sender: bytes | None = None, value_wei: int = 0) -> Steps[bytes]:
+    def call(
+        self,
+        to: bytes,
+        data: bytes,
+        name: BlockName = "latest",
+        *,
+        sender: bytes | None = None,
+        value_wei: int = 0,
+        timeout_s: float | None = None,
+    ) -> Steps[bytes]:
         """What a message call returns. Raises `RpcError` where it reverts."""
-        return (yield from ask(requests.call(to, data, name, sender, value_wei)))
+        return (yield from ask(requests.call(to, data, name, sender, value_wei), timeout_s=timeout_s))
 
-    def transaction(self, transaction_hash: bytes) -> Steps[TransactionAnswer | None]:
+    def transaction(self, transaction_hash: bytes, *, timeout_s: float | None = None) -> Steps[TransactionAnswer | None]:
         """A transaction, in a block or on its way there; `None` for an unknown one."""
-        return (yield from ask(requests.transaction(transaction_hash)))
+        return (yield from ask(requests.transaction(transaction_hash), timeout_s=timeout_s))
 
-    def transactions(self, address: bytes, *, before_block: int | None = None, count: int = 25) -> Steps[TransactionPage]:
+    def transactions(
+        self, address: bytes, *, before_block: int | None = None, count: int = 25, timeout_s: float | None = None
+    ) -> Steps[TransactionPage]:
         """A page of the transactions in which an address took part, newest first: those before a block, or the newest ones.
 
         A page holds at least `count` transactions where there are so many, and all of a block. Nodes that keep no such index, as those of
         the public networks, refuse with `RpcError`.
         """
-        found = yield from ask(requests.transactions(address, before_block or 0, count))
+        found = yield from ask(requests.transactions(address, before_block or 0, count), timeout_s=timeout_s)
         oldest = min((transaction.block_number or 0 for transaction in found.txs), default=0)
         return TransactionPage(transactions=found.txs, before_block=None if found.lastPage or not found.txs else int(oldest))
 
-    def receipt(self, transaction_hash: bytes) -> Steps[ReceiptAnswer | None]:
+    def receipt(self, transaction_hash: bytes, *, timeout_s: float | None = None) -> Steps[ReceiptAnswer | None]:
         """What a transaction did, or `None` while it is in no block."""
-        receipt = yield from ask(requests.receipt(transaction_hash))
+        receipt = yield from ask(requests.receipt(transaction_hash), timeout_s=timeout_s)
         if receipt is not None and (spent := self._open.take(receipt)) is not None:
             spending, cost_wei = spent
             yield from work(partial(spending.settle, cost_wei))
         return receipt
 
-    def places(self, transaction_hashes: Sequence[bytes]) -> Steps[list[TransactionPlace | None]]:
+    def places(self, transaction_hashes: Sequence[bytes], *, timeout_s: float | None = None) -> Steps[list[TransactionPlace | None]]:
         """Who signed each transaction and where it is, `None` for an unknown one; in one request."""
-        return (yield from ask_many([requests.place(transaction_hash) for transaction_hash in transaction_hashes]))
+        return (yield from ask_many([requests.place(transaction_hash) for transaction_hash in transaction_hashes], timeout_s=timeout_s))
 
-    def logs(self, criteria: LogCriteria, first: BlockName = "earliest", last: BlockName = "latest") -> Steps[Sequence[LogAnswer]]:
+    def logs(
+        self, criteria: LogCriteria, first: BlockName = "earliest", last: BlockName = "latest", *, timeout_s: float | None = None
+    ) -> Steps[Sequence[LogAnswer]]:
         """The logs of a range of blocks that match."""
-        return (yield from ask(requests.logs(criteria, first, last)))
+        return (yield from ask(requests.logs(criteria, first, last), timeout_s=timeout_s))
 
-    def estimate_gas(self, sender: bytes, to: bytes | None, *, value_wei: int = 0, data: bytes = b"") -> Steps[int]:
+    def estimate_gas(
+        self, sender: bytes, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", timeout_s: float | None = None
+    ) -> Steps[int]:
         """Gas that a transaction needs. Raises `RpcError` where it would fail."""
-        return (yield from ask(requests.estimate(sender, to, value_wei, data)))
+        return (yield from ask(requests.estimate(sender, to, value_wei, data), timeout_s=timeout_s))
 
     def send(
-        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Payer | None = None
+        self,
+        to: bytes | None,
+        *,
+        value_wei: int = 0,
+        data: bytes = b"",
+        gas_limit: int | None = None,
+        account: Payer | None = None,
+        timeout_s: float | None = None,
     ) -> Steps[Hash32]:
         """Sign a transaction and send it; returns its hash at once. Without `to` it creates a contract.
 
         `account` signs and pays, by default the client's own; where it is a `Signer`, within its limits. The gas is estimated, if no limit
         is given. Raises `NoKeyError` without an account, `SigningRefusedError` before anything is signed, and `RpcError` where the
-        estimate would fail or the node refuses.
+        estimate would fail or the node refuses. What was under way when its time was over may have been sent.
         """
         payer = self.known_payer(account)
         if isinstance(payer, Signer):
             payer.wallet.check_recipient(to)
+        steps = self._send(payer, to, value_wei=value_wei, data=data, gas_limit=gas_limit)
+        return (yield from within(timeout_s, partial(silent, self.url, "a transaction to be taken"), steps))
+
+    def _send(self, payer: Payer, to: bytes | None, *, value_wei: int, data: bytes, gas_limit: int | None) -> Steps[Hash32]:
         head = yield from ask(requests.block("latest"))
         if gas_limit is None:
             gas_limit = yield from ask(requests.estimate(payer.address, to, value_wei, data))
@@ -131,8 +158,11 @@ class ChainCalls:
             data=data,
         )
         if isinstance(payer, Signer):
-            return (yield from self._send_within_limits(payer, draft))
-        return (yield from ask(requests.send_raw(draft.signed(payer))))
+            sent = yield from self._send_within_limits(payer, draft)
+        else:
+            sent = yield from ask(requests.send_raw(draft.signed(payer)))
+        note_sent(sent)
+        return sent
 
     def _send_within_limits(self, signer: Signer, draft: Draft) -> Steps[Hash32]:
         """What the node refuses is not spent: a transaction that it has already is the same one, and counts once more."""
@@ -154,14 +184,20 @@ class ChainCalls:
         data: bytes = b"",
         gas_limit: int | None = None,
         account: Payer | None = None,
-        timeout_s: float = RECEIPT_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Steps[ReceiptAnswer]:
-        """Send a transaction and wait until it is in a block.
+        """Send a transaction and wait until it is in a block, up to 60 s by default.
 
         Raises what `send` does, `ReceiptTimeoutError`, and `RevertedError` where it failed.
         """
+        steps = self._send_and_wait(to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
+        return (yield from within(of_receipt(timeout_s), self.late, steps))
+
+    def _send_and_wait(
+        self, to: bytes | None, *, value_wei: int, data: bytes, gas_limit: int | None, account: Payer | None
+    ) -> Steps[ReceiptAnswer]:
         sent = yield from self.send(to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
-        receipt = yield from self.wait_for_receipt(sent, timeout_s=timeout_s)
+        receipt = yield from self.receipt_of(sent)
         if not receipt.succeeded:
             request = requests.call(to, data, receipt.block_number - 1, self.known_payer(account).address, value_wei)
             raise (yield from self.why(f"transaction {sent}", request, receipt))
@@ -175,29 +211,35 @@ class ChainCalls:
         value_wei: int = 0,
         gas_limit: int | None = None,
         account: Payer | None = None,
-        timeout_s: float = RECEIPT_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Steps[ContractCalls]:
-        """Create a contract and wait until it is in a block; returns it, with its `address`.
+        """Create a contract and wait until it is in a block, up to 60 s by default; returns it, with its `address`.
 
         `bytecode` is what the compiler gave, as bytes or `0x…` text; `arguments` are those of the constructor. Raises what `send` does,
         `ReceiptTimeoutError`, `AbiMismatchError`, and `RevertedError` where the constructor refuses.
         """
         interface = interface_from(abi)
         data = constructor_data(interface, code_bytes(bytecode), arguments)
+        steps = self._deploy(interface, data, value_wei=value_wei, gas_limit=gas_limit, account=account)
+        return (yield from within(of_receipt(timeout_s), self.late, steps))
+
+    def _deploy(
+        self, interface: Interface, data: bytes, *, value_wei: int, gas_limit: int | None, account: Payer | None
+    ) -> Steps[ContractCalls]:
         try:
             sent = yield from self.send(None, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
         except RpcError as error:
             raise reverted("the constructor", error, interface.errors) from error
-        receipt = yield from self.wait_for_receipt(sent, timeout_s=timeout_s)
+        receipt = yield from self.receipt_of(sent)
         if not receipt.succeeded or receipt.contract_address is None:
             request = requests.call(None, data, receipt.block_number - 1, self.known_payer(account).address, value_wei)
             raise (yield from self.why("the constructor", request, receipt, interface.errors))
         return ContractCalls(self, receipt.contract_address, interface)
 
-    def faucet(self, address: bytes, amount_wei: int) -> Steps[None]:
+    def faucet(self, address: bytes, amount_wei: int, *, timeout_s: float | None = None) -> Steps[None]:
         """Give an account tokens, on a network of our own. Raises `NoFaucetError` elsewhere."""
         try:
-            yield from ask(requests.add_balance(address, amount_wei))
+            yield from ask(requests.add_balance(address, amount_wei), timeout_s=timeout_s)
         except RpcError as error:
             if error.number == METHOD_UNKNOWN:
                 raise NoFaucetError(self.url) from None
@@ -226,16 +268,31 @@ class ChainCalls:
             return found if isinstance(found, RevertedError) else RevertedError(what, None, (), b"", sent, error.message)
         return RevertedError(what, None, (), b"", sent)
 
-    def send_raw(self, transaction: bytes) -> Steps[Hash32]:
+    def send_raw(self, transaction: bytes, *, timeout_s: float | None = None) -> Steps[Hash32]:
         """Send a signed transaction; returns its hash."""
-        return (yield from ask(requests.send_raw(transaction)))
+        return (yield from ask(requests.send_raw(transaction), timeout_s=timeout_s))
 
-    def wait_for_receipt(self, transaction_hash: Hash32, *, timeout_s: float = RECEIPT_TIMEOUT_S) -> Steps[ReceiptAnswer]:
-        """The receipt, once the transaction is in a block. Raises `ReceiptTimeoutError`."""
-        ends_s = time.monotonic() + timeout_s
+    def wait_for_receipt(self, transaction_hash: Hash32, *, timeout_s: float | None = None) -> Steps[ReceiptAnswer]:
+        """The receipt, once the transaction is in a block, for which it waits up to 60 s by default. Raises `ReceiptTimeoutError`."""
+
+        def late(limit: TimeLimit) -> ReceiptTimeoutError:
+            return ReceiptTimeoutError(transaction_hash, limit.timeout_s)
+
+        return (yield from within(of_receipt(timeout_s), late, self.receipt_of(transaction_hash)))
+
+    def receipt_of(self, transaction_hash: Hash32) -> Steps[ReceiptAnswer]:
+        """As `wait_for_receipt`, within the limit of whoever takes these steps."""
         while (receipt := (yield from self.receipt(transaction_hash))) is None:
-            left_s = ends_s - time.monotonic()
-            if left_s <= 0:
-                raise ReceiptTimeoutError(transaction_hash, timeout_s)
-            yield from pause(min(RECEIPT_POLL_S, left_s))
+            yield from pause(RECEIPT_POLL_S)
         return receipt
+
+    def late(self, limit: TimeLimit) -> DeadlineError:
+        """What is raised when the time for a transaction is over: where one was sent, it has that one's hash."""
+        if limit.sent:
+            return ReceiptTimeoutError(Hash32.from_json(limit.sent[-1]), limit.timeout_s)
+        return silent(self.url, "a transaction to be taken", limit)
+
+
+def of_receipt(timeout_s: float | None) -> float:
+    """How long a block is waited for."""
+    return RECEIPT_TIMEOUT_S if timeout_s is None else timeout_s

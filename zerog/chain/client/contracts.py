@@ -10,10 +10,10 @@ from zerog.chain.client.abi import Abi, encode_call, event_of, function_of, inte
 from zerog.chain.client.errors import AbiMismatchError, RpcError
 from zerog.chain.client.requests import BlockName
 from zerog.chain.client.signer import Payer
-from zerog.chain.client.steps import Steps, ask
+from zerog.chain.client.steps import Steps, ask, within
 from zerog.chain.protocol.logs import LogCriteria
 from zerog.chain.wire.answers import LogAnswer, ReceiptAnswer
-from zerog.contracts.interface import AbiValue, Event
+from zerog.contracts.interface import AbiValue, Event, Function
 from zerog.primitives import Address, DecodeError, Hash32
 
 if TYPE_CHECKING:
@@ -49,7 +49,13 @@ class ContractCalls:
         self.interface: Final = interface_from(abi)
 
     def call(
-        self, name: str, *arguments: AbiValue, block: BlockName = "latest", sender: bytes | None = None, value_wei: int = 0
+        self,
+        name: str,
+        *arguments: AbiValue,
+        block: BlockName = "latest",
+        sender: bytes | None = None,
+        value_wei: int = 0,
+        timeout_s: float | None = None,
     ) -> Steps[Any]:
         """What a function returns, without a transaction: its value, a tuple of several, `None` for nothing.
 
@@ -59,7 +65,7 @@ class ContractCalls:
         function = function_of(self.interface, name, len(arguments))
         request = requests.call(self.address, encode_call(function, arguments), block, sender, value_wei)
         try:
-            data = yield from ask(request)
+            data = yield from ask(request, timeout_s=timeout_s)
         except RpcError as error:
             raise reverted(function.signature, error, self.interface.errors) from error
         try:
@@ -68,17 +74,25 @@ class ContractCalls:
             raise AbiMismatchError(f"{self.address} answers {function.signature} with something else: {error}") from None
         return values[0] if len(values) == 1 else values or None
 
-    def estimate_gas(self, name: str, *arguments: AbiValue, value_wei: int = 0, account: Payer | None = None) -> Steps[int]:
+    def estimate_gas(
+        self, name: str, *arguments: AbiValue, value_wei: int = 0, account: Payer | None = None, timeout_s: float | None = None
+    ) -> Steps[int]:
         """Gas that a transaction would need. Raises `RevertedError` where it would fail, `AbiMismatchError`."""
         function = function_of(self.interface, name, len(arguments))
-        sender = self.chain.known_payer(account).address
+        sender, data = self.chain.known_payer(account).address, encode_call(function, arguments)
         try:
-            return (yield from self.chain.estimate_gas(sender, self.address, value_wei=value_wei, data=encode_call(function, arguments)))
+            return (yield from self.chain.estimate_gas(sender, self.address, value_wei=value_wei, data=data, timeout_s=timeout_s))
         except RpcError as error:
             raise reverted(function.signature, error, self.interface.errors) from error
 
     def send(
-        self, name: str, *arguments: AbiValue, value_wei: int = 0, gas_limit: int | None = None, account: Payer | None = None
+        self,
+        name: str,
+        *arguments: AbiValue,
+        value_wei: int = 0,
+        gas_limit: int | None = None,
+        account: Payer | None = None,
+        timeout_s: float | None = None,
     ) -> Steps[Hash32]:
         """Call a function in a transaction; returns its hash at once. See `ChainClient.send`.
 
@@ -86,8 +100,9 @@ class ContractCalls:
         """
         function = function_of(self.interface, name, len(arguments))
         data = encode_call(function, arguments)
+        steps = self.chain.send(self.address, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account, timeout_s=timeout_s)
         try:
-            return (yield from self.chain.send(self.address, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account))
+            return (yield from steps)
         except RpcError as error:
             raise reverted(function.signature, error, self.interface.errors) from error
 
@@ -98,15 +113,21 @@ class ContractCalls:
         value_wei: int = 0,
         gas_limit: int | None = None,
         account: Payer | None = None,
-        timeout_s: float = RECEIPT_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Steps[ReceiptAnswer]:
-        """Call a function in a transaction and wait until it is in a block.
+        """Call a function in a transaction and wait until it is in a block, up to 60 s by default.
 
         Raises `RevertedError` where it failed or would fail, `ReceiptTimeoutError`, `AbiMismatchError`.
         """
         function = function_of(self.interface, name, len(arguments))
-        sent = yield from self.send(name, *arguments, value_wei=value_wei, gas_limit=gas_limit, account=account)
-        receipt = yield from self.chain.wait_for_receipt(sent, timeout_s=timeout_s)
+        steps = self._send_and_wait(function, arguments, value_wei=value_wei, gas_limit=gas_limit, account=account)
+        return (yield from within(RECEIPT_TIMEOUT_S if timeout_s is None else timeout_s, self.chain.late, steps))
+
+    def _send_and_wait(
+        self, function: Function, arguments: Sequence[AbiValue], *, value_wei: int, gas_limit: int | None, account: Payer | None
+    ) -> Steps[ReceiptAnswer]:
+        sent = yield from self.send(function.signature, *arguments, value_wei=value_wei, gas_limit=gas_limit, account=account)
+        receipt = yield from self.chain.receipt_of(sent)
         if not receipt.succeeded:
             sender = self.chain.known_payer(account).address
             request = requests.call(self.address, encode_call(function, arguments), receipt.block_number - 1, sender, value_wei)
@@ -114,7 +135,13 @@ class ContractCalls:
         return receipt
 
     def events(
-        self, name: str, *, first: BlockName = "earliest", last: BlockName = "latest", where: Mapping[str, AbiValue] = NO_FILTER
+        self,
+        name: str,
+        *,
+        first: BlockName = "earliest",
+        last: BlockName = "latest",
+        where: Mapping[str, AbiValue] = NO_FILTER,
+        timeout_s: float | None = None,
     ) -> Steps[list[ContractEvent]]:
         """The events of a name in a range of blocks, oldest first. `where` wants values of indexed arguments, by their names.
 
@@ -122,7 +149,7 @@ class ContractCalls:
         """
         event = event_of(self.interface, name)
         criteria = LogCriteria((self.address,), ((event.topic,), *_topics(event, where)))
-        found = yield from ask(requests.logs(criteria, first, last))
+        found = yield from ask(requests.logs(criteria, first, last), timeout_s=timeout_s)
         return self._decoded(found, {event.topic: event})
 
     def events_of(self, receipt: ReceiptAnswer) -> list[ContractEvent]:

@@ -1,7 +1,8 @@
 """What can go wrong between a client and a node.
 
 ChainClientError
-├── NodeUnreachableError   no connection, or no answer in time
+├── NodeUnreachableError   no connection
+│   └── NodeSilentError    no answer in time
 ├── AnswerError            an answer that is no JSON-RPC; the node's fault
 ├── RpcError               the node refused, in its own words
 ├── NoKeyError             a transaction needs a key that signs it
@@ -28,6 +29,7 @@ __all__ = [
     "ChainClientError",
     "NoFaucetError",
     "NoKeyError",
+    "NodeSilentError",
     "NodeUnreachableError",
     "ProviderNotAllowedError",
     "ReceiptTimeoutError",
@@ -57,6 +59,22 @@ class NodeUnreachableError(ChainClientError):
 
     def __str__(self) -> str:
         return f"no answer from {self.url}: {self.cause}"
+
+
+@dataclass(eq=False)
+class NodeSilentError(DeadlineError, NodeUnreachableError):
+    """A node has not answered within the time that the caller, or the client, gave it."""
+
+    timeout_s: float
+    known: tuple[str, ...] = ()
+    """What was done until then, such as a transaction that was sent."""
+
+    code = "node_silent"
+    remedy = "wait longer (`timeout_s`) or ask another node; a transaction that was sent is found by its hash (`wait_for_receipt`)"
+    http_status = 504
+
+    def __str__(self) -> str:
+        return "; ".join((f"{self.url} has not answered within {self.timeout_s:g} s ({self.cause})", *self.known))
 
 
 @dataclass(eq=False)
@@ -114,7 +132,7 @@ class ReceiptTimeoutError(DeadlineError, ChainClientError):
     http_status = 504
 
     def __str__(self) -> str:
-        return f"transaction {self.transaction_hash} is in no block after {self.timeout_s} s"
+        return f"transaction {self.transaction_hash} is in no block after {self.timeout_s:g} s"
 
 
 @dataclass(eq=False)

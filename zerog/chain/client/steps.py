@@ -4,13 +4,16 @@ A call is a generator that yields what is to be done and is sent the outcome: `b
 docstring stand once, with the description; `waiting` and `blocking` make the method of each face from it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeAlias, TypeVar, get_args
 
+from zerog.chain.client.errors import NodeSilentError
 from zerog.chain.client.requests import Request
+from zerog.runtime.deadlines import Late, TimeLimit, time_limit
 
 __all__ = [
     "REQUEST_TIMEOUT_S",
@@ -27,7 +30,9 @@ __all__ = [
     "blocking",
     "describe",
     "pause",
+    "silent",
     "waiting",
+    "within",
     "work",
 ]
 
@@ -36,7 +41,7 @@ T = TypeVar("T")
 C = TypeVar("C")
 
 REQUEST_TIMEOUT_S: Final = 30.0
-"""How long a node may take for one answer."""
+"""How long a node may take for one answer, where the caller does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +79,15 @@ Steps: TypeAlias = Generator[Step, Any, T]
 """What is to be done, one after the other, and what comes of it."""
 
 
-def ask(request: Request[T], *, timeout_s: float = REQUEST_TIMEOUT_S) -> Steps[T]:
+def ask(request: Request[T], *, timeout_s: float | None = None) -> Steps[T]:
     """The answer to a request."""
-    answer: T = yield Ask(request, timeout_s)
+    answer: T = yield Ask(request, REQUEST_TIMEOUT_S if timeout_s is None else timeout_s)
     return answer
 
 
-def ask_many(requests: Sequence[Request[T]], *, timeout_s: float = REQUEST_TIMEOUT_S) -> Steps[list[T]]:
+def ask_many(requests: Sequence[Request[T]], *, timeout_s: float | None = None) -> Steps[list[T]]:
     """The answers to several requests, which are sent as one."""
-    answers: list[T] = yield AskMany(requests, timeout_s)
+    answers: list[T] = yield AskMany(requests, REQUEST_TIMEOUT_S if timeout_s is None else timeout_s)
     return answers
 
 
@@ -97,14 +102,26 @@ def work(function: Callable[[], T]) -> Steps[T]:
     return outcome
 
 
-class BlockingFace(Generic[C]):
+def within(timeout_s: float | None, late: Late, steps: Steps[T]) -> Steps[T]:
+    """The same steps, which end after so many seconds; without a number, each ends by itself."""
+    with time_limit(timeout_s, late):
+        return (yield from steps)
+
+
+def silent(url: str, what: str, limit: TimeLimit) -> NodeSilentError:
+    """What is raised when the time for `what` is over."""
+    return NodeSilentError(url, what, limit.timeout_s, limit.known)
+
+
+class BlockingFace(ABC, Generic[C]):
     """Takes the steps of the calls in `C`, and blocks meanwhile."""
 
     def __init__(self, calls: C) -> None:
         self._calls: Final = calls
 
+    @abstractmethod
     def _do(self, step: Step) -> object:
-        raise NotImplementedError
+        """The outcome of a step."""
 
     def _take(self, steps: Steps[T]) -> T:
         try:
@@ -123,14 +140,15 @@ class BlockingFace(Generic[C]):
             steps.close()
 
 
-class AsyncFace(Generic[C]):
+class AsyncFace(ABC, Generic[C]):
     """Takes the steps of the calls in `C`, and lets its event loop go on meanwhile."""
 
     def __init__(self, calls: C) -> None:
         self._calls: Final = calls
 
+    @abstractmethod
     async def _do(self, step: Step) -> object:
-        raise NotImplementedError
+        """The outcome of a step."""
 
     async def _take(self, steps: Steps[T]) -> T:
         try:

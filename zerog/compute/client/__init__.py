@@ -7,6 +7,7 @@ from zerog.compute.client.chatting import ChatOptions, ChatStream, Message
 from zerog.compute.client.client import ComputeClient
 from zerog.compute.client.errors import (
     AnswerRefutedError,
+    ComputeTimeoutError,
     EnclaveUnprovenError,
     KeyMissingError,
     NoBlocksError,
@@ -43,6 +44,7 @@ __all__ = [
     "ChatOptions",
     "ChatStream",
     "ComputeClient",
+    "ComputeTimeoutError",
     "Contracts",
     "EnclaveUnprovenError",
     "Exchange",

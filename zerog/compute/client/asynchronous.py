@@ -108,8 +108,11 @@ class AsyncComputeClient:
         options: ChatOptions = DEFAULT_OPTIONS,
         encrypted: bool = False,
         fund: bool = True,
+        timeout_s: float | None = None,
     ) -> AsyncIterator[AsyncChatStream]:
-        manager = self.blocking.chat(prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund)
+        manager = self.blocking.chat(
+            prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund, timeout_s=timeout_s
+        )
         stream = await to_thread.run_sync(manager.__enter__)
         try:
             yield AsyncChatStream(stream)

@@ -10,6 +10,7 @@ from zerog.compute.client.errors import ProviderAnswerError
 from zerog.compute.client.exchange import Answer, Asked, Exchange
 from zerog.compute.client.verifying.kinds import EVENTS_TYPE, JSON_TYPE
 from zerog.compute.client.words import EventWords, words_of
+from zerog.runtime.deadlines import each_in_time, time_limit
 
 __all__ = ["CHAT_PATH", "ChatOptions", "ChatStream", "Message", "chat_request"]
 
@@ -61,13 +62,16 @@ class ChatStream(Exchange):
     Whoever leaves early pays for the whole answer, which the provider finishes without a listener.
     """
 
-    def __init__(self, connection: ProviderConnection, asked: Asked, spending: Spending) -> None:
-        super().__init__(connection, asked, spending)
+    def __init__(self, connection: ProviderConnection, asked: Asked, spending: Spending, timeout_s: float | None = None) -> None:
+        super().__init__(connection, asked, spending, timeout_s)
         self._texts: Final[list[str]] = []
         self._answer: Answer | None = None
 
     def __iter__(self) -> Iterator[str]:
-        """The words, as they come."""
+        """The words, as they come: the next ones within the time that `chat` was given."""
+        return each_in_time(self._all_words(), self._timeout_s, self._late)
+
+    def _all_words(self) -> Iterator[str]:
         if self.media_type == EVENTS_TYPE:
             events = EventWords(self._connection.url, self._words)
             for piece in self.pieces():
@@ -86,7 +90,8 @@ class ChatStream(Exchange):
         if self._answer is None:
             for _ in self if not self._received else ():
                 pass  # Nobody wanted the words one by one.
-            self._answer = self.proven("".join(self._texts))
+            with time_limit(self._timeout_s, self._late):
+                self._answer = self.proven("".join(self._texts))
         return self._answer
 
     def _keep(self, words: Iterator[str]) -> Iterator[str]:

@@ -1,9 +1,8 @@
 """A client of the marketplace: services, money, keys, chats and what proves them, for programs without an event loop."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -18,10 +17,7 @@ from zerog.compute.client.connection import ProviderConnection
 from zerog.compute.client.errors import (
     AnswerRefutedError,
     KeyMissingError,
-    NotSettledError,
-    ProofUnavailableError,
     ProviderError,
-    ProviderUnreachableError,
     ServiceUnknownError,
     ServiceUnusableError,
 )
@@ -33,9 +29,11 @@ from zerog.compute.client.money import LedgerMoney, Money, ProviderMoney, Waitin
 from zerog.compute.client.pricing import highest_fee_wei
 from zerog.compute.client.sealing import SealedTalk, recipient_of, shown_evidence
 from zerog.compute.client.sending import Sender
+from zerog.compute.client.settlement_look import SettlementLook
 from zerog.compute.client.verifying import Replayer, Verdict, verify_answer
 from zerog.compute.client.verifying.kinds import EVENTS_TYPE, JSON_TYPE, KINDS, Kind, json_object
 from zerog.compute.client.verifying.offline import check_receipt_of
+from zerog.compute.client.waiting import late, within
 from zerog.compute.protocol.constants import LOCKED_BALANCE_WEI_MIN, ServiceType
 from zerog.compute.protocol.envelope import load_object
 from zerog.compute.protocol.errors import InsufficientBalanceError
@@ -45,16 +43,18 @@ from zerog.compute.protocol.receipts import Receipt
 from zerog.compute.protocol.sealed_proof import event_payloads
 from zerog.compute.wire.answer_file import AnswerFile, read_answer_file
 from zerog.compute.wire.forms import boundary_of, form_type, read_fields
-from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, ReceiptsAnswer, SignedReceipt, UnsettledFeeAnswer
-from zerog.compute.wire.provider import ReceiptAnswer as ReceiptReply
+from zerog.compute.wire.provider import ModelInfo, ModelsAnswer, ReceiptsAnswer, UnsettledFeeAnswer
 from zerog.contracts.compute import InferenceAccount, InferenceService
 from zerog.primitives import Account, Address, Wei
+from zerog.runtime.deadlines import ONE_LOOK_S, each_in_time, rest_before_end, time_limit
 
 if TYPE_CHECKING:
     from zerog.compute.client.publications import Publication
 
 __all__ = ["ComputeClient"]
 
+SETTLED_S_MAX: Final = 60.0
+PUBLISHED_S_MAX: Final = 60.0
 ROOM_WEI: Final = 10**18
 """What is moved to a provider beyond the need, so that not every request moves money. No public ledger wants more."""
 RECEIPTS_PAGE: Final = 50
@@ -67,6 +67,9 @@ class ComputeClient:
     """Talks to the market on one chain and to its providers, from any number of threads. Close it, or use it in a `with` block.
 
     What it does not get it says with a `ComputeError`; what the chain refuses, with a `ChainClientError` or `ComputeCallRefusedError`.
+
+    `timeout_s` is how long a method may take as a whole, and ends it with a `ComputeTimeoutError` that tells what was done until then.
+    Without it, chain and providers have 30 s for each answer; methods that take longer say what they have.
     """
 
     def __init__(
@@ -121,22 +124,29 @@ class ComputeClient:
 
     # ---- what there is -------------------------------------------------------------------------------------------
 
-    def services(self, *, unusable: bool = False) -> list[InferenceService]:
+    def services(self, *, unusable: bool = False, timeout_s: float | None = None) -> list[InferenceService]:
         """Services that can be paid; with `unusable` also those whose signer the contract's owner has not acknowledged."""
-        return [service for service in self.market.services() if unusable or service.is_signer_acknowledged]
+        with within(timeout_s, "the services are not listed"):
+            return [service for service in self.market.services() if unusable or service.is_signer_acknowledged]
 
-    def service(self, provider: Address) -> InferenceService:
+    def service(self, provider: Address, *, timeout_s: float | None = None) -> InferenceService:
         """Raises `ServiceUnknownError`."""
-        return self.market.service(provider)
+        with within(timeout_s, "the service is not known"):
+            return self.market.service(provider)
 
-    def models(self, provider: Address) -> list[ModelInfo]:
+    def models(self, provider: Address, *, timeout_s: float | None = None) -> list[ModelInfo]:
         """What the provider itself says that it offers. Raises `ProviderError`."""
-        return self._connection(self.service(provider)).get("/v1/models", ModelsAnswer).data
+        with within(timeout_s, "the provider has not told its models"):
+            return self._connection(self.service(provider)).get("/v1/models", ModelsAnswer).data
 
     # ---- money ---------------------------------------------------------------------------------------------------
 
-    def money(self, address: Address | None = None, *, ask_providers: bool = True) -> Money:
+    def money(self, address: Address | None = None, *, ask_providers: bool = True, timeout_s: float | None = None) -> Money:
         """Where the money of an address is. What is owed and not settled the providers say, to its owner alone."""
+        with within(timeout_s, "not everybody has told of the money"):
+            return self._money(address, ask_providers=ask_providers)
+
+    def _money(self, address: Address | None, *, ask_providers: bool) -> Money:
         owner = self.account.address if address is None else address
         chain = self.market.chain
         head, ledger = chain.block("latest"), self.market.ledger(owner)
@@ -173,53 +183,63 @@ class ComputeClient:
             acknowledged=account.is_acknowledged,
         )
 
-    def deposit(self, amount_wei: int) -> ReceiptAnswer:
+    def deposit(self, amount_wei: int, *, timeout_s: float | None = None) -> ReceiptAnswer:
         """Move an amount from the account into the ledger, which is made with the first deposit, of the contract's least amount or more.
 
-        Waits for the block. Raises `ComputeCallRefusedError`, `SigningRefusedError`, `ReceiptTimeoutError`.
+        Waits for the block, up to 120 s by default, as all that sends transactions. Raises `ComputeCallRefusedError`,
+        `SigningRefusedError`, `ReceiptTimeoutError`.
         """
-        return self._funds().deposit(amount_wei)
+        with within(timeout_s, "the deposit is in no block"):
+            return self._funds().deposit(amount_wei)
 
-    def transfer(self, provider: Address, amount_wei: int) -> ReceiptAnswer:
+    def transfer(self, provider: Address, amount_wei: int, *, timeout_s: float | None = None) -> ReceiptAnswer:
         """Move an amount from the ledger to the account with a provider, whose signer is acknowledged with it.
 
         What was asked back from the provider and waits is taken back first. Raises `SpendLimitError`, `ProviderNotAllowedError`, and as
         `deposit`.
         """
-        return self._funds().transfer(provider, amount_wei)
+        with within(timeout_s, "the transfer is in no block"):
+            return self._funds().transfer(provider, amount_wei)
 
-    def retrieve(self, providers: Sequence[Address] | None = None) -> Retrieval:
+    def retrieve(self, providers: Sequence[Address] | None = None, *, timeout_s: float | None = None) -> Retrieval:
         """Ask money back from some providers, or from all; and take into the ledger what was asked back a lock time ago.
 
         Raises as `deposit`.
         """
-        return self._funds().retrieve(providers)
+        with within(timeout_s, "not all of the money is asked back"):
+            return self._funds().retrieve(providers)
 
-    def refund(self, amount_wei: int | None = None) -> Wei:
+    def refund(self, amount_wei: int | None = None, *, timeout_s: float | None = None) -> Wei:
         """Move an amount, or all that is available, from the ledger back to the account; returns what was moved. Raises as `deposit`."""
-        return self._funds().refund(amount_wei)
+        with within(timeout_s, "the refund is in no block"):
+            return self._funds().refund(amount_wei)
 
     # ---- keys ----------------------------------------------------------------------------------------------------
 
-    def create_key(self, provider: Address, *, token_id: int | None = None, lifetime_s: float | None = None) -> ApiKey:
+    def create_key(
+        self, provider: Address, *, token_id: int | None = None, lifetime_s: float | None = None, timeout_s: float | None = None
+    ) -> ApiKey:
         """An API key for OpenAI's clients, whose base URL is the service's with `/v1/proxy`. It can be revoked by its number.
 
         Raises `KeyNumberError`, `InsufficientBalanceError` without money with the provider, `ProviderNotAllowedError`.
         """
         if self.wallet is not None:
             self.wallet.check_provider(provider)
-        account = self.market.account(self.account.address, provider)
-        if account is None:
-            raise InsufficientBalanceError(self.account.address, Wei(0), self.market.transfer_min_wei)
-        return self._signing_keys().create(account, token_id=token_id, lifetime_s=lifetime_s)
+        with within(timeout_s, "the chain has not told of the account with the provider"):
+            account = self.market.account(self.account.address, provider)
+            if account is None:
+                raise InsufficientBalanceError(self.account.address, Wei(0), self.market.transfer_min_wei)
+            return self._signing_keys().create(account, token_id=token_id, lifetime_s=lifetime_s)
 
-    def revoke_key(self, provider: Address, token_id: int) -> ReceiptAnswer:
+    def revoke_key(self, provider: Address, token_id: int, *, timeout_s: float | None = None) -> ReceiptAnswer:
         """Make one API key worthless, by its number. Raises as `deposit`."""
-        return self._funds().revoke_key(provider, token_id)
+        with within(timeout_s, "the revocation is in no block"):
+            return self._funds().revoke_key(provider, token_id)
 
-    def revoke_all_keys(self, provider: Address) -> ReceiptAnswer:
+    def revoke_all_keys(self, provider: Address, *, timeout_s: float | None = None) -> ReceiptAnswer:
         """Make all API keys and sessions with a provider worthless. Raises as `deposit`."""
-        return self._funds().revoke_all_keys(provider)
+        with within(timeout_s, "the revocation is in no block"):
+            return self._funds().revoke_all_keys(provider)
 
     # ---- chats ---------------------------------------------------------------------------------------------------
 
@@ -232,9 +252,17 @@ class ComputeClient:
         options: ChatOptions = DEFAULT_OPTIONS,
         encrypted: bool = False,
         fund: bool = True,
+        timeout_s: float | None = None,
     ) -> Answer:
-        """Chat and wait for the whole answer. See `chat`."""
-        with self.chat(prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund) as stream:
+        """Chat and wait for the whole answer, with its proofs. See `chat`.
+
+        `timeout_s` is for all of it, from the first look at the chain on. By default it takes as long as the provider is never silent for
+        300 s. An answer that is not waited for is paid for all the same.
+        """
+        with (
+            within(timeout_s, "there is no answer"),
+            self.chat(prompt, model=model, provider=provider, options=options, encrypted=encrypted, fund=fund) as stream,
+        ):
             return stream.answer
 
     @contextmanager
@@ -247,6 +275,7 @@ class ComputeClient:
         options: ChatOptions = DEFAULT_OPTIONS,
         encrypted: bool = False,
         fund: bool = True,
+        timeout_s: float | None = None,
     ) -> Iterator[ChatStream]:
         """Ask a provider, or the cheapest one that offers the model; words come as they are made, and then the answer with its proofs.
 
@@ -254,18 +283,17 @@ class ComputeClient:
         With `fund`, what the request needs is moved first: from the wallet into the ledger, and from there to the provider. Raises
         `ServiceUnknownError`, `ServiceUnusableError`, `InsufficientBalanceError`, `SpendLimitError`, `ProviderError`; encrypted also
         `EnclaveUnprovenError` and `EvidenceError`, before anything is sent or paid.
+
+        `timeout_s` is for each step that the caller waits for: until the provider begins to answer (money is moved before that), from words
+        to words, and in the end for the proofs. A long answer that goes on is never cut; `ask` has a limit for the whole. By default a
+        provider may be silent for 300 s.
         """
-        service = self.choose(model=model, provider=provider)
-        messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
-        named = model or service.params.model
-        if options.token_ids is None:
-            options = replace(options, token_ids=weights_of(service) is not None)
-        body = msgspec.json.encode(chat_request(messages, named, options))
-        request = _Request(KINDS[CHAT_PATH], named, body, JSON_TYPE, encrypted=encrypted)
-        with (
-            self._paying(service, request, fund=fund) as (asked, spending),
-            ChatStream(self._connection(service), asked, spending) as stream,
-        ):
+        with ExitStack() as stack:
+            with within(timeout_s, "no provider has begun to answer"):
+                service = self.choose(model=model, provider=provider)
+                request = _chat_request(service, prompt, model, options, encrypted=encrypted)
+                asked, spending = stack.enter_context(self._paying(service, request, fund=fund))
+                stream = stack.enter_context(ChatStream(self._connection(service), asked, spending, timeout_s))
             yield stream
 
     def post(
@@ -278,20 +306,25 @@ class ComputeClient:
         provider: Address | None = None,
         encrypted: bool = False,
         fund: bool = True,
+        timeout_s: float | None = None,
     ) -> Answer:
         """Send any other request that providers charge for, as it is, and keep what proves the answer: pictures, sound, embeddings.
 
         `path` is one of OpenAI's below `/v1`, such as `/images/generations`; `body` is JSON, or a form with its `content_type`
-        (`encode_form` makes one). Without `provider` the cheapest service of the kind is asked, for `model` if the body names it. Raises as
-        `chat`, and `FormError`.
+        (`encode_form` makes one). Without `provider` the cheapest service of the kind is asked, for `model` if the body names it.
+        `timeout_s` is for all of it, as with `ask`. Raises as `chat`, and `FormError`.
         """
         kind = KINDS.get(f"/v1/proxy{path}")
         if kind is None:
             raise ServiceUnknownError(f"that answers {path}; there are {', '.join(known.removeprefix('/v1/proxy') for known in KINDS)}")
         if content_type != JSON_TYPE:
             content_type = form_type(boundary_of(content_type))
-        service = self.choose(model=model, provider=provider, service_type=kind.service_type)
-        request = _Request(kind, model or _named_model(body, content_type) or service.params.model, body, content_type, encrypted=encrypted)
+        with within(timeout_s, "there is no answer"):
+            service = self.choose(model=model, provider=provider, service_type=kind.service_type)
+            named = model or _named_model(body, content_type) or service.params.model
+            return self._post(service, _Request(kind, named, body, content_type, encrypted=encrypted), fund=fund)
+
+    def _post(self, service: InferenceService, request: "_Request", *, fund: bool) -> Answer:
         with (
             self._paying(service, request, fund=fund) as (asked, spending),
             Exchange(self._connection(service), asked, spending) as exchange,
@@ -349,12 +382,21 @@ class ComputeClient:
         return evidence
 
     def choose(
-        self, *, model: str | None = None, provider: Address | None = None, service_type: ServiceType = ServiceType.CHATBOT
+        self,
+        *,
+        model: str | None = None,
+        provider: Address | None = None,
+        service_type: ServiceType = ServiceType.CHATBOT,
+        timeout_s: float | None = None,
     ) -> InferenceService:
         """The service to ask: the provider's, or the cheapest that offers the model, or the cheapest of all.
 
         Raises `ServiceUnknownError`, `ServiceUnusableError`, `ProviderNotAllowedError`.
         """
+        with within(timeout_s, "no service is chosen"):
+            return self._choose(model, provider, service_type)
+
+    def _choose(self, model: str | None, provider: Address | None, service_type: ServiceType) -> InferenceService:
         if provider is not None:
             service = self.service(provider)
             if not service.is_signer_acknowledged:
@@ -416,12 +458,15 @@ class ComputeClient:
         answer = self._connection(service).get(f"/v1/user/{account.user}/unsettledfee", UnsettledFeeAnswer, key=key)
         return Wei(int(answer.unsettled_fee))
 
-    def receipts(self, provider: Address) -> Iterator[Receipt]:
+    def receipts(self, provider: Address, *, timeout_s: float | None = None) -> Iterator[Receipt]:
         """What a provider says that it has charged this account for, newest first; each is signed by the key that it names.
 
         Raises `InsufficientBalanceError` where this user has no account, `AnswerRefutedError` for a receipt that is not what
-        it says, or not this user's, and `ProviderError`.
+        it says, or not this user's, and `ProviderError`. `timeout_s` is how long each receipt may take to come.
         """
+        return each_in_time(self._receipts(provider), timeout_s, late("the provider has not shown its next receipt"))
+
+    def _receipts(self, provider: Address) -> Iterator[Receipt]:
         service, user = self.service(provider), self.account.address
         account = self.market.account(user, provider)
         if account is None:
@@ -440,53 +485,33 @@ class ComputeClient:
 
     # ---- proofs --------------------------------------------------------------------------------------------------
 
-    def settled(self, file: AnswerFile, *, timeout_s: float = 60.0) -> AnswerFile:
-        """The same answer with the settlement that its receipt is part of, and the way there; asks for it for up to `timeout_s` seconds.
+    def settled(self, file: AnswerFile, *, timeout_s: float | None = None) -> AnswerFile:
+        """The same answer with the settlement that its receipt is part of, and the way there; asks for it for up to 60 s by default.
 
-        Where the provider is gone, or has lost its books, the proof is looked for in what it has published. Raises `NotSettledError`,
-        `ProofUnavailableError` where there is none either, `AnswerRefutedError` when it shows another receipt, `ProviderError`.
+        Where the provider is gone, or has lost its books, the proof is looked for in what it has published. With a `timeout_s` of 0
+        everybody is asked once. Raises `NotSettledError`, `ProofUnavailableError` where the provider is gone and has published none,
+        `AnswerRefutedError` when it shows another receipt, `ProviderError`.
         """
         if file.receipt is None:
             raise AnswerRefutedError("receipt", "there is none, so no settlement can hold it")
-        try:
-            return self._settled_by_provider(file, file.receipt, timeout_s=timeout_s)
-        except ProviderError:
-            from zerog.compute.client.published import find_published  # It loads the client of storage.
+        allowed_s = SETTLED_S_MAX if timeout_s is None else timeout_s
+        look = SettlementLook(self._connection_to, file, file.receipt, self.market)
+        with time_limit(allowed_s or ONE_LOOK_S, look.late):
+            while (found := look.take()) is None:
+                if not allowed_s:
+                    raise look.late()
+                rest_before_end(SETTLED_LOOK_S)
+            return found
 
-            place = find_published(file.receipt, self.market, file.contract)
-            if place is None:
-                raise
-            return msgspec.structs.replace(file, settlement=place)
-
-    def _settled_by_provider(self, file: AnswerFile, receipt: SignedReceipt, *, timeout_s: float) -> AnswerFile:
-        request_id = receipt.receipt.id
-        connection = self._connection_to(file.url)
-        pause, ends_s = threading.Event(), time.monotonic() + timeout_s  # Nobody sets it: a wait that ends by its time-out.
-        while True:
-            is_last = time.monotonic() >= ends_s
-            try:
-                reply = connection.get(f"/v1/receipts/{request_id}", ReceiptReply)
-            except ProviderUnreachableError as error:
-                if is_last:
-                    raise ProofUnavailableError(error.url, error.cause) from None
-            else:
-                if reply.signed != receipt:
-                    raise AnswerRefutedError("receipt", "the provider shows another one than it gave")
-                if reply.settlement is not None:
-                    return msgspec.structs.replace(file, settlement=reply.settlement)
-                if is_last:
-                    raise NotSettledError(request_id)
-            pause.wait(SETTLED_LOOK_S)
-
-    def published(self, file: AnswerFile, *, timeout_s: float = 60.0) -> "Publication":
-        """Where the receipts of a settled answer's settlement are published, for which it waits up to `timeout_s` seconds.
+    def published(self, file: AnswerFile, *, timeout_s: float | None = None) -> "Publication":
+        """Where the receipts of a settled answer's settlement are published, for which it waits up to 60 s by default.
 
         Found on chain and held against the root that the contract was called with; the provider is not asked. Raises `NotSettledError`,
         `NotPublishedError`.
         """
         from zerog.compute.client.publications import find_publication  # It loads the client of storage.
 
-        return find_publication(file, self.market, timeout_s=timeout_s)
+        return find_publication(file, self.market, timeout_s=PUBLISHED_S_MAX if timeout_s is None else timeout_s)
 
     def verify(
         self,
@@ -496,20 +521,22 @@ class ComputeClient:
         replayer: Replayer | None = None,
         replay: bool = False,
         data: bytes | None = None,
+        timeout_s: float | None = None,
     ) -> Verdict:
         """Check a saved answer by itself and against the chain; no provider is asked.
 
         `quote_verifier`, by default the client's, takes the bytes of a TDX quote and raises `EvidenceError` unless a processor signed it:
         with it the grade can be `tdx`. `replayer` runs the model again: with it, `replayed`; with `replay` it is the exact engine on a
-        model of the cache. `data` is a file that the request has to quote, with its root, and the chain to know. Raises
-        `AnswerFileError`, `AnswerRefutedError`.
+        model of the cache. `data` is a file that the request has to quote, with its root, and the chain to know. `timeout_s` is for all
+        that is asked of others; what is computed here takes its time. Raises `AnswerFileError`, `AnswerRefutedError`.
         """
         if replay and replayer is None:
             from zerog.compute.client.replaying import ExactReplayer, ModelPlaces  # They load the engine.
 
             replayer = ExactReplayer(ModelPlaces())
         file = read_answer_file(answer) if isinstance(answer, bytes) else answer
-        return verify_answer(file, self.market, quote_verifier=quote_verifier or self.quote_verifier, replayer=replayer, data=data)
+        with within(timeout_s, "the answer is not verified"):
+            return verify_answer(file, self.market, quote_verifier=quote_verifier or self.quote_verifier, replayer=replayer, data=data)
 
     # ---- what they share -----------------------------------------------------------------------------------------
 
@@ -536,6 +563,17 @@ class ComputeClient:
             if self._funding is None:
                 self._funding = Funding(self.market, Sender(self.market.chain, payer), self.wallet)
             return self._funding
+
+
+def _chat_request(
+    service: InferenceService, prompt: str | Sequence[Message], model: str | None, options: ChatOptions, *, encrypted: bool
+) -> "_Request":
+    messages = [Message("user", prompt)] if isinstance(prompt, str) else list(prompt)
+    named = model or service.params.model
+    if options.token_ids is None:
+        options = replace(options, token_ids=weights_of(service) is not None)
+    body = msgspec.json.encode(chat_request(messages, named, options))
+    return _Request(KINDS[CHAT_PATH], named, body, JSON_TYPE, encrypted=encrypted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from zerog.chain.client.connections import trust_of
 from zerog.compute.client.errors import ProviderAnswerError, ProviderRefusedError, ProviderUnreachableError, UnsafeUrlError
 from zerog.compute.client.reach import Reach, reach_of
 from zerog.primitives import decode_hook, is_nested_deeper
+from zerog.runtime.deadlines import check_time
 from zerog.runtime.outgoing import httpx
+from zerog.runtime.outgoing_sockets import within_time_limits
 
 __all__ = ["ProviderConnection", "check_service_url"]
 
@@ -70,12 +72,13 @@ class ProviderConnection:
         """Raises `UnsafeUrlError`."""
         check_service_url(url, chain_url, chain_id)
         self.url: Final = url.rstrip("/")
-        self._http: Final = httpx.Client(
+        client = httpx.Client(
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             headers={"accept-encoding": "identity"},
             verify=trust_of(url),
             trust_env=False,
         )
+        self._http: Final = within_time_limits(client)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +141,7 @@ class ProviderConnection:
         try:
             yield
         except httpx.TimeoutException:
+            check_time()
             raise ProviderUnreachableError(url, "it takes too long") from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ProviderUnreachableError(url, str(error) or type(error).__name__) from None

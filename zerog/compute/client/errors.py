@@ -14,6 +14,7 @@ ComputeError
 ├── TransactionFailedError     a transaction that did nothing
 ├── NoBlocksError              a transaction that waits on a chain that makes blocks only when told
 ├── WrongChainError            an answer of another chain than the one that was asked
+├── ComputeTimeoutError        it takes longer than the caller waits
 ├── NotSettledError            a receipt that no settlement holds yet
 ├── NotPublishedError          a settlement whose receipts are nowhere to be found yet
 └── AnswerRefutedError         an answer that is not what it says
@@ -29,6 +30,7 @@ from zerog.primitives.errors import DeadlineError
 __all__ = [
     "AnswerRefutedError",
     "ComputeError",
+    "ComputeTimeoutError",
     "EnclaveUnprovenError",
     "KeyMissingError",
     "NoBlocksError",
@@ -122,11 +124,12 @@ class ProviderUnreachableError(ProviderError):
         return f"no answer from {self.url}: {self.cause}"
 
 
-class ProofUnavailableError(ProviderUnreachableError):
+class ProofUnavailableError(DeadlineError, ProviderUnreachableError):
     """The provider is away, and only it can show the way from a receipt to its settlement."""
 
     code = "proof_unavailable"
     remedy = "try again later: this provider has published no proof. Until then the answer verifies as not yet settled"
+    http_status = 502
 
 
 @dataclass(eq=False)
@@ -206,6 +209,22 @@ class NoBlocksError(ComputeError):
 
     def __str__(self) -> str:
         return f"transaction {self.transaction_hash} waits for a block, and this chain makes none by itself"
+
+
+@dataclass(eq=False)
+class ComputeTimeoutError(DeadlineError, ComputeError):
+    """Something takes longer than the caller waits for it."""
+
+    what: str
+    timeout_s: float
+    known: tuple[str, ...] = ()
+    """What was done until then, such as a transaction that was sent, or a request that was taken."""
+
+    code = "compute_timeout"
+    remedy = "wait longer (`timeout_s`); a transaction that was sent still counts, and a request that a provider has taken is paid for"
+
+    def __str__(self) -> str:
+        return "; ".join((f"{self.what} within {self.timeout_s:g} s", *self.known))
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from zerog.chain.client.wallet import Spending
 from zerog.compute.client.connection import ProviderConnection
-from zerog.compute.client.errors import ProviderAnswerError, ProviderRefusedError
+from zerog.compute.client.errors import ComputeTimeoutError, ProviderAnswerError, ProviderRefusedError
 from zerog.compute.client.market import Contracts
 from zerog.compute.client.sealing import SealedTalk
 from zerog.compute.client.verifying.kinds import JSON_TYPE, Kind
@@ -22,6 +22,7 @@ from zerog.compute.wire.answer_file import AnswerFile, SavedEvidence, SavedReque
 from zerog.compute.wire.provider import ReceiptAnswer, SignatureAnswer, SignedReceipt
 from zerog.contracts.compute import InferenceService
 from zerog.primitives import Wei
+from zerog.runtime.deadlines import TimeLimit, note_state
 from zerog.runtime.files import write_atomically
 from zerog.runtime.outgoing import httpx
 
@@ -85,10 +86,12 @@ class Exchange:
     Whoever leaves early pays for the whole answer, which the provider finishes without a listener.
     """
 
-    def __init__(self, connection: ProviderConnection, asked: Asked, spending: Spending) -> None:
+    def __init__(self, connection: ProviderConnection, asked: Asked, spending: Spending, timeout_s: float | None = None) -> None:
+        """`timeout_s` is how long each step may take; without it a provider may be silent for 300 s."""
         self._connection: Final = connection
         self._asked: Final = asked
         self._spending: Final = spending
+        self._timeout_s: Final = timeout_s
         self._stack: Final = ExitStack()
         self._received: Final = bytearray()
         self._response: httpx.Response | None = None
@@ -102,6 +105,7 @@ class Exchange:
         except ProviderRefusedError:
             self._spending.wei = 0  # A refused request is not charged.
             raise
+        note_state(self._taken)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool | None:
@@ -138,6 +142,15 @@ class Exchange:
         if content.answer is None or (talk is not None and not content.is_sealed):
             raise ProviderAnswerError(self._connection.url, "its answer does not open")
         return Answer(text, request_id, _clear(content), file)
+
+    @property
+    def _taken(self) -> str:
+        """In words, for whoever cannot wait for the end."""
+        request_id = self._head.headers.get(RESPONSE_KEY_HEADER, "")
+        return f"{self._connection.url} has taken request {request_id}".rstrip() + ", and charges for its answer"
+
+    def _late(self, limit: TimeLimit) -> ComputeTimeoutError:
+        return ComputeTimeoutError("the answer has not gone on", limit.timeout_s, (self._taken,))
 
     @property
     def _head(self) -> httpx.Response:

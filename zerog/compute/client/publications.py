@@ -1,7 +1,5 @@
 """Where the receipts of a settlement are published: the file of 0G Storage that its provider submitted, and the blob of 0G DA."""
 
-import threading
-import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +12,7 @@ from zerog.compute.protocol.errors import AdditionalInfoError
 from zerog.compute.protocol.published import PublishedError, read_published
 from zerog.compute.wire.answer_file import AnswerFile
 from zerog.primitives import Address, Hash32
+from zerog.runtime.deadlines import ONE_LOOK_S, TimeLimit, rest_before_end, time_limit
 from zerog.storage.client import FilePrunedError, FileUnknownError, SegmentMissingError, StorageClient
 
 __all__ = ["Publication", "find_publication"]
@@ -47,28 +46,31 @@ class Publication:
         return self.blob
 
 
-def find_publication(file: AnswerFile, market: Market, *, timeout_s: float = 60.0) -> Publication:
-    """The publication of the settlement that a saved answer holds, for which it waits up to `timeout_s` seconds.
+def find_publication(file: AnswerFile, market: Market, *, timeout_s: float) -> Publication:
+    """The publication of the settlement that a saved answer holds, for which it waits up to `timeout_s` seconds; with 0 it looks once.
 
     Raises `NotSettledError` for an answer without settlement, `NotPublishedError`, and what chain and storage raise.
     """
     if file.settlement is None:
         raise NotSettledError("" if file.receipt is None else file.receipt.receipt.id)
     requests_hash = file.settlement.entry.requests_hash
-    info = _info(market, file.provider)
-    if info is None or not info.receipts_indexer:
-        raise NotPublishedError(requests_hash, "its provider publishes nothing")
-    check_service_url(info.receipts_indexer, market.chain.url)
-    pause, ends_s = threading.Event(), time.monotonic() + timeout_s  # Nobody sets it: a wait that ends by its time-out.
-    with StorageClient(indexer=info.receipts_indexer) as storage:
-        while True:
-            is_last = time.monotonic() >= ends_s
-            for found in published_files(market, file.provider):
-                if requests_hash in found.requests_hashes and (data := _document(storage, found, requests_hash)) is not None:
-                    return _publication(requests_hash, found, data)
-            if is_last:
-                raise NotPublishedError(requests_hash, "no file of 0G Storage holds them yet")
-            pause.wait(LOOK_S)
+
+    def late(_limit: TimeLimit) -> NotPublishedError:
+        return NotPublishedError(requests_hash, "no file of 0G Storage holds them yet")
+
+    with time_limit(timeout_s or ONE_LOOK_S, late):
+        info = _info(market, file.provider)
+        if info is None or not info.receipts_indexer:
+            raise NotPublishedError(requests_hash, "its provider publishes nothing")
+        check_service_url(info.receipts_indexer, market.chain.url)
+        with StorageClient(indexer=info.receipts_indexer) as storage:
+            while True:
+                for found in published_files(market, file.provider):
+                    if requests_hash in found.requests_hashes and (data := _document(storage, found, requests_hash)) is not None:
+                        return _publication(requests_hash, found, data)
+                if not timeout_s:
+                    raise NotPublishedError(requests_hash, "no file of 0G Storage holds them yet")
+                rest_before_end(LOOK_S)
 
 
 def _info(market: Market, provider: Address) -> AdditionalInfo | None:

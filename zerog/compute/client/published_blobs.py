@@ -16,6 +16,7 @@ from zerog.da.client.disperser import AsyncDisperserClient
 from zerog.da.client.sockets import SocketError, grpc_target
 from zerog.da.protocol.errors import DaError
 from zerog.primitives import Hash32
+from zerog.runtime.deadlines import async_limits_around
 from zerog.runtime.grpc.errors import GrpcCallError
 
 __all__ = ["read_blob"]
@@ -40,7 +41,7 @@ def read_blob(root: Hash32, disperser: str, chain_url: str) -> bytes | None:
 
 async def _read(root: Hash32, disperser: str, chain_url: str) -> bytes | None:
     """Raises what a chain, a disperser and its name can be wrong with, if no name of the blob leads to it."""
-    async with AsyncChainClient(chain_url) as client, AsyncExitStack() as closing:
+    async with AsyncChainClient(chain_url) as client, AsyncExitStack() as closing, async_limits_around():
         chain = await DaChain.find(client)
         reach = await to_thread.run_sync(reach_of, chain_url, chain.chain_id)
         target = await grpc_target(disperser, allow_private=reach is not Reach.PUBLIC)

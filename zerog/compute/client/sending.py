@@ -1,5 +1,6 @@
 """Transactions to the compute contracts: one after the other for an account, and in words why one was refused."""
 
+import math
 import threading
 from typing import Final
 
@@ -9,6 +10,7 @@ from zerog.chain.wire.answers import ReceiptAnswer
 from zerog.compute.client.errors import NoBlocksError, TransactionFailedError
 from zerog.compute.client.market import refusal_of
 from zerog.primitives import Address, Hash32, encode_data, encode_quantity
+from zerog.runtime.deadlines import in_turn, is_limited
 
 __all__ = ["Sender"]
 
@@ -16,6 +18,7 @@ NONCE_TRIES: Final = 10
 NONCE_TAKEN_TEXTS: Final = ("nonce too low", "replacement transaction underpriced", "already known")
 """Source: ethereum/go-ethereum, core/txpool/errors.go."""
 RECEIPT_S_MAX: Final = 120.0
+"""Until a transaction is in a block, where the caller does not say how long the whole may take."""
 OWN_BLOCK_S_MAX: Final = 2.0
 """A chain that makes blocks at all has usually made one by then; otherwise it is asked whether it will."""
 
@@ -34,7 +37,7 @@ class Sender:
         Raises `ComputeCallRefusedError` before it is sent where the contract would refuse it; afterwards `TransactionFailedError`,
         `NoBlocksError` on a chain of our own that makes no blocks by itself, and `ReceiptTimeoutError` where blocks come without it.
         """
-        with self._lock:
+        with in_turn(self._lock):
             sent = self._submit(to, data, value_wei)
         receipt = self._receipt(sent)
         if not receipt.succeeded:
@@ -48,7 +51,7 @@ class Sender:
         except ReceiptTimeoutError:
             if self._makes_no_blocks():
                 raise NoBlocksError(sent) from None
-        return self._chain.wait_for_receipt(sent, timeout_s=RECEIPT_S_MAX)
+        return self._chain.wait_for_receipt(sent, timeout_s=math.inf if is_limited() else RECEIPT_S_MAX)
 
     def _makes_no_blocks(self) -> bool:
         """Whether the node says that blocks come only when it is told. Chains of others do not know the question."""

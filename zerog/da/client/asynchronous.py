@@ -1,6 +1,7 @@
 """A client of DA for programs with an event loop: disperses blobs, gets them back, and believes nobody about their bytes."""
 
 from collections import OrderedDict
+from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Self
 
@@ -16,6 +17,7 @@ from zerog.da.client.errors import (
     BlobUnconfirmedError,
     BlobWrongError,
     DaServiceError,
+    DaTimeoutError,
     DispersalFailedError,
     DispersalTimeoutError,
     NoServiceError,
@@ -28,6 +30,8 @@ from zerog.da.protocol.blob import check_blob_size
 from zerog.da.protocol.names import BlobName
 from zerog.da.protocol.status import BlobPage, BlobState, BlobStatus
 from zerog.primitives import Hash32
+from zerog.primitives.errors import DeadlineError
+from zerog.runtime.deadlines import ONE_LOOK_S, TimeLimit, async_time_limit, pause_before_end
 from zerog.runtime.grpc.errors import GrpcCallError, GrpcTimeoutError, GrpcUnreachableError
 
 if TYPE_CHECKING:
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncDaClient"]
 
+WAIT_S: Final = 300.0
+"""For a blob's way, where the caller does not say."""
+CONFIRMATION_S: Final = 60.0
 LOOK_S_MIN: Final = 0.05
 LOOK_S_MAX: Final = 1.0
 LOOK_GROWTH: Final = 1.3
@@ -53,6 +60,8 @@ class AsyncDaClient:
 
     What it does not get it says with a `DaError`. Bytes are held against the blob's root before they are given out: what a service
     computes is computed again, unless the same root was seen before.
+
+    `timeout_s` is how long a method may take as a whole, and ends it with a `DeadlineError`; each says what it has without it.
     """
 
     def __init__(
@@ -97,21 +106,23 @@ class AsyncDaClient:
         data: bytes,
         *,
         wait_until: WaitUntil = "finalized",
-        timeout_s: float = 300.0,
+        timeout_s: float | None = None,
         progress: ProgressCallback | None = None,
     ) -> Dispersal:
-        """Disperse a blob and wait until it is as far as `wait_until` says. The root that comes back is computed here as well.
+        """Disperse a blob and wait until it is as far as `wait_until` says, up to 300 s by default, with the time to hand it over.
 
-        A disperser that goes away meanwhile is waited for. Raises `BlobRefusedError`, `DispersalFailedError`, `DispersalTimeoutError`,
-        `BlobWrongError`, `DaServiceError`, `BlobEmptyError`, `BlobTooLargeError`.
+        The root that comes back is computed here as well. A disperser that goes away meanwhile is waited for. Raises `BlobRefusedError`,
+        `DispersalFailedError`, `DispersalTimeoutError` with the request by which `wait` goes on, `DaTimeoutError` where the disperser did
+        not even take the blob, `BlobWrongError`, `DaServiceError`, `BlobEmptyError`, `BlobTooLargeError`.
         """
         check_blob_size(len(data))
+        way = _Way()
         try:
-            async with anyio.create_task_group() as work:
+            async with async_time_limit(WAIT_S if timeout_s is None else timeout_s, way.late), anyio.create_task_group() as work:
                 if wait_until != "accepted":
                     work.start_soon(self._root_of, data, name="da.root")  # While the others encode and sign.
-                request_id = await self._disperse(data)
-                state = await self.wait(request_id, wait_until=wait_until, timeout_s=timeout_s, size_bytes=len(data), progress=progress)
+                way.request_id = request_id = await self._disperse(data)
+                state = await self._until(way, wait_until, size_bytes=len(data), progress=progress)
         except BaseExceptionGroup as failures:
             raise first_failure(failures) from None
         if state.name is not None:
@@ -132,36 +143,45 @@ class AsyncDaClient:
         request_id: str,
         *,
         wait_until: WaitUntil = "finalized",
-        timeout_s: float = 300.0,
+        timeout_s: float | None = None,
         size_bytes: int = 0,
         progress: ProgressCallback | None = None,
     ) -> BlobState:
-        """Until a blob is as far as `wait_until` says. Raises `DispersalFailedError`, `DispersalTimeoutError`, `RequestUnknownError`."""
-        state, look_s = BlobState(status=BlobStatus.PROCESSING), LOOK_S_MIN
-        told: BlobState | None = None
-        with anyio.move_on_after(timeout_s):
-            while True:
-                state = await self._state_soon(request_id, state)
-                if progress is not None and state != told:
-                    told = state
-                    progress(DispersalProgress(state, size_bytes))
-                if state.status in (BlobStatus.FAILED, BlobStatus.INSUFFICIENT_SIGNATURES):
-                    raise DispersalFailedError(request_id, state.reason)
-                if state.status in WANTED[wait_until]:
-                    return state
-                await anyio.sleep(look_s)
-                look_s = min(look_s * LOOK_GROWTH, LOOK_S_MAX)
-        raise DispersalTimeoutError(request_id, state.status, state.step, timeout_s)
+        """Until a blob is as far as `wait_until` says, up to 300 s by default.
+
+        Raises `DispersalFailedError`, `DispersalTimeoutError`, `RequestUnknownError`.
+        """
+        way = _Way(request_id)
+        async with async_time_limit(WAIT_S if timeout_s is None else timeout_s, way.late):
+            return await self._until(way, wait_until, size_bytes=size_bytes, progress=progress)
+
+    async def _until(self, way: "_Way", wait_until: WaitUntil, *, size_bytes: int, progress: ProgressCallback | None) -> BlobState:
+        look_s, told = LOOK_S_MIN, None
+        while True:
+            state = way.state = await self._state_soon(way.request_id, way.state)
+            if progress is not None and state != told:
+                told = state
+                progress(DispersalProgress(state, size_bytes))
+            if state.status in (BlobStatus.FAILED, BlobStatus.INSUFFICIENT_SIGNATURES):
+                raise DispersalFailedError(way.request_id, state.reason)
+            if state.status in WANTED[wait_until]:
+                return state
+            await anyio.sleep(pause_before_end(look_s))
+            look_s = min(look_s * LOOK_GROWTH, LOOK_S_MAX)
 
     async def _state_soon(self, request_id: str, before: BlobState) -> BlobState:
         """The state now; where the disperser is away, that of the look before."""
         try:
-            return await self.status(request_id)
+            return await self._status(request_id)
         except DaServiceError:
             return before
 
-    async def status(self, request_id: str) -> BlobState:
-        """Where a blob is. Raises `RequestUnknownError`, `DaServiceError`."""
+    async def status(self, request_id: str, *, timeout_s: float | None = None) -> BlobState:
+        """Where a blob is; the disperser has 30 s by default. Raises `RequestUnknownError`, `DaServiceError`."""
+        async with _within(timeout_s, "the disperser has not told where the blob is"):
+            return await self._status(request_id)
+
+    async def _status(self, request_id: str) -> BlobState:
         disperser = self._known_disperser
         try:
             return await disperser.status(request_id.encode(errors="replace"))
@@ -170,21 +190,31 @@ class AsyncDaClient:
         except GrpcCallError as error:
             raise RequestUnknownError(request_id, error.details or error.status) from None
 
-    async def blobs(self, cursor: str = "", *, status: BlobStatus = BlobStatus.UNKNOWN, limit: int = 100) -> BlobPage:
-        """A page of the blobs that the disperser has or had, the newest first. Official dispersers have no such list."""
+    async def blobs(
+        self, cursor: str = "", *, status: BlobStatus = BlobStatus.UNKNOWN, limit: int = 100, timeout_s: float | None = None
+    ) -> BlobPage:
+        """A page of the blobs that the disperser has or had, the newest first, for which it has 30 s by default.
+
+        Official dispersers have no such list.
+        """
         disperser = self._known_disperser
         try:
-            return await disperser.blobs(status, cursor=cursor, limit=limit)
+            async with _within(timeout_s, "the disperser has not listed its blobs"):
+                return await disperser.blobs(status, cursor=cursor, limit=limit)
         except GrpcCallError as error:
             raise DaServiceError(disperser.address, error.details or error.status) from None
 
     # ---- out -----------------------------------------------------------------------------------------------------
 
-    async def get(self, name: BlobName) -> bytes:
-        """The bytes of a blob: from the disperser while it has them, then from the signers.
+    async def get(self, name: BlobName, *, timeout_s: float | None = None) -> bytes:
+        """The bytes of a blob: from the disperser while it has them, then from the signers; each has 180 s by default.
 
-        Raises `BlobNotFoundError`, `BlobWrongError`, `NoServiceError`.
+        Raises `BlobNotFoundError`, `BlobWrongError`, `NoServiceError`, `DaTimeoutError`.
         """
+        async with _within(timeout_s, f"nobody has given blob {name}"):
+            return await self._get(name)
+
+    async def _get(self, name: BlobName) -> bytes:
         sources = [("the disperser", self._disperser), ("the retriever", self._retriever)]
         causes: list[str] = []
         lie: BlobWrongError | None = None
@@ -205,12 +235,19 @@ class AsyncDaClient:
         raise lie or BlobNotFoundError(name, tuple(causes))
 
     async def sample(
-        self, root: Hash32, row_index: int, subline_index: int, *, epoch: int | None = None, quorum_id: int | None = None
+        self,
+        root: Hash32,
+        row_index: int,
+        subline_index: int,
+        *,
+        epoch: int | None = None,
+        quorum_id: int | None = None,
+        timeout_s: float | None = None,
     ) -> CheckedSample:
         """A kibibyte of a blob by way of the gateway, from the signer of its row, held against the root.
 
-        Without epoch and quorum the gateway finds the newest ones of this root on chain. Raises `SampleInvalidError`,
-        `SamplePositionError`, `DaServiceError`.
+        Without epoch and quorum the gateway finds the newest ones of this root on chain. It has 60 s by default. Raises
+        `SampleInvalidError`, `SamplePositionError`, `DaServiceError`, `DaTimeoutError`.
         """
         if self._sampler is None:
             if self._gateway is None:
@@ -218,29 +255,31 @@ class AsyncDaClient:
             from zerog.da.client.sampler import Sampler  # httpx takes a tenth of a second, and few need it.
 
             self._sampler = Sampler(self._gateway)
-        return await self._sampler.sample(root, row_index, subline_index, epoch=epoch, quorum_id=quorum_id)
+        async with _within(timeout_s, "the gateway has not given the sample"):
+            return await self._sampler.sample(root, row_index, subline_index, epoch=epoch, quorum_id=quorum_id)
 
     # ---- the chain -----------------------------------------------------------------------------------------------
 
-    async def confirmation(self, root: Hash32, *, timeout_s: float = 60.0) -> "Confirmation":
+    async def confirmation(self, root: Hash32, *, timeout_s: float | None = None) -> "Confirmation":
         """What the chain says of a blob: which quorum confirmed it, who signed, and in which transaction.
 
-        Waits for it up to `timeout_s` seconds. Raises `BlobUnconfirmedError`, `NoServiceError` where no node of the chain is known, and
-        what such a node answers wrong.
+        Waits for it up to 60 s by default; with a `timeout_s` of 0 it looks once. Raises `BlobUnconfirmedError`, `NoServiceError` where no
+        node of the chain is known, and what such a node answers wrong.
         """
         from zerog.da.client.chain import DaChain
         from zerog.da.client.confirmation import find_confirmation
 
         if self._chain is None:
             raise NoServiceError("chain")
-        chain, look_s = await DaChain.find(self._chain), LOOK_S_MIN
-        ends_s = anyio.current_time() + timeout_s
-        while (found := await find_confirmation(chain, root)) is None:
-            if anyio.current_time() >= ends_s:
-                raise BlobUnconfirmedError(root)
-            await anyio.sleep(look_s)
-            look_s = min(look_s * LOOK_GROWTH, LOOK_S_MAX)
-        return found
+        allowed_s = CONFIRMATION_S if timeout_s is None else timeout_s
+        async with async_time_limit(allowed_s or ONE_LOOK_S, lambda _limit: BlobUnconfirmedError(root)):
+            chain, look_s = await DaChain.find(self._chain), LOOK_S_MIN
+            while (found := await find_confirmation(chain, root)) is None:
+                if not allowed_s:
+                    raise BlobUnconfirmedError(root)
+                await anyio.sleep(pause_before_end(look_s))
+                look_s = min(look_s * LOOK_GROWTH, LOOK_S_MAX)
+            return found
 
     # ---- roots ---------------------------------------------------------------------------------------------------
 
@@ -259,11 +298,30 @@ class AsyncDaClient:
             raise BlobWrongError(root, found, source)
 
     async def _root_of(self, data: bytes) -> Hash32:
-        root, digest = await to_thread.run_sync(_root_and_digest, data, self._development)
+        root, digest = await to_thread.run_sync(_root_and_digest, data, self._development, abandon_on_cancel=True)
         self._digests[root] = digest
         while len(self._digests) > KNOWN_MAX:
             self._digests.popitem(last=False)
         return root
+
+
+class _Way:
+    """How far a blob is known to be, for whoever stops waiting."""
+
+    def __init__(self, request_id: str = "") -> None:
+        self.request_id = request_id
+        """Empty while no disperser has taken it."""
+        self.state = BlobState(status=BlobStatus.PROCESSING)
+
+    def late(self, limit: TimeLimit) -> DeadlineError:
+        if not self.request_id:
+            return DaTimeoutError("the disperser has not taken the blob", limit.timeout_s)
+        return DispersalTimeoutError(self.request_id, self.state.status, self.state.step, limit.timeout_s)
+
+
+def _within(timeout_s: float | None, what: str) -> AbstractAsyncContextManager[None]:
+    """Everything in the block ends after so many seconds with a `DaTimeoutError`, which says what is still so."""
+    return async_time_limit(timeout_s, lambda limit: DaTimeoutError(what, limit.timeout_s))
 
 
 def _digest(data: bytes) -> bytes:

@@ -7,6 +7,7 @@ DaError
     ├── RequestUnknownError      a disperser knows no such request
     ├── DispersalFailedError     a blob is FAILED, with the reason
     ├── DispersalTimeoutError    it is not yet where the caller wanted it
+    ├── DaTimeoutError           anything else takes longer than the caller waits
     ├── BlobNotFoundError        no service has a blob
     ├── BlobWrongError           a service gave other bytes than those that are named
     ├── BlobUnconfirmedError     no quorum has confirmed a blob yet
@@ -28,6 +29,7 @@ __all__ = [
     "BlobWrongError",
     "DaClientError",
     "DaServiceError",
+    "DaTimeoutError",
     "DispersalFailedError",
     "DispersalTimeoutError",
     "NoServiceError",
@@ -114,6 +116,20 @@ class DispersalTimeoutError(DeadlineError, DaClientError):
     def __str__(self) -> str:
         where = f"{self.status.name} ({self.step})" if self.step else self.status.name
         return f"after {self.timeout_s:g} s the blob is {where}; its request is {self.request_id}"
+
+
+@dataclass(eq=False)
+class DaTimeoutError(DeadlineError, DaClientError):
+    """Something takes longer than the caller waits for it."""
+
+    what: str
+    timeout_s: float
+
+    code = "da_timeout"
+    remedy = "wait longer (`timeout_s`), and see whether the services of DA run; a blob that was not taken can be sent again"
+
+    def __str__(self) -> str:
+        return f"{self.what} within {self.timeout_s:g} s"
 
 
 @dataclass(eq=False)

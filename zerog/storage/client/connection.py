@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, cast
 from urllib.parse import urlsplit
 
+from zerog.runtime.deadlines import check_time, left_s
 from zerog.storage.client.errors import PeerAnswerError, PeerUnreachableError
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ class _Wire:
         self._stall_s = seconds if stall_s is None else stall_s
 
     def _arm(self) -> None:
-        left_s = self._until_s - time.monotonic()
-        if left_s <= 0:
+        own_s = self._until_s - time.monotonic()
+        if own_s <= 0:
             raise TimeoutError("the peer is too slow")
-        self._inner.settimeout(min(left_s, self._stall_s))
+        self._inner.settimeout(left_s(min(own_s, self._stall_s)))
 
     def receive_into(self, buffer: "WriteableBuffer") -> int:
         self._arm()
@@ -128,7 +129,7 @@ class _Connection:
     """One connection and its limits."""
 
     def __init__(self, server: "HttpServer") -> None:
-        raw = socket.create_connection((server.host, server.port), timeout=server.limits.connect_s)
+        raw = socket.create_connection((server.host, server.port), timeout=left_s(server.limits.connect_s))
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             inner = raw if server.tls is None else server.tls.wrap_socket(raw, server_hostname=server.host)
@@ -230,6 +231,7 @@ class HttpServer:
         try:
             yield
         except TimeoutError as error:
+            check_time()
             raise PeerUnreachableError(self.url, f"it takes too long ({error})") from error
         except OSError as error:
             raise PeerUnreachableError(self.url, str(error) or type(error).__name__) from error

@@ -210,13 +210,15 @@ class WaitTimeoutError(DeadlineError, StorageClientError):
 
     what: str
     timeout_s: float
+    known: tuple[str, ...] = ()
+    """What was done until then, such as a transaction that was sent, and what was waited for at the end."""
 
     code = "storage_timeout"
-    remedy = "upload again: what was done so far is found and kept"
+    remedy = "do it again, with a larger `timeout_s`: what was done of an upload is found and kept, and a download to a file goes on"
     http_status = 504
 
     def __str__(self) -> str:
-        return f"{self.what} within {self.timeout_s:g} s"
+        return "; ".join((f"{self.what} within {self.timeout_s:g} s", *self.known))
 
 
 @dataclass(eq=False)

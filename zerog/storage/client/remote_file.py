@@ -1,5 +1,6 @@
 """A file in storage, opened for reading: its fragments one after the other, decrypted if it is encrypted."""
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,8 @@ from itertools import accumulate
 from typing import Final
 
 from zerog.primitives import Hash32
+from zerog.primitives.errors import DeadlineError
+from zerog.runtime.deadlines import check_time, left_s
 from zerog.storage.client.downloading import Copy, Downloading, Window, windows_of
 from zerog.storage.client.errors import RangeError
 from zerog.storage.client.progress import Tally
@@ -86,17 +89,19 @@ class RemoteFile:
         """The same piece by piece, in order. Some 4 MiB for each thread are fetched ahead."""
         start, end = self.range_of(offset, length)
         ahead: deque[Future[list[memoryview]]] = deque()
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="zerog-storage") as pool:
-            try:
-                for part in self.parts(start, end):
-                    ahead.append(pool.submit(self.part, part))
-                    if len(ahead) > self._threads:
-                        yield from _counted(ahead.popleft().result(), tally)
-                while ahead:
-                    yield from _counted(ahead.popleft().result(), tally)
-            finally:
-                for future in ahead:
-                    future.cancel()
+        pool, is_late = ThreadPoolExecutor(self._threads, thread_name_prefix="zerog-storage"), False
+        try:
+            for part in self.parts(start, end):
+                ahead.append(pool.submit(self.part, part))
+                if len(ahead) > self._threads:
+                    yield from _counted(_in_time(ahead.popleft()), tally)
+            while ahead:
+                yield from _counted(_in_time(ahead.popleft()), tally)
+        except DeadlineError:
+            is_late = True  # What is on its way ends by itself, within the limits of its peer.
+            raise
+        finally:
+            pool.shutdown(wait=not is_late, cancel_futures=True)
 
     def parts(self, start: int, end: int) -> Iterator[Part]:
         """How bytes `start` to `end` are fetched. Where parts begin depends on `start` for the first one only."""
@@ -131,6 +136,16 @@ class RemoteFile:
             for window in windows_of(first, last, fragment.window_segments):
                 content += b"".join(self._downloading.window(fragment, window))
         return content
+
+
+def _in_time(pieces: Future[list[memoryview]]) -> list[memoryview]:
+    """Raises `DeadlineError` when the time of the caller is over, and what the thread has raised."""
+    allowed_s = left_s(math.inf)
+    try:
+        return pieces.result(None if allowed_s == math.inf else allowed_s)
+    except TimeoutError:
+        check_time()
+        raise
 
 
 def _counted(pieces: list[memoryview], tally: Tally | None) -> Iterator[memoryview]:

@@ -11,6 +11,7 @@ from zerog.contracts.storage import FIXED_PRICE, FLOW, Submit, batch_submit_call
 from zerog.contracts.submission import Submission
 from zerog.primitives import Address, Data, DecodeError, Hash32, Wei, encode_data, encode_quantity
 from zerog.primitives.errors import RefusalError
+from zerog.runtime.deadlines import in_turn
 from zerog.storage.client.errors import NonceTakenError, SubmissionRevertedError
 from zerog.storage.client.waiting import Deadline
 
@@ -72,7 +73,7 @@ class Submitter:
         fee_wei = Wei(sum(submission.fee_wei(price_wei) for submission in submissions))
         submitter = self._account.address
         data = submit_call(submissions[0], submitter) if len(submissions) == 1 else batch_submit_call(submissions, submitter)
-        with self._lock:
+        with in_turn(self._lock):
             sent = self._send(fee_wei, data, sum(len(submission.nodes) for submission in submissions))
         return Transaction(sent, tuple(submissions), fee_wei, data)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
+from zerog.runtime.deadlines import rest
 from zerog.storage.client.errors import (
     NoNodesError,
     PeerError,
@@ -22,7 +23,7 @@ from zerog.storage.client.piece import Message, Piece, messages_to
 from zerog.storage.client.progress import Tally
 from zerog.storage.client.selection import KnownNode, Nodes
 from zerog.storage.client.submitting import Placed, Submitter
-from zerog.storage.client.waiting import Deadline, in_parallel
+from zerog.storage.client.waiting import in_parallel, of_step
 from zerog.storage.protocol.padding import uploaded_bytes_of_segment
 from zerog.storage.wire.segments import BulkOutcome
 
@@ -36,6 +37,13 @@ TRIES: Final = 4
 PAUSE_S: Final = 0.1
 """Before the second try; then it doubles."""
 BUSY_STATUSES: Final = (429, 502, 503, 504)
+
+RECEIPT_S_MAX: Final = 120.0
+"""Until a transaction is in a block, where the caller does not say how long an upload may take; the next two likewise."""
+SEEN_S_MAX: Final = 120.0
+"""Until every chosen node has read the block."""
+FINALIZED_S_MAX: Final = 300.0
+"""Until every chosen node has what it must hold, after all was sent."""
 
 HELD_TEXTS: Final = ("already uploaded and finalized", "segment has already been uploaded or is being uploaded")
 """What official nodes say of segments that need not be sent. Source: 0gfoundation/0g-storage-client, `transfer/uploader.go`."""
@@ -65,12 +73,6 @@ class UploadOptions:
     message_bytes: int = 4 << 20
     batch_files: int = 100
     """Files in one transaction; the chain's gas limit is the bound."""
-    receipt_s: float = 120.0
-    """Seconds until a transaction is in a block."""
-    seen_s: float = 120.0
-    """Seconds until every chosen node has read the block."""
-    finalized_s: float = 300.0
-    """Seconds until every chosen node has what it must hold, after all was sent."""
 
 
 class _SubmissionGoneError(Exception):
@@ -91,7 +93,7 @@ class Uploading:
         """Raises `StorageError`, `ChainClientError`."""
         dropped: list[str] = []
         causes: list[str] = []
-        pause, pause_s = threading.Event(), PAUSE_S
+        pause_s = PAUSE_S
         for _ in range(TRIES):
             try:
                 nodes = self._nodes.select(self._options.replicas, self._options.method, dropped)
@@ -99,7 +101,7 @@ class Uploading:
                 if not dropped:
                     raise
                 dropped.clear()  # Those that failed are all there is: they may have come back.
-                pause.wait(pause_s)
+                rest(pause_s)
                 pause_s *= 2
                 continue
             try:
@@ -157,7 +159,7 @@ class Uploading:
                 piece.source.check()
             transactions.append(submitter.send([piece.tree.submission(self._options.tags) for piece in batch], price_wei))
         for batch, transaction in zip(batches, transactions, strict=True):
-            for piece, placed in zip(batch, submitter.wait(transaction, Deadline(self._options.receipt_s)), strict=True):
+            for piece, placed in zip(batch, submitter.wait(transaction, of_step(RECEIPT_S_MAX)), strict=True):
                 piece.placed = placed
                 piece.fee_wei += piece.tree.submission().fee_wei(price_wei)
 
@@ -166,7 +168,7 @@ class Uploading:
         if not pieces:
             return
         newest = max(piece.place.tx_seq for piece in pieces)
-        deadline = Deadline(self._options.seen_s)
+        deadline = of_step(SEEN_S_MAX)
         for node in nodes:
             pauses = deadline.pauses(f"{node.url} has not read submission {newest}")
             while node.client.status().next_tx_seq <= newest:
@@ -199,7 +201,7 @@ class Uploading:
 
     def _deliver(self, message: Message) -> None:
         """Send a message, again after a while if the node is busy or out of reach."""
-        pause, pause_s = threading.Event(), PAUSE_S
+        pause_s = PAUSE_S
         for tries_left in reversed(range(TRIES)):
             try:
                 self._post(message)
@@ -207,7 +209,7 @@ class Uploading:
             except PeerError as error:
                 if not tries_left or not _passes(error):
                     raise
-            pause.wait(pause_s)
+            rest(pause_s)
             pause_s *= 2
         with self._lock:
             for piece, indexes in message.entries:
@@ -237,7 +239,7 @@ class Uploading:
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def _await_finalized(self, pieces: Sequence[Piece], nodes: Sequence[KnownNode]) -> None:
-        deadline = Deadline(self._options.finalized_s)
+        deadline = of_step(FINALIZED_S_MAX)
         for node in nodes:
             waiting = [piece for piece in pieces if node.url not in piece.finalized_at]
             pauses = deadline.pauses(f"{node.url} has not finalized {len(waiting)} file(s)")

@@ -1,14 +1,18 @@
 """Waiting with an end, and work on several threads with a bound."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from contextvars import copy_context
 from typing import Final, TypeVar
 
+from zerog.runtime.deadlines import Late, TimeLimit, is_limited, note_state, rest, time_limit
 from zerog.storage.client.errors import WaitTimeoutError
 
-__all__ = ["Deadline", "in_parallel"]
+__all__ = ["Deadline", "in_parallel", "late", "of_step", "within"]
 
 T = TypeVar("T")
 
@@ -16,6 +20,20 @@ FIRST_PAUSE_S: Final = 0.005
 """A local network is quick."""
 PAUSE_S_MAX: Final = 1.0
 PAUSE_GROWTH: Final = 1.5
+
+
+def late(what: str) -> Late:
+    """Makes the error for when the time of a call is over and `what`, a sentence without its end, is still so."""
+
+    def error(limit: TimeLimit) -> WaitTimeoutError:
+        return WaitTimeoutError(what, limit.timeout_s, limit.known)
+
+    return error
+
+
+def within(timeout_s: float | None, what: str) -> AbstractContextManager[None]:
+    """Everything in the block ends after so many seconds with a `WaitTimeoutError`; see `late`."""
+    return time_limit(timeout_s, late(what))
 
 
 class Deadline:
@@ -30,15 +48,23 @@ class Deadline:
 
     def pauses(self, what: str) -> Iterator[None]:
         """A pause at each step, first short, then longer. Raises `WaitTimeoutError`, which says `what`, when the time is over."""
-        pause = threading.Event()  # Nobody sets it: a wait that ends by its time-out.
         pause_s = FIRST_PAUSE_S
-        while True:
-            left_s = self.left_s()
-            if left_s <= 0:
-                raise WaitTimeoutError(what, self.timeout_s)
-            pause.wait(min(pause_s, left_s))
-            pause_s = min(pause_s * PAUSE_GROWTH, PAUSE_S_MAX)
-            yield
+        try:
+            while True:
+                left_s = self.left_s()
+                if left_s <= 0:
+                    raise WaitTimeoutError(what, self.timeout_s)
+                note_state(what)
+                rest(min(pause_s, left_s))
+                pause_s = min(pause_s * PAUSE_GROWTH, PAUSE_S_MAX)
+                yield
+        finally:
+            note_state("")
+
+
+def of_step(timeout_s: float) -> Deadline:
+    """For one step of a call: so many seconds, unless its caller said how long the whole may take."""
+    return Deadline(math.inf if is_limited() else timeout_s)
 
 
 def in_parallel(items: Iterable[T], work: Callable[[T], None], *, threads: int) -> None:
@@ -68,7 +94,7 @@ def in_parallel(items: Iterable[T], work: Callable[[T], None], *, threads: int) 
             raise
 
     with ThreadPoolExecutor(threads, thread_name_prefix="zerog-storage") as pool:
-        futures = [pool.submit(labour) for _ in range(threads)]
+        futures = [pool.submit(copy_context().run, labour) for _ in range(threads)]
         try:
             errors = [error for future in futures if (error := future.exception()) is not None]
         except BaseException:

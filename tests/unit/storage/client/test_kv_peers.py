@@ -111,7 +111,9 @@ def test_keys_without_an_order_end_the_walk(backwards: bool) -> None:
 
 # ---- writes ------------------------------------------------------------------------------------------------------
 
-QUICK = WriteOptions(upload=UploadOptions(threads=1), result_s=0.5)
+QUICK = WriteOptions(upload=UploadOptions(threads=1))
+LATE_S = 2.0
+"""Enough to store a small batch, or to find it."""
 PASSED = {"appliedSeq": 1 << 40, "firstTxSeq": 0}
 BEHIND = {"appliedSeq": 0, "firstTxSeq": 0}
 BATCH = Batch().set(STREAM, b"k", b"v")
@@ -138,7 +140,7 @@ def test_an_official_node_is_enough_to_write(client: StorageClient) -> None:
 
 def test_a_node_that_is_late_does_not_hide_the_number_of_what_is_stored(client: StorageClient) -> None:
     with kv_node(official(lambda _seq: None), client) as kv, pytest.raises(ResultTimeoutError) as late:
-        kv.write(BATCH, QUICK)
+        kv.write(BATCH, QUICK, timeout_s=LATE_S)
     assert client.stat(late.value.tx_seq).finalized
     assert "do not write it again" in late.value.remedy
 
@@ -159,7 +161,7 @@ def test_a_node_that_passes_the_stream_by_is_found_out(client: StorageClient) ->
     with kv_node(official(lambda _seq: None, PASSED, []), client) as kv, pytest.raises(StreamNotFollowedError):
         kv.write(BATCH, QUICK)
     with kv_node(official(lambda _seq: None, PASSED), client) as kv, pytest.raises(ResultTimeoutError):
-        kv.write(BATCH, QUICK)  # It holds the stream, so it may have followed a chain that went back.
+        kv.write(BATCH, QUICK, timeout_s=LATE_S)  # It holds the stream, so it may have followed a chain that went back.
 
 
 def test_a_result_of_another_item_of_that_number_is_not_taken_for_ours(client: StorageClient) -> None:
@@ -170,7 +172,7 @@ def test_a_result_of_another_item_of_that_number_is_not_taken_for_ours(client: S
         return {"items": [{**item, "txSeq": seq, "size": 1, "result": "Commit"}], "next": None}
 
     with kv_node({**official(lambda _seq: "Commit"), "kv_getItems": items}, client) as kv, pytest.raises(ResultTimeoutError):
-        kv.write(BATCH, QUICK)
+        kv.write(BATCH, QUICK, timeout_s=LATE_S)
 
 
 def test_nothing_is_paid_where_nobody_could_tell_the_result(client: StorageClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.storage.client.peers import EnoughError
 from tests.unit.storage.node.network import ACCOUNTS, LOCAL, PRICE_WEI, Chain, Network, Node, pattern
 from zerog.contracts.storage import NotEnoughFeeError
-from zerog.primitives import Address, Wei
+from zerog.primitives import Address, Hash32, Wei
 from zerog.storage.client import (
     KeyMissingError,
     LocalFileError,
@@ -260,7 +260,27 @@ def test_a_transaction_that_is_reverted_is_an_error_at_once(network: Network) ->
 
 def test_a_node_that_does_not_follow_the_chain_is_not_awaited_for_ever(network: Network, chain: Chain) -> None:
     elsewhere = network.chain()
-    with network.running(elsewhere) as node, StorageClient(nodes=[node.url], chain=chain.client, account=ACCOUNTS[4]) as client:
-        options = UploadOptions(seen_s=0.2)
-        with pytest.raises(WaitTimeoutError, match="has not read submission"):
-            client.upload(pattern(500, seed=31), options)
+    with (
+        network.running(elsewhere) as node,
+        StorageClient(nodes=[node.url], chain=chain.client, account=ACCOUNTS[4]) as client,
+        pytest.raises(WaitTimeoutError, match=r"transaction 0x\w+ was sent; .* has not read submission"),
+    ):
+        client.upload(pattern(500, seed=31), timeout_s=2)
+
+
+def test_an_upload_ends_where_the_chain_makes_no_blocks_and_goes_on_later(chain: Chain, client: StorageClient) -> None:
+    data = pattern(700, seed=32)
+    chain.client.request("evm_setAutomine", False)
+    try:
+        with pytest.raises(WaitTimeoutError) as late:
+            client.upload(data, timeout_s=2)
+        assert len(late.value.known) == 2, late.value
+        sent = late.value.known[0].removeprefix("transaction ").removesuffix(" was sent")
+        assert late.value.known[1] == f"transaction {sent} is in no block"
+        assert str(late.value).startswith("the nodes do not have the file within 2 s; ")
+        assert chain.client.transaction(Hash32.from_json(sent)) is not None
+    finally:
+        chain.client.request("evm_setAutomine", True)
+        chain.client.request("evm_mine")
+    assert chain.client.wait_for_receipt(Hash32.from_json(sent)).succeeded
+    assert client.read(client.upload(data, timeout_s=30).root, timeout_s=30) == data

@@ -22,10 +22,17 @@ class _ClientInTurn(ChainClient):
         self._turn: Final = turn
 
     def send(
-        self, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", gas_limit: int | None = None, account: Payer | None = None
+        self,
+        to: bytes | None,
+        *,
+        value_wei: int = 0,
+        data: bytes = b"",
+        gas_limit: int | None = None,
+        account: Payer | None = None,
+        timeout_s: float | None = None,
     ) -> Hash32:
         """As `ChainClient.send`, in turn."""
-        send = partial(super().send, to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account)
+        send = partial(super().send, to, value_wei=value_wei, data=data, gas_limit=gas_limit, account=account, timeout_s=timeout_s)
         return from_thread.run(self._in_turn, send)
 
     async def _in_turn(self, send: "partial[Hash32]") -> Hash32:

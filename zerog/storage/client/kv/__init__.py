@@ -19,6 +19,7 @@ from zerog.storage.client.kv.errors import (
     ValueTooLargeError,
     VersionConflictError,
     WriteDeniedError,
+    WriteTimeoutError,
 )
 from zerog.storage.client.kv.names import StreamName, stream_id
 from zerog.storage.client.kv.reading import KvNodeClient
@@ -51,6 +52,7 @@ __all__ = [
     "VersionConflictError",
     "WriteDeniedError",
     "WriteOptions",
+    "WriteTimeoutError",
     "Written",
     "stream_id",
 ]

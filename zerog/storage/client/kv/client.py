@@ -5,20 +5,29 @@ from typing import Final
 
 from zerog.chain.client import ChainClient
 from zerog.primitives import Address
+from zerog.primitives.errors import DeadlineError
+from zerog.runtime.deadlines import TimeLimit, left_s, time_limit
 from zerog.storage.client.client import StorageClient
 from zerog.storage.client.connection import PeerLimits
 from zerog.storage.client.encrypting import Encryption
 from zerog.storage.client.errors import PeerError, PeerRefusedError, WaitTimeoutError
 from zerog.storage.client.kv import calls
 from zerog.storage.client.kv.batch import Batch, SealedBatch
-from zerog.storage.client.kv.errors import NoChainError, NoWriterError, ResultTimeoutError, StreamNotFollowedError, rejection
+from zerog.storage.client.kv.errors import (
+    NoChainError,
+    NoWriterError,
+    ResultTimeoutError,
+    StreamNotFollowedError,
+    WriteTimeoutError,
+    rejection,
+)
 from zerog.storage.client.kv.names import StreamName, stream_id
 from zerog.storage.client.kv.proving import Prover
 from zerog.storage.client.kv.reading import VALUE_BYTES_MAX, KvNodeClient
 from zerog.storage.client.kv.results import ProvedValue, Written
-from zerog.storage.client.results import StoredFragment
+from zerog.storage.client.results import StoredFragment, Upload
 from zerog.storage.client.uploading import UploadOptions
-from zerog.storage.client.waiting import Deadline
+from zerog.storage.client.waiting import Deadline, of_step, within
 from zerog.storage.protocol.encryption import FileKeys
 
 __all__ = ["KvClient", "WriteOptions"]
@@ -30,10 +39,10 @@ class WriteOptions:
 
     upload: UploadOptions = field(default_factory=UploadOptions)
     """How it is stored; tags, fragments and what is skipped are the batch's own."""
-    result_s: float = 60.0
-    """Seconds until the node tells the result, after the batch is stored."""
 
 
+RESULT_S_MAX: Final = 60.0
+"""Until the node tells the result, after the batch is stored, where the caller does not say how long a write may take."""
 PASSED_BY_S: Final = 1.0
 """So long a node must have passed a batch by, before it is believed not to follow the streams."""
 DEFAULT_WRITE: Final = WriteOptions()
@@ -43,6 +52,9 @@ class KvClient(KvNodeClient):
     """Reads from one key-value node, and writes through storage. For any number of threads; close it, or use it in a `with` block.
 
     What storage and chain refuse on the way of a write is raised as `StorageClient.upload` raises it.
+
+    `timeout_s` is how long a method may take as a whole, and ends it with a `WaitTimeoutError`, or `ResultTimeoutError` once a batch is
+    stored. Without it, every single wait for the node ends within the `limits`.
     """
 
     def __init__(
@@ -73,9 +85,14 @@ class KvClient(KvNodeClient):
         *,
         version: int | None = None,
         encrypt: Encryption | None = None,
+        timeout_s: float | None = None,
     ) -> Written:
-        """Write one key; with a `version` only if it was not written after that submission. Raises as `write`."""
-        return self.write(Batch(version=version).set(stream, key, value), options, encrypt=encrypt)
+        """Write one key; with a `version` only if it was not written after that submission. Raises as `write`.
+
+        A batch that is announced on chain and whose bytes never come holds up its streams, for every writer. To be able to bring them after
+        a failure on the way, seal a `Batch` and give it to `write`, again if need be.
+        """
+        return self.write(Batch(version=version).set(stream, key, value), options, encrypt=encrypt, timeout_s=timeout_s)
 
     def delete(
         self,
@@ -85,41 +102,55 @@ class KvClient(KvNodeClient):
         *,
         version: int | None = None,
         encrypt: Encryption | None = None,
+        timeout_s: float | None = None,
     ) -> Written:
-        """Delete one key. Raises as `write`."""
-        return self.write(Batch(version=version).delete(stream, key), options, encrypt=encrypt)
+        """Delete one key. Raises as `write`; see `put` for what a failure on the way leaves behind."""
+        return self.write(Batch(version=version).delete(stream, key), options, encrypt=encrypt, timeout_s=timeout_s)
 
-    def write(self, batch: Batch | SealedBatch, options: WriteOptions = DEFAULT_WRITE, *, encrypt: Encryption | None = None) -> Written:
+    def write(
+        self,
+        batch: Batch | SealedBatch,
+        options: WriteOptions = DEFAULT_WRITE,
+        *,
+        encrypt: Encryption | None = None,
+        timeout_s: float | None = None,
+    ) -> Written:
         """Store a batch, and return once the node has applied it: what it wrote is what the node reads from then on.
 
-        Raises `BatchRejectedError` if it has no effect, `StreamNotFollowedError`, `ResultTimeoutError`, `NoWriterError`,
-        `BatchInvalidError`, and `PeerError`, before anything is paid, if the node does not answer. To try again after a failure on the way
-        without writing twice, give the same sealed batch.
+        By default the batch is stored within what `StorageClient.upload` gives, and then the node has 60 s for its result; a `timeout_s` is
+        for both together. Raises `BatchRejectedError` if it has no effect, `StreamNotFollowedError`, `NoWriterError`, `BatchInvalidError`,
+        and `PeerError`, before anything is paid, if the node does not answer; when the time is over `WriteTimeoutError`, and
+        `ResultTimeoutError` once the batch is stored.
+
+        The order of the batches is that in which the chain heard of them. One that was announced there and whose bytes never came to the
+        storage nodes holds up its streams, for every writer, until they come: give the same sealed batch again. What is there of it is
+        found, and neither paid nor written twice.
         """
         sealed = batch if isinstance(batch, SealedBatch) else batch.seal(encrypt)
         if self._storage is None:
             raise NoWriterError
-        self.status()  # Who cannot be asked for the result is better known before the batch is paid for.
-        upload = self._storage.upload(
-            sealed.data, replace(options.upload, tags=sealed.tags, fragment_bytes=len(sealed.data), skip_present=True)
-        )
-        [stored] = upload.fragments
-        self._await_result(stored, sealed, options.result_s)
-        return Written(
-            tx_seq=stored.tx_seq,
-            root=stored.root,
-            transaction_hash=stored.transaction_hash,
-            size_bytes=stored.size_bytes,
-            fee_wei=upload.fee_wei,
-            streams=sealed.streams,
-        )
+        stored: list[StoredFragment] = []
 
-    def _await_result(self, stored: StoredFragment, sealed: SealedBatch, timeout_s: float) -> None:
+        def late(limit: TimeLimit) -> DeadlineError:
+            if stored:
+                return ResultTimeoutError(self.url, stored[0].tx_seq, limit.timeout_s)
+            return WriteTimeoutError("the batch is not stored", limit.timeout_s, limit.known, batch=sealed)
+
+        with time_limit(timeout_s, late):
+            self.status()  # Who cannot be asked for the result is better known before the batch is paid for.
+            upload = self._storage.upload(
+                sealed.data, replace(options.upload, tags=sealed.tags, fragment_bytes=len(sealed.data), skip_present=True)
+            )
+            stored += upload.fragments
+            self._await_result(stored[0], sealed)
+        return _written(stored[0], upload, sealed)
+
+    def _await_result(self, stored: StoredFragment, sealed: SealedBatch) -> None:
         """From here on it is paid, so a node that is away for a moment is waited for as one that is late."""
         tx_seq = stored.tx_seq
         result: str | None = None
         trouble: PeerError | None = None
-        pauses, patience = Deadline(timeout_s).pauses("no result"), Deadline(min(PASSED_BY_S, timeout_s / 2))
+        pauses, patience = of_step(RESULT_S_MAX).pauses("there is no result"), Deadline(min(PASSED_BY_S, left_s(RESULT_S_MAX) / 2))
         while True:
             try:
                 if (result := self._result_of(stored)) is not None:
@@ -133,7 +164,7 @@ class KvClient(KvNodeClient):
             try:
                 next(pauses)
             except WaitTimeoutError:
-                raise ResultTimeoutError(self.url, tx_seq, timeout_s) from trouble
+                raise ResultTimeoutError(self.url, tx_seq, RESULT_S_MAX) from trouble
         if (refusal := rejection(tx_seq, result)) is not None:
             raise refusal
 
@@ -167,6 +198,7 @@ class KvClient(KvNodeClient):
         version: int | None = None,
         keys: FileKeys | None = None,
         bytes_max: int = VALUE_BYTES_MAX,
+        timeout_s: float | None = None,
     ) -> ProvedValue | None:
         """As `get`, with every byte held against the chain. `keys` open the items of an encrypted stream.
 
@@ -174,8 +206,20 @@ class KvClient(KvNodeClient):
         """
         if self._chain is None or self._flow is None:
             raise NoChainError
-        found = self._run(calls.proof(stream_id(stream), key, version))
-        if found is None:
-            return None
         prover = Prover(url=self.url, chain=self._chain, flow=self._flow, storage=self._storage)
-        return prover.prove(found, stream_id(stream), key, version=version, keys=keys, bytes_max=bytes_max)
+        with within(timeout_s, "the value is not proved"):
+            found = self._run(calls.proof(stream_id(stream), key, version))
+            if found is None:
+                return None
+            return prover.prove(found, stream_id(stream), key, version=version, keys=keys, bytes_max=bytes_max)
+
+
+def _written(stored: StoredFragment, upload: Upload, sealed: SealedBatch) -> Written:
+    return Written(
+        tx_seq=stored.tx_seq,
+        root=stored.root,
+        transaction_hash=stored.transaction_hash,
+        size_bytes=stored.size_bytes,
+        fee_wei=upload.fee_wei,
+        streams=sealed.streams,
+    )

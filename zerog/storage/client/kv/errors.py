@@ -10,6 +10,7 @@ StorageClientError
 │   └── ItemMissingError         the node gave up on the data
 ├── StreamNotFollowedError       the node passes the stream by
 ├── ResultTimeoutError           there is no result yet
+├── WriteTimeoutError            the batch is not stored yet
 ├── NoWriterError                nothing to upload with
 ├── NoChainError                 nothing to hold a proof against
 ├── BatchInvalidError            nothing that could be uploaded
@@ -18,12 +19,15 @@ StorageClientError
 └── ProofInvalidError            what the node says does not follow from the chain
 """
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from zerog.primitives import Hash32
 from zerog.primitives.errors import DeadlineError
-from zerog.storage.client.errors import StorageClientError
+from zerog.storage.client.errors import StorageClientError, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from zerog.storage.client.kv.batch import SealedBatch
 
 __all__ = [
     "BatchInvalidError",
@@ -41,6 +45,7 @@ __all__ = [
     "ValueTooLargeError",
     "VersionConflictError",
     "WriteDeniedError",
+    "WriteTimeoutError",
     "rejection",
 ]
 
@@ -160,6 +165,17 @@ class ResultTimeoutError(DeadlineError, StorageClientError):
 
     def __str__(self) -> str:
         return f"{self.url} has no result of submission {self.tx_seq} within {self.timeout_s:g} s"
+
+
+@dataclass(eq=False)
+class WriteTimeoutError(WaitTimeoutError):
+    """A batch is not stored within the time that the caller gave. It may be announced on chain: then its streams wait for its bytes."""
+
+    batch: "SealedBatch" = field(kw_only=True, repr=False)
+    """What was to be written."""
+
+    code = "kv_write_timeout"
+    remedy = "write the same batch again (`kv.write(error.batch)`): it is not paid twice, and until its bytes are stored its streams wait"
 
 
 class NoWriterError(StorageClientError):
