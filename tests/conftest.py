@@ -1,4 +1,4 @@
-"""What all tests share: the order in which they run, who runs beside whom, the loop they run on, a running network."""
+"""What all tests share: the order in which they run, who runs beside whom, the loop they run on, what they took."""
 
 from collections.abc import Generator, Iterator
 from pathlib import PurePath
@@ -6,9 +6,8 @@ from pathlib import PurePath
 import hypothesis
 import pytest
 
-from tests.devnet.command import Zerog
+from tests.seconds import SecondsOfFiles
 from tests.turns import a_turn
-from zerog.devnet.endpoints import Endpoints
 
 # How long one example takes says nothing on a machine that does other things; who hangs is ended by the time limit of the test.
 hypothesis.settings.register_profile("zerog", deadline=None)
@@ -32,12 +31,9 @@ def _wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    """One network for all tests of a process, started as a user starts it. Whoever changes its time or its rules starts an own one."""
-    zerog = Zerog(tmp_path_factory.mktemp("devnet"))
-    yield zerog.up()
-    zerog.down()
+def pytest_configure(config: pytest.Config) -> None:
+    """Print where the time went."""
+    config.pluginmanager.register(SecondsOfFiles())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,8 @@ from tests.devnet.connections import Peer, peers, traced
 from zerog.devnet.endpoints import Endpoints
 from zerog.devnet.inspect import NetworkStatus
 
+CHAIN = ("--only", "chain")
+"""For what concerns the chain alone."""
 ELSEWHERE = "192.0.2.1"
 """An address of nobody. Source: RFC 5737."""
 
@@ -47,7 +49,7 @@ def test_it_is_refused_beyond_this_machine(zerog: Zerog) -> None:
 
 
 def test_who_follows_a_copy_says_so_and_stays_on_this_machine_too(zerog: Zerog) -> None:
-    endpoints = zerog.up("--like", "mainnet")
+    endpoints = zerog.up("--like", "mainnet", *CHAIN)
     assert endpoints.chain is not None
     follow = ("chain", "run", "--rpc-port", "0", "--follow", endpoints.chain.http)
     for folder in (zerog.folder / "first", zerog.folder / "second"):
@@ -63,11 +65,11 @@ def test_who_follows_a_copy_says_so_and_stays_on_this_machine_too(zerog: Zerog) 
 
 
 def test_other_rules_need_a_reset(zerog: Zerog) -> None:
-    zerog.up("--rules", "zero-gravity")
+    zerog.up("--rules", "zero-gravity", *CHAIN)
     zerog.down()
-    assert "genesis_mismatch" in zerog.run("up", "--wait", "--port-base", "0", expect=1).stderr
+    assert "genesis_mismatch" in zerog.run("up", "--wait", "--port-base", "0", *CHAIN, expect=1).stderr
     zerog.run("reset")
-    zerog.up()
+    assert ask(zerog.up(*CHAIN), "eth_chainId") == "0x7a69"
 
 
 def test_nothing_leaves_this_machine(zerog: Zerog) -> None:

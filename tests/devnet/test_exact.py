@@ -68,7 +68,7 @@ def test_a_verifier_without_the_model_fetches_it_by_the_root_that_the_service_ha
     cache = tmp_path / "models"
     monkeypatch.setitem(os.environ, "ZEROG_MODELS", str(cache))
     model = make_small_model(tmp_path / "nonsense.gguf")
-    zerog.up("--model", str(model))
+    zerog.up(*ROLES, "--only", "storage", "--model", str(model))
     root = zerog.run("storage", "put", str(model)).stdout.strip()
     file = tmp_path / "answer.json"
     zerog.run("compute", "chat", "Say", "something.", "--max-tokens", "8", "--save", str(file))

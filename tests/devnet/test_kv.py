@@ -59,7 +59,7 @@ WAIT_S_MAX = 30
 def zerog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zerog]:
     """The command in the folder of a running network."""
     command = Zerog(tmp_path_factory.mktemp("kv"))
-    command.up()
+    command.up("--only", "chain", "--only", "storage")
     yield command
     command.down()
 

@@ -20,7 +20,7 @@ def test_a_stored_file_is_mined_and_paid_for(tmp_path: Path) -> None:
     """2^12 sectors are 1 MiB: a pricing chunk of a local network."""
     assert LOCAL.storage is not None
     zerog = Zerog(tmp_path)
-    endpoints = zerog.up("--mine")
+    endpoints = zerog.up("--mine", "--only", "chain", "--only", "storage")
     try:
         assert endpoints.storage is not None
         assert endpoints.chain is not None

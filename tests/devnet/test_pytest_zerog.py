@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -12,7 +13,7 @@ from textwrap import dedent
 import msgspec
 import pytest
 
-from tests.devnet.command import ask
+from tests.devnet.command import Zerog, ask
 from zerog.devnet.endpoints import Endpoints
 from zerog.runtime.ports import holder_of_port
 
@@ -222,8 +223,17 @@ def port_of(url: str) -> int:
     return int(url.rsplit(":", 1)[1])
 
 
-def test_it_uses_a_network_that_runs(project: Project, devnet: Endpoints) -> None:
-    assert devnet.chain is not None
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Endpoints]:
+    """A chain that runs, as a user has started it."""
+    folder = tmp_path / "running"
+    folder.mkdir()
+    yield Zerog(folder).up("--only", "chain")
+    Zerog(folder).down()
+
+
+def test_it_uses_a_network_that_runs(project: Project, chain: Endpoints) -> None:
+    assert chain.chain is not None
     project.write(
         "test_it.py",
         """
@@ -232,10 +242,10 @@ def test_it_uses_a_network_that_runs(project: Project, devnet: Endpoints) -> Non
             assert (zerog_network.endpoints is None) == (pytestconfig.getoption("zerog_dir") is None)
         """,
     )
-    folder = Path(devnet.data_dir).parent
+    folder = Path(chain.data_dir).parent
     project.run("--zerog-dir", str(folder)).counts(passed=1)
-    project.run("--zerog-url", devnet.chain.http).counts(passed=1)
+    project.run("--zerog-url", chain.chain.http).counts(passed=1)
     missing = project.run("--zerog-dir", "nowhere")
     missing.counts(error=1)
     missing.says(f"no network runs in {project.folder / 'nowhere'}", f"remedy: zerog up --wait --dir {project.folder / 'nowhere'}")
-    project.run("--zerog-dir", ".", "--zerog-url", devnet.chain.http).says("--zerog-dir and --zerog-url both name a network: give one")
+    project.run("--zerog-dir", ".", "--zerog-url", chain.chain.http).says("--zerog-dir and --zerog-url both name a network: give one")

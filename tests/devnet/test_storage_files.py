@@ -19,7 +19,7 @@ KEY = "0x" + "11" * 32
 @pytest.fixture(scope="module")
 def zerog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zerog]:
     zerog = Zerog(tmp_path_factory.mktemp("files"))
-    zerog.up()
+    zerog.up("--only", "chain", "--only", "storage")
     yield zerog
     zerog.down()
 
