@@ -37,7 +37,7 @@ test: ready  ## run every test, the fast ones first
 test-long: ready  ## run the tests that sample with their full counts
 	ZEROG_TEST_LONG=1 cargo test --locked -p zerog-kernel --lib mutants
 	ZEROG_TEST_LONG=1 cargo test --locked -p zerog-amt --lib
-	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/devnet/test_starts.py tests/devnet/test_kills.py tests/unit/storage/kv/store/test_histories.py tests/unit/compute/book tests/unit/compute/settlement tests/unit/compute/provider tests/unit/models tests/unit/compute/client/replaying tests/contracts/compute tests/interop/test_*_anvil.py $(ARGS)
+	ZEROG_TEST_LONG=1 $(PYTHON) -m pytest --timeout=3600 tests/crash tests/ledger tests/devnet/test_starts.py tests/devnet/test_kills.py tests/unit/storage/kv/store/test_histories.py tests/unit/compute/book tests/unit/compute/settlement tests/unit/compute/provider tests/unit/models tests/unit/compute/client/replaying tests/contracts/compute tests/interop/test_*_anvil.py tests/interop/storage/test_shards.py $(ARGS)
 
 lint: setup  ## check style, types, layers and tidiness
 	.venv/bin/ruff check .
