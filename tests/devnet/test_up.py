@@ -284,6 +284,12 @@ def test_a_taken_port_is_refused_with_the_name_and_pid_of_who_has_it(zerog: Zero
     assert "error [port_in_use]" in errors
     assert f"pid {os.getpid()}" in errors
     assert "python" in errors
+    folder = str(zerog.folder / "another")
+    endpoints = Zerog(zerog.folder / "another").up(*CHAIN)
+    with pytest.raises(PortInUseError, match=f"of the network in {folder}") as caught:
+        listen("127.0.0.1", chain_port(endpoints))
+    assert f"stop that network with `zerog down --dir {folder}`, or choose other ports" in caught.value.remedy
+    Zerog(zerog.folder / "another").down()
 
 
 def free_base() -> int:

@@ -15,7 +15,7 @@ from zerog.cli.help_pages import HelpPages
 from zerog.cli.output import OutputLostError, tell_error, tell_report
 from zerog.devnet.folder import NetworkFolder
 from zerog.primitives.errors import ZerogError
-from zerog.runtime.report import ErrorReport
+from zerog.runtime.report import ErrorReport, disk_full
 from zerog.runtime.settings import parameter_rules, sources
 
 __all__ = ["make_app", "run"]
@@ -48,6 +48,11 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _drop_output()  # Whoever read our output has enough.
         return 0
+    except OSError as error:
+        if (full := disk_full(error)) is None:
+            raise
+        tell_error(full)
+        return 1
     return result if isinstance(result, int) else 0
 
 

@@ -6,7 +6,15 @@ from pathlib import Path
 from zerog.primitives.errors import RefusalError
 from zerog.runtime.report import ErrorReport
 
-__all__ = ["FewerNodesError", "ForeignNetworkError", "NetworkRunningError", "NetworkUpError", "RecordBrokenError", "RoleFailedError"]
+__all__ = [
+    "FewerNodesError",
+    "FolderUnusableError",
+    "ForeignNetworkError",
+    "NetworkRunningError",
+    "NetworkUpError",
+    "RecordBrokenError",
+    "RoleFailedError",
+]
 
 
 @dataclass(eq=False)
@@ -22,6 +30,20 @@ class FewerNodesError(RefusalError):
 
     def __str__(self) -> str:
         return f"the network's files lie on {self.kept} storage nodes, and {self.asked} were asked for"
+
+
+@dataclass(eq=False)
+class FolderUnusableError(RefusalError):
+    """Nothing can be kept in the folder that was named."""
+
+    folder: Path
+    cause: str
+
+    code = "folder_unusable"
+    remedy = "name a folder where you can write and where there is room (--dir)"
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.cause}"
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from zerog.devnet.errors import NetworkRunningError, NetworkUpError, RecordBrokenError
+from zerog.devnet.errors import FolderUnusableError, NetworkRunningError, NetworkUpError, RecordBrokenError
 from zerog.runtime.files import FileLock, LockHeldError, make_private_folder, write_atomically
 
 __all__ = ["STATE_FOLDER", "NetworkFolder", "NetworkRecord"]
@@ -111,19 +111,30 @@ class NetworkFolder:
         return self.run / f"{role}.sock"
 
     def prepare(self) -> None:
-        """Make the folder, for its owner alone and invisible to git. Run with the lock held or before taking it."""
-        for folder in (self.path, self.run, self.logs):
-            make_private_folder(folder)
-        for name, content in ((".gitignore", "*\n"), ("zerog.toml", FIRST_SETTINGS)):
-            if not (self.path / name).exists():
-                write_atomically(self.path / name, content.encode())
+        """Make the folder, for its owner alone and invisible to git. Run with the lock held or before taking it.
+
+        Raises `FolderUnusableError`.
+        """
+        try:
+            for folder in (self.path, self.run, self.logs):
+                make_private_folder(folder)
+            for name, content in ((".gitignore", "*\n"), ("zerog.toml", FIRST_SETTINGS)):
+                if not (self.path / name).exists():
+                    write_atomically(self.path / name, content.encode())
+        except OSError as error:
+            raise FolderUnusableError(self.path.parent, error.strerror or str(error)) from None
 
     def acquire(self, command: str) -> FileLock:
-        """Take the network for one supervisor. Raises `LockHeldError`; `NetworkUpError` where two want to be that supervisor."""
-        make_private_folder(self.path)
-        make_private_folder(self.run)
+        """Take the network for one supervisor.
+
+        Raises `LockHeldError`; `NetworkUpError` where two want to be that supervisor; `FolderUnusableError`.
+        """
         try:
+            make_private_folder(self.path)
+            make_private_folder(self.run)
             return FileLock.acquire(self.lock, command=command)
+        except OSError as error:
+            raise FolderUnusableError(self.path.parent, error.strerror or str(error)) from None
         except LockHeldError as error:
             holder = error.holder
             if holder is None or not (command.startswith(UP) and holder.command.startswith(UP)):

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 STOP_S_MAX: Final = 15.0
 """A role that has not stopped by then is killed; what it has acknowledged is on disk."""
+LAST_WORDS_S_MAX: Final = 2.0
+"""What a process has written is there when it has ended, unless another one holds the pipe."""
 LINES_KEPT: Final = 10
 """Lines of a failing role that are shown."""
 
@@ -48,20 +50,22 @@ async def run_as_process(role: str, command: list[str], *, ready_s_max: float, t
                 if process.stdout is None or process.stderr is None:
                     raise RuntimeError("the process was opened with pipes")
                 readers.start_soon(_capture, role, process.stderr, last_lines, name=f"{role}.stderr")
-                url = await _first_event(role, process.stdout, ready_s_max)
+                events = BufferedByteReceiveStream(process.stdout)
+                url = await _first_event(role, events, ready_s_max)
                 if url is not None:
                     task_status.started(url)
                 code = await process.wait()
-            raise RoleFailedError(role, ErrorReport(code="role_ended", cause=_manner_of_death(code)), tuple(last_lines))
+                report = await _last_event(events)
+            raise RoleFailedError(role, report or ErrorReport(code="role_ended", cause=_manner_of_death(code)), tuple(last_lines))
         finally:
             await _stop(process)
 
 
-async def _first_event(role: str, stdout: ByteReceiveStream, ready_s_max: float) -> str | None:
+async def _first_event(role: str, events: BufferedByteReceiveStream, ready_s_max: float) -> str | None:
     """The URL of a role that is ready; `None` if it ended without a word. Raises `RoleFailedError` with what it reports."""
     try:
         with anyio.fail_after(ready_s_max):
-            line = await BufferedByteReceiveStream(stdout).receive_until(b"\n", LINE_BYTES_MAX)
+            line = await events.receive_until(b"\n", LINE_BYTES_MAX)
     except (anyio.EndOfStream, anyio.IncompleteRead):
         return None
     except TimeoutError:
@@ -71,6 +75,13 @@ async def _first_event(role: str, stdout: ByteReceiveStream, ready_s_max: float)
     if event.error is not None:
         raise RoleFailedError(role, event.error)
     return event.ready
+
+
+async def _last_event(events: BufferedByteReceiveStream) -> ErrorReport | None:
+    """What a role that was ready has said of its end; `None` if it ended without a word."""
+    with anyio.move_on_after(LAST_WORDS_S_MAX), suppress(anyio.EndOfStream, anyio.IncompleteRead):
+        return msgspec.json.decode(await events.receive_until(b"\n", LINE_BYTES_MAX), type=RoleEvent).error
+    return None
 
 
 async def _capture(role: str, stream: ByteReceiveStream, last_lines: deque[str]) -> None:

@@ -31,7 +31,7 @@ from zerog.devnet.subsystems import SUBSYSTEMS, Subsystem, chosen_ports
 from zerog.networks import NetworkParams
 from zerog.primitives import checksum_address
 from zerog.primitives.keys import derive_accounts
-from zerog.runtime.control import Verb, connect
+from zerog.runtime.control import ControlFaultError, RoleNotRunningError, Verb, connect
 from zerog.runtime.files import FileLock, LockHeldError, write_atomically
 from zerog.runtime.ports import listen
 from zerog.runtime.process import FolderGoneError, expected_error
@@ -44,6 +44,8 @@ log = structlog.get_logger(__name__)
 READY_S_MAX: Final = 120.0
 """A role that replays a long log takes its time; one that hangs shall not be waited for for ever."""
 PROBE_S_MAX: Final = 60.0
+END_S_MAX: Final = 10.0
+"""From the moment when a role answers no more to the end of its process."""
 ASK_S_MAX: Final = 600.0
 """For a checkpoint of much data."""
 ORPHAN_S_MAX: Final = 20.0
@@ -248,7 +250,7 @@ class Supervisor:
                 url = await role.start(self._runner(slot), name=f"{slot.subsystem.name}.role")
                 for earlier in self._slots[: self._slots.index(slot)]:
                     await earlier.proven.wait()
-                slot.proof = await self._ask(slot, "probe", PROBE_S_MAX)
+                slot.proof = await self._prove(slot)
                 self._learn(slot, url, await self._ask(slot, "status", PROBE_S_MAX))
                 slot.ready = True
                 slot.proven.set()
@@ -257,6 +259,14 @@ class Supervisor:
             raise expected_error(group) or group from None
         finally:
             slot.ready = False
+
+    async def _prove(self, slot: _Slot) -> Mapping[str, object]:
+        """What the role's probe says. A role that goes away meanwhile says more by its end, which ends this wait."""
+        try:
+            return await self._ask(slot, "probe", PROBE_S_MAX)
+        except (ControlFaultError, RoleNotRunningError):
+            await anyio.sleep(END_S_MAX)
+            raise
 
     def _learn(self, slot: _Slot, url: str, status: Mapping[str, object]) -> None:
         """Where the role is, and which chain it knows."""

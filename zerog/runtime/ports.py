@@ -3,6 +3,7 @@
 import errno
 import re
 import secrets
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
@@ -37,9 +38,11 @@ class PortHolder:
 
     name: str
     pid: int
+    network: str | None = None
+    """Folder of the network that the process is a role of, if it is one of ours."""
 
     def __str__(self) -> str:
-        return f"{self.name} (pid {self.pid})"
+        return f"{self.name} (pid {self.pid})" + (f", of the network in {self.network}" if self.network else "")
 
 
 @dataclass(eq=False)
@@ -51,11 +54,16 @@ class PortInUseError(RefusalError):
     holder: PortHolder | None
 
     code = "port_in_use"
-    remedy = "stop that process, or choose other ports with --port-base (0 lets the system choose)"
     http_status = 409
 
+    @property
+    def remedy(self) -> str:  # type: ignore[override]
+        network = None if self.holder is None else self.holder.network
+        stop = "stop that process" if network is None else f"stop that network with `zerog down --dir {shlex.quote(network)}`"
+        return f"{stop}, or choose other ports with --port-base (0 lets the system choose)"
+
     def __str__(self) -> str:
-        return f"port {self.port} on {self.host} is in use by {self.holder or 'a process of another user'}"
+        return f"port {self.port} on {self.host} is in use by {self.holder or 'a process of another user, or by an outgoing connection'}"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -133,7 +141,7 @@ def holder_of_port(port: int) -> PortHolder | None:
         return None
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and _has_open(folder / "fd", sockets):
-            return PortHolder(_process_name(folder), int(folder.name))
+            return PortHolder(_process_name(folder), int(folder.name), _network_of(folder))
     return None
 
 
@@ -154,6 +162,15 @@ def _has_open(descriptors: Path, sockets: set[str]) -> bool:
                 if str(descriptor.readlink()) in sockets:
                     return True
     return False
+
+
+def _network_of(folder: Path) -> str | None:
+    """The folder that a role of ours was started for: `--dir` of a command line of this package."""
+    with suppress(OSError, ValueError, IndexError):
+        words = (folder / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+        if words[words.index("-m") + 1].partition(".")[0] == "zerog":
+            return words[words.index("--dir") + 1]
+    return None
 
 
 def _process_name(folder: Path) -> str:

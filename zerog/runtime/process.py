@@ -26,7 +26,7 @@ from zerog.runtime.control import serve_control
 from zerog.runtime.files import FileLock, make_private_folder
 from zerog.runtime.logs import LogForm, LogLevel, configure_logging
 from zerog.runtime.memory import give_back_when_quiet, map_large_blocks
-from zerog.runtime.report import ErrorReport, report_of
+from zerog.runtime.report import ErrorReport, disk_full, report_of
 from zerog.runtime.role import Role
 
 __all__ = [
@@ -194,14 +194,14 @@ async def serve_role(
 
 
 def expected_error(error: BaseException) -> ZerogError | None:
-    """The `ZerogError` behind `error`, if nothing else is in it."""
+    """The `ZerogError` behind `error`, if nothing else is in it. A full disk is one."""
     if isinstance(error, ZerogError):
         return error
     if isinstance(error, BaseExceptionGroup):
         causes = [expected_error(inner) for inner in error.exceptions]
         if all(cause is not None for cause in causes):
             return causes[0]
-    return None
+    return disk_full(error)
 
 
 async def _look_after_folder(lock: FileLock, folder: Path) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from zerog.devnet.endpoints import Account, ChainEndpoints, Endpoints, as_environment
-from zerog.devnet.errors import NetworkRunningError, RecordBrokenError
+from zerog.devnet.errors import FolderUnusableError, NetworkRunningError, RecordBrokenError
 from zerog.devnet.folder import NetworkFolder, NetworkRecord
 from zerog.devnet.settings import DevnetSettings, SettingsInvalidError
 from zerog.devnet.subsystems import SUBSYSTEMS, chosen_ports
@@ -42,6 +42,14 @@ def test_reset_is_refused_while_anything_runs(tmp_path: Path, holder: str) -> No
     with FileLock.acquire(folder.run / f"{holder}.lock", command="test"), pytest.raises(NetworkRunningError):
         folder.reset()
     assert folder.read_record() == NetworkRecord(network="local")
+
+
+def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    folder = NetworkFolder.of(tmp_path / "file")
+    for attempt in (folder.prepare, lambda: folder.acquire("zerog up")):
+        with pytest.raises(FolderUnusableError, match="file: Not a directory"):
+            attempt()
 
 
 def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:

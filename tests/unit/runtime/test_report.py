@@ -1,6 +1,12 @@
 """What people are told of an error."""
 
+import errno
+import sqlite3
+from contextlib import closing
+
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from zerog._kernel import GenesisMismatchError, LedgerBusyError, LedgerOldFormatError
 from zerog.devnet.errors import RoleFailedError
@@ -23,6 +29,8 @@ class TinyError(RefusalError):
         (LedgerOldFormatError("old"), "ledger_old_format", "zerog reset"),
         (LedgerBusyError("busy"), "ledger_busy", "zerog down"),
         (KeyError("x"), "bug", "report"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk_full", "make room"),
+        (OSError(errno.EIO, "Input/output error"), "bug", "report"),
         (ExceptionGroup("two", [TinyError("small"), ExceptionGroup("one", [KeyError("x")])]), "bug", "report"),
         (ExceptionGroup("two", [TinyError("small"), TinyError("again")]), "tiny", "smile"),
     ],
@@ -33,6 +41,22 @@ def test_every_error_has_a_code_a_cause_and_a_remedy(error: Exception, code: str
     assert report.code == code
     assert report.cause
     assert remedy_part in report.remedy
+
+
+def test_a_database_that_has_no_room_is_no_bug() -> None:
+    """As SQLite says it, and as SQLAlchemy wraps that."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as plain:
+            database.execute("CREATE TABLE a (b)")
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA max_page_count = 1"))
+        with pytest.raises(OperationalError) as wrapped:
+            connection.execute(text("CREATE TABLE a (b)"))
+    engine.dispose()
+    told = [report_of(error) for error in (plain.value, wrapped.value)]
+    assert [(report.code, report.cause) for report in told] == [("disk_full", "database or disk is full")] * 2
 
 
 def test_an_error_of_the_kernel_that_has_facts_alone_becomes_a_sentence() -> None:

@@ -414,7 +414,7 @@ class ComputeClient:
         ]
         if not found:
             what = f"of the kind {service_type.value}" if model is None else f"with the model {model!r}"
-            raise ServiceUnknownError(f"{what} and can be paid")
+            raise ServiceUnknownError(f"{what} that can be paid")
         return min(found, key=lambda service: (service.params.output_price_wei + service.params.input_price_wei, service.provider))
 
     @contextmanager
