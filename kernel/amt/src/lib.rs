@@ -10,6 +10,7 @@ pub mod decode;
 pub mod domain;
 pub mod ecfft;
 pub mod encode;
+mod few;
 pub mod fixed;
 pub mod known;
 #[cfg(target_arch = "x86_64")]

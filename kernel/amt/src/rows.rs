@@ -5,6 +5,7 @@
 
 use crate::blob::{BlobSizeError, check_size, filled_rows, write_row};
 use crate::domain::Domain;
+use crate::few;
 use crate::merkle::{CosetTree, Digest, Keccak};
 use crate::ntt::inverse;
 use crate::shape::{COSETS, Shape, UNIT_BYTES};
@@ -16,6 +17,8 @@ use rayon::prelude::*;
 pub const LANES: usize = 8;
 /// Neighbouring columns of one row.
 pub type Group = [Fr; LANES];
+/// A column of a row that is transformed by itself.
+pub type Row = [Fr; 1];
 
 /// A blob's polynomial and its values.
 pub struct Matrix {
@@ -37,13 +40,12 @@ impl Matrix {
         blob.par_chunks_exact_mut(shape.row_bytes()).enumerate().filter(|(row, _)| holds_data(*row)).for_each(|(row, room)| {
             write_row(shape, data, row, room);
         });
-        let mut spare = vec![[Fr::ZERO; LANES]; shape.elements() / LANES];
-        remainders_of(domain, blob, &holds_data, &mut spare);
-        let blocks = blocks_of(domain, &spare);
-        for (coset, rows) in (1..).zip(parity.chunks_exact_mut(shape.rows() * shape.row_bytes())) {
-            encode_coset(domain, &blocks, coset, &mut spare, rows);
-        }
-        let coefficients = in_order(shape, &blocks, spare);
+        let held: Vec<usize> = (0..shape.rows()).filter(|row| holds_data(*row)).collect();
+        let coefficients = if held.len() <= few::ROWS_MAX {
+            few::encode(domain, blob, &held, parity)
+        } else {
+            encode_all(domain, blob, &holds_data, parity)
+        };
         Ok(Self { shape, filled_rows, coefficients, encoded })
     }
 
@@ -106,10 +108,27 @@ impl Matrix {
     }
 }
 
+/// Fill the parity rows of the matrix whose first rows are `blob`. Returns the polynomial.
+fn encode_all(domain: &Domain, blob: &[u8], holds_data: &(impl Fn(usize) -> bool + Sync), parity: &mut [u8]) -> Vec<Fr> {
+    let shape = domain.shape;
+    let mut spare = vec![[Fr::ZERO; LANES]; shape.elements() / LANES];
+    remainders_of(domain, blob, holds_data, &mut spare);
+    let blocks = blocks_of(domain, &spare);
+    for (coset, rows) in (1..).zip(parity.chunks_exact_mut(shape.rows() * shape.row_bytes())) {
+        encode_coset(domain, &blocks, coset, &mut spare, rows);
+    }
+    in_order(shape, &blocks, spare)
+}
+
+/// What `remainder` scales by where the polynomial comes from all rows: one through the number of elements.
+pub fn scale_of(domain: &Domain) -> Fr {
+    inverse(Fr::from(domain.shape.elements() as u64)) * montgomery_square()
+}
+
 /// The remainders of the blob's rows, each coefficient divided by the number of elements.
 fn remainders_of(domain: &Domain, rows: &[u8], holds_data: &(impl Fn(usize) -> bool + Sync), remainders: &mut [Group]) {
     let shape = domain.shape;
-    let scale = inverse(Fr::from(shape.elements() as u64)) * montgomery_square();
+    let scale = scale_of(domain);
     let rooms = remainders.par_chunks_exact_mut(shape.columns() / LANES);
     rooms.zip(rows.par_chunks_exact(shape.row_bytes())).enumerate().filter(|(row, _)| holds_data(*row)).for_each_init(
         || vec![[Fr::ZERO]; shape.columns()],
@@ -121,7 +140,7 @@ fn remainders_of(domain: &Domain, rows: &[u8], holds_data: &(impl Fn(usize) -> b
 }
 
 /// The remainder that a row determines, times `columns` and `scale` (which has to contain `montgomery_square`).
-pub fn remainder(domain: &Domain, row: &[u8], scale: Fr, inverse_shift: Fr, buffer: &mut [[Fr; 1]]) {
+pub fn remainder(domain: &Domain, row: &[u8], scale: Fr, inverse_shift: Fr, buffer: &mut [Row]) {
     for (column, unit) in row.chunks_exact(UNIT_BYTES).enumerate() {
         buffer[domain.across.place(column)] = [unreduced(unit) * scale];
     }
@@ -152,19 +171,27 @@ fn encode_coset(domain: &Domain, blocks: &[Group], coset: usize, spare: &mut [Gr
         domain.down.forward(panel, &down);
     });
     let panels = &*spare;
+    write_coset(domain, coset, rows, |row, buffer| {
+        for (group, target) in buffer.as_flattened_mut().as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            *target = panels[group * shape.rows() + domain.down.place(row)];
+        }
+    });
+}
+
+/// Write all rows of a coset, whose remainders `fill` gives.
+pub fn write_coset(domain: &Domain, coset: usize, rows: &mut [u8], fill: impl Fn(usize, &mut [Row]) + Sync) {
+    let shape = domain.shape;
     rows.par_chunks_exact_mut(shape.row_bytes()).enumerate().for_each_init(
         || vec![[Fr::ZERO]; shape.columns()],
         |buffer, (row, room)| {
-            for (group, target) in buffer.as_flattened_mut().as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                *target = panels[group * shape.rows() + domain.down.place(row)];
-            }
-            write_values(domain, shift * domain.row_shifts[row], buffer, room);
+            fill(row, buffer);
+            write_values(domain, domain.shifts[coset] * domain.row_shifts[row], buffer, room);
         },
     );
 }
 
 /// The row whose remainder is in `buffer`, as bytes.
-pub fn write_values(domain: &Domain, shift: Fr, buffer: &mut [[Fr; 1]], room: &mut [u8]) {
+pub fn write_values(domain: &Domain, shift: Fr, buffer: &mut [Row], room: &mut [u8]) {
     domain.across.forward(buffer, &domain.across.coset(shift));
     for (column, unit) in room.chunks_exact_mut(UNIT_BYTES).enumerate() {
         write_element(buffer[domain.across.place(column)][0], unit);
