@@ -102,6 +102,7 @@ class AsyncChainClient(AsyncFace[ChainCalls]):
     receipt = waiting(ChainCalls.receipt)
     places = waiting(ChainCalls.places)
     logs = waiting(ChainCalls.logs)
+    find_logs = waiting(ChainCalls.find_logs)
     estimate_gas = waiting(ChainCalls.estimate_gas)
     send = waiting(ChainCalls.send)
     send_and_wait = waiting(ChainCalls.send_and_wait)

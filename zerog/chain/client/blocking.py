@@ -102,6 +102,7 @@ class ChainClient(BlockingFace[ChainCalls]):
     receipt = blocking(ChainCalls.receipt)
     places = blocking(ChainCalls.places)
     logs = blocking(ChainCalls.logs)
+    find_logs = blocking(ChainCalls.find_logs)
     estimate_gas = blocking(ChainCalls.estimate_gas)
     send = blocking(ChainCalls.send)
     send_and_wait = blocking(ChainCalls.send_and_wait)

@@ -9,6 +9,7 @@ from zerog.chain.client.abi import NO_ERRORS, Abi, code_bytes, constructor_data,
 from zerog.chain.client.contracts import RECEIPT_TIMEOUT_S, ContractCalls
 from zerog.chain.client.draft import Draft
 from zerog.chain.client.errors import NoFaucetError, NoKeyError, ReceiptTimeoutError, RevertedError, RpcError
+from zerog.chain.client.log_search import Enough, search_logs
 from zerog.chain.client.requests import BlockName, Request, TransactionPlace
 from zerog.chain.client.signer import OpenSpendings, Payer, Signer
 from zerog.chain.client.steps import Steps, ask, ask_many, pause, silent, within, work
@@ -112,8 +113,25 @@ class ChainCalls:
     def logs(
         self, criteria: LogCriteria, first: BlockName = "earliest", last: BlockName = "latest", *, timeout_s: float | None = None
     ) -> Steps[Sequence[LogAnswer]]:
-        """The logs of a range of blocks that match."""
+        """The logs of a range of blocks that match, in one request. Public nodes refuse wide ranges with `RpcError`: see `find_logs`."""
         return (yield from ask(requests.logs(criteria, first, last), timeout_s=timeout_s))
+
+    def find_logs(
+        self,
+        criteria: LogCriteria,
+        *,
+        first: int = 0,
+        last: BlockName = "latest",
+        enough: Enough | None = None,
+        timeout_s: float | None = None,
+    ) -> Steps[list[LogAnswer]]:
+        """The logs that match, oldest first, however long the chain is: looked for from `last` backwards, in ranges that the node gives.
+
+        Ends at `first`, at the blocks before the contracts stood, or as soon as `enough` says of what was found that no older ones are
+        wanted. By default it takes as many answers as it needs, with 30 s for each.
+        """
+        steps = search_logs(criteria, first, last, enough)
+        return (yield from within(timeout_s, partial(silent, self.url, "logs"), steps))
 
     def estimate_gas(
         self, sender: bytes, to: bytes | None, *, value_wei: int = 0, data: bytes = b"", timeout_s: float | None = None

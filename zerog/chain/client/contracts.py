@@ -145,11 +145,15 @@ class ContractCalls:
     ) -> Steps[list[ContractEvent]]:
         """The events of a name in a range of blocks, oldest first. `where` wants values of indexed arguments, by their names.
 
-        Raises `AbiMismatchError`, and `RpcError` where the node finds the range too long.
+        Of a long range they are fetched in several requests, as the node gives them. Raises `AbiMismatchError`.
         """
         event = event_of(self.interface, name)
         criteria = LogCriteria((self.address,), ((event.topic,), *_topics(event, where)))
-        found = yield from ask(requests.logs(criteria, first, last), timeout_s=timeout_s)
+        if isinstance(first, int) or first == "earliest":
+            begin = first if isinstance(first, int) else 0
+            found = yield from self.chain.find_logs(criteria, first=begin, last=last, timeout_s=timeout_s)
+        else:
+            found = list((yield from ask(requests.logs(criteria, first, last), timeout_s=timeout_s)))
         return self._decoded(found, {event.topic: event})
 
     def events_of(self, receipt: ReceiptAnswer) -> list[ContractEvent]:

@@ -65,7 +65,7 @@ def find_publication(file: AnswerFile, market: Market, *, timeout_s: float) -> P
         check_service_url(info.receipts_indexer, market.chain.url)
         with StorageClient(indexer=info.receipts_indexer) as storage:
             while True:
-                for found in published_files(market, file.provider):
+                for found in published_files(market, file.provider, first=file.settlement.block_number):
                     if requests_hash in found.requests_hashes and (data := _document(storage, found, requests_hash)) is not None:
                         return _publication(requests_hash, found, data)
                 if not timeout_s:

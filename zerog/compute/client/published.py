@@ -191,7 +191,7 @@ class PublishedProofs:
         """By its root, everything that the contract took from a user for a provider, oldest first."""
         topics = ((SettlementResult.TOPIC,), (Hash32(bytes(12) + user),))
         found: dict[Hash32, _Settled] = {}
-        logs = self._market.chain.logs(LogCriteria((self._contract,), topics))
+        logs = self._market.chain.find_logs(LogCriteria((self._contract,), topics))
         for transaction_hash in dict.fromkeys(entry.transaction_hash for entry in logs):
             transaction = read_transaction(self._market.chain, transaction_hash)
             receipt = self._market.chain.receipt(transaction_hash)
@@ -208,10 +208,11 @@ class PublishedProofs:
                     found[entry.requests_hash] = _Settled(entry, transaction_hash, int(receipt.block_number), paid_wei)
         return found
 
-    def _files(self, provider: Address, settled: Mapping[Hash32, object]) -> Mapping[Hash32, Sequence[PublishedFile]]:
+    def _files(self, provider: Address, settled: Mapping[Hash32, _Settled]) -> Mapping[Hash32, Sequence[PublishedFile]]:
         """By the root of a settlement, the files whose tags name it."""
         found: dict[Hash32, list[PublishedFile]] = defaultdict(list)
-        for file in published_files(self._market, provider):
+        first = min((one.block_number for one in settled.values()), default=0)  # Nobody publishes what is not settled.
+        for file in published_files(self._market, provider, first=first):
             for requests_hash in file.requests_hashes:
                 if requests_hash in settled and len(found[requests_hash]) < COPIES_MAX:
                     found[requests_hash].append(file)
@@ -239,10 +240,10 @@ def _read(settled: _Settled, data: bytes) -> _Leaves | None:
     return _Leaves(settled, told, tree, {leaf: index for index, leaf in enumerate(told.leaf_list)})
 
 
-def published_files(market: Market, provider: Address) -> Iterator[PublishedFile]:
-    """What a provider submitted as files of receipts, oldest first. Raises `ChainClientError`s."""
+def published_files(market: Market, provider: Address, *, first: int) -> Iterator[PublishedFile]:
+    """What a provider submitted as files of receipts from a block on, oldest first. Raises `ChainClientError`s."""
     topics = ((Submit.TOPIC,), (Hash32(bytes(12) + provider),))
-    for entry in market.chain.logs(LogCriteria((market.flow,), topics)):
+    for entry in market.chain.find_logs(LogCriteria((market.flow,), topics), first=first):
         try:
             submission = Submit.decode(entry.topics, entry.data).submission
         except (DecodeError, ValueError):

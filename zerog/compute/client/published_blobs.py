@@ -1,5 +1,6 @@
 """Published receipts out of 0G DA: the second place where they are."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -9,12 +10,14 @@ from anyio import to_thread
 
 from zerog.chain.client import AsyncChainClient
 from zerog.chain.protocol.logs import LogCriteria
+from zerog.chain.wire.answers import LogAnswer
 from zerog.compute.client.reach import Reach, reach_of
 from zerog.contracts.da import ErasureCommitmentVerified
 from zerog.da.client.chain import CHAIN_FAILURES, DaChain, blob_events
 from zerog.da.client.disperser import AsyncDisperserClient
 from zerog.da.client.sockets import SocketError, grpc_target
 from zerog.da.protocol.errors import DaError
+from zerog.da.protocol.names import BlobName
 from zerog.primitives import Hash32
 from zerog.runtime.deadlines import async_limits_around
 from zerog.runtime.grpc.errors import GrpcCallError
@@ -46,8 +49,12 @@ async def _read(root: Hash32, disperser: str, chain_url: str) -> bytes | None:
         reach = await to_thread.run_sync(reach_of, chain_url, chain.chain_id)
         target = await grpc_target(disperser, allow_private=reach is not Reach.PUBLIC)
         reader = await closing.enter_async_context(AsyncDisperserClient(target))
-        logs = await client.logs(LogCriteria((chain.entrance,), ((ErasureCommitmentVerified.TOPIC,),)))
-        names = [event.blob for event in blob_events(logs) if event.blob.root == root]
+
+        def names_of(logs: Sequence[LogAnswer]) -> list[BlobName]:
+            return [event.blob for event in blob_events(logs) if event.blob.root == root]
+
+        criteria = LogCriteria((chain.entrance,), ((ErasureCommitmentVerified.TOPIC,),))
+        names = names_of(await client.find_logs(criteria, enough=lambda logs: len(names_of(logs)) >= NAMES_MAX))
         failure: GrpcCallError | None = None
         for name in names[: -NAMES_MAX - 1 : -1]:
             try:

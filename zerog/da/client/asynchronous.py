@@ -43,6 +43,8 @@ __all__ = ["AsyncDaClient"]
 WAIT_S: Final = 300.0
 """For a blob's way, where the caller does not say."""
 CONFIRMATION_S: Final = 60.0
+ROLLBACK_BLOCKS: Final = 64
+"""So many blocks may be replaced by others while somebody waits."""
 LOOK_S_MIN: Final = 0.05
 LOOK_S_MAX: Final = 1.0
 LOOK_GROWTH: Final = 1.3
@@ -273,10 +275,13 @@ class AsyncDaClient:
             raise NoServiceError("chain")
         allowed_s = CONFIRMATION_S if timeout_s is None else timeout_s
         async with async_time_limit(allowed_s or ONE_LOOK_S, lambda _limit: BlobUnconfirmedError(root)):
-            chain, look_s = await DaChain.find(self._chain), LOOK_S_MIN
-            while (found := await find_confirmation(chain, root)) is None:
+            chain, look_s, first = await DaChain.find(self._chain), LOOK_S_MIN, 0
+            head = await self._chain.block_number()
+            while (found := await find_confirmation(chain, root, first=first)) is None:
                 if not allowed_s:
                     raise BlobUnconfirmedError(root)
+                first = max(head - ROLLBACK_BLOCKS, 0)  # What is older was looked through.
+                head = await self._chain.block_number()
                 await anyio.sleep(pause_before_end(look_s))
                 look_s = min(look_s * LOOK_GROWTH, LOOK_S_MAX)
             return found

@@ -1,5 +1,6 @@
 """What the chain says of a blob that a quorum confirmed: who signed for how many of its rows, and in which transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,6 +8,7 @@ import anyio
 import msgspec
 
 from zerog.chain.protocol.logs import LogCriteria
+from zerog.chain.wire.answers import LogAnswer
 from zerog.contracts.da import DA_ENTRANCE, CommitRootSubmission, ErasureCommitmentVerified
 from zerog.da.client.chain import BlobEvent, DaChain, blob_events
 from zerog.da.protocol.names import BlobName
@@ -42,11 +44,14 @@ class _Transaction(msgspec.Struct):
     input: Data
 
 
-async def find_confirmation(chain: DaChain, root: Hash32) -> Confirmation | None:
-    """The newest confirmation of a blob; `None` if no quorum has confirmed it. Raises as the calls of `DaChain` do."""
-    with anyio.fail_after(CALLS_S_MAX):
-        logs = await chain.client.logs(LogCriteria((chain.entrance,), ((ErasureCommitmentVerified.TOPIC,),)))
-    events = [event for event in blob_events(logs) if event.blob.root == root]
+async def find_confirmation(chain: DaChain, root: Hash32, *, first: int = 0) -> Confirmation | None:
+    """The newest confirmation of a blob from a block on; `None` if no quorum has confirmed it. Raises as the calls of `DaChain` do."""
+
+    def of_blob(logs: Sequence[LogAnswer]) -> list[BlobEvent]:
+        return [event for event in blob_events(logs) if event.blob.root == root]
+
+    criteria = LogCriteria((chain.entrance,), ((ErasureCommitmentVerified.TOPIC,),))
+    events = of_blob(await chain.client.find_logs(criteria, first=first, enough=lambda logs: bool(of_blob(logs))))
     if not events:
         return None
     event = events[-1]

@@ -25,15 +25,17 @@ class SubmittedAt:
     block_number: int
 
 
-def find_submission(chain: ChainClient, data: ByteBuffer, flow: Address) -> SubmittedAt | None:
+def find_submission(chain: ChainClient, data: ByteBuffer, flow: Address, *, timeout_s: float | None = None) -> SubmittedAt | None:
     """The first submission of a file of these bytes; `None` if the chain knows of none.
 
     The contract at `flow` names a file by the roots of its subtrees, so whoever finds them there knows that these very bytes were meant.
-    It says nothing of whether nodes still keep them. Files that are stored in several fragments are looked for fragment by fragment.
+    It says nothing of whether nodes still keep them. Files that are stored in several fragments are looked for fragment by fragment. The
+    chain is looked through back to where the contract began, in ranges that its node gives: on a long one that takes its time.
     Raises `EmptyFileError`, and what `ChainClient` raises when the chain does not answer.
     """
     submission = FileTree(data).submission()
-    for log in chain.logs(LogCriteria((flow,), ((Submit.TOPIC,), (), (submission.identity,)))):
+    criteria = LogCriteria((flow,), ((Submit.TOPIC,), (), (submission.identity,)))
+    for log in chain.find_logs(criteria, timeout_s=timeout_s):
         try:
             found = Submit.decode(log.topics, log.data)
         except (DecodeError, ValueError):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zerog.chain.protocol.logs import LogCriteria
+from zerog.chain.wire.answers import LogAnswer
 from zerog.compute.client.errors import AnswerRefutedError, WrongChainError
 from zerog.compute.client.market import Market
 from zerog.compute.client.verifying.grading import enclave_grade, info_of
@@ -125,17 +126,21 @@ def _check_service(file: AnswerFile, market: Market, findings: Findings) -> Infe
 def _acknowledged_in(file: AnswerFile, market: Market, signer: Address) -> int:
     """The last block in which the owner acknowledged this signer for this provider."""
     topics = ((SignerAcknowledged.TOPIC,), (_word(file.provider),), (_word(signer),))
-    logs = market.chain.logs(LogCriteria((market.contracts.serving,), topics))
-    blocks = [log.block_number for log in logs if SignerAcknowledged.decode(log.topics, log.data).is_acknowledged]
+    logs = market.chain.find_logs(LogCriteria((market.contracts.serving,), topics), enough=lambda newest: any(map(_acknowledges, newest)))
+    blocks = [log.block_number for log in logs if _acknowledges(log)]
     if not blocks:
         raise AnswerRefutedError("service", f"{signer} was never acknowledged as the signer of provider {file.provider}")
     return max(blocks)
 
 
+def _acknowledges(log: LogAnswer) -> bool:
+    return SignerAcknowledged.decode(log.topics, log.data).is_acknowledged
+
+
 def _history(provider: Address, market: Market) -> list[ServiceUpdated]:
     """What the provider ever offered."""
     topics = ((ServiceUpdated.TOPIC,), (_word(provider),))
-    logs = market.chain.logs(LogCriteria((market.contracts.serving,), topics))
+    logs = market.chain.find_logs(LogCriteria((market.contracts.serving,), topics))
     return [ServiceUpdated.decode(log.topics, log.data) for log in logs]
 
 
