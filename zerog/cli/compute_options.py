@@ -56,17 +56,15 @@ class ComputePlace:
         Raises `NoNetworkError`, `ComputeArgumentError`.
         """
         from zerog.chain.client import ChainClient
-        from zerog.sdk.network import least_assurance_of, wallet_of
+        from zerog.sdk.network import least_assurance_behind, wallet_of
 
         place = self.place(folder)
         wallet = wallet_of(place)
         account = self.payer(place, wallet) if paying else None
-        least = least_assurance_of(place) if enclave is None else Assurance(enclave)
-        with (
-            ChainClient(place.chain_url) as chain,
-            ComputeClient(chain=chain, account=account, wallet=wallet, least_assurance=least) as compute,
-        ):
-            yield compute
+        with ChainClient(place.chain_url) as chain:
+            least = least_assurance_behind(place, chain) if enclave is None else Assurance(enclave)
+            with ComputeClient(chain=chain, account=account, wallet=wallet, least_assurance=least) as compute:
+                yield compute
 
     def place(self, folder: Path) -> "Place":
         """Where the network answers. Raises `NoNetworkError`, `UnknownNetworkError`."""

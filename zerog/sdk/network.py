@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeAlias, TypeVar
 from zerog.chain.client import AsyncChainClient, ChainClient, Limits, NoKeyError, Payer, Signer
 from zerog.chain.client.signer import FOLDER as SIGNERS
 from zerog.chain.client.signer import account_of_payer
+from zerog.networks import CLONE_SUFFIX
 from zerog.primitives import Account, Address, SignatureError, decode_data
 from zerog.sdk.errors import KeyInvalidError, LimitsTwiceError, NoDaError, NoKeyValueError, NoNetworkError, NoStorageError, OtherChainError
-from zerog.sdk.places import DaPlace, Place, least_assurance_of, resolve, wallet_of
+from zerog.sdk.places import DaPlace, Place, is_here, least_assurance_of, may_be_a_copy, resolve, wallet_of
 
 if TYPE_CHECKING:
-    from zerog.compute.client import AsyncComputeClient, ComputeClient
+    from zerog.compute.client import Assurance, AsyncComputeClient, ComputeClient
     from zerog.da.client import AsyncDaClient, DaClient
     from zerog.storage.client import AsyncStorageClient, StorageClient
     from zerog.storage.client.kv import AsyncKvClient, KvClient
@@ -33,6 +34,7 @@ __all__ = [
     "Place",
     "connect",
     "connect_async",
+    "least_assurance_behind",
     "least_assurance_of",
     "payer_of",
     "resolve",
@@ -56,6 +58,15 @@ def payer_of(key: Key) -> Payer:
         raise KeyInvalidError(str(error)) from None
 
 
+def least_assurance_behind(place: Place, chain: ChainClient) -> "Assurance":
+    """As `least_assurance_of`, where the node has not told its chain yet: it is asked where that matters."""
+    if place.accounts or not is_here(place):
+        return least_assurance_of(place)
+    chain_id = int(chain.chain_id())
+    is_copy = may_be_a_copy(place, chain_id) and chain.client_version().endswith(CLONE_SUFFIX)
+    return least_assurance_of(place, chain_id, is_copy=is_copy)
+
+
 class _Connection:
     """What both kinds of networks have: names, and who pays."""
 
@@ -63,6 +74,7 @@ class _Connection:
         self._place = place
         self._payer = payer or next(iter(place.accounts), None)
         self._chain_id = place.chain_id
+        self._is_copy = False
         self.accounts: tuple[Account, ...] = place.accounts
         """Funded test accounts; a local network has some."""
 
@@ -109,6 +121,10 @@ class _Connection:
         self._chain_id = found
 
     @property
+    def _least_assurance(self) -> "Assurance":
+        return least_assurance_of(self._place, self._chain_id, is_copy=self._is_copy)
+
+    @property
     def _indexer(self) -> str:
         if self._place.indexer_url is None:
             raise NoStorageError(self._place.chain_url)
@@ -137,6 +153,8 @@ class Network(_Connection):
         """The chain: balances, blocks, transactions, contracts."""
         try:
             self._check(self.chain.chain_id(timeout_s=timeout_s))
+            if may_be_a_copy(place, self.chain_id):
+                self._is_copy = self.chain.client_version(timeout_s=timeout_s).endswith(CLONE_SUFFIX)
         except BaseException:
             self.chain.close()
             raise
@@ -161,9 +179,7 @@ class Network(_Connection):
         """Inference on the network: services, money, chats and proofs. What is paid is held to the limits of the wallet."""
         from zerog.compute.client import ComputeClient
 
-        return ComputeClient(
-            chain=self.chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
-        )
+        return ComputeClient(chain=self.chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=self._least_assurance)
 
     @cached_property
     def da(self) -> "DaClient":
@@ -223,7 +239,7 @@ class AsyncNetwork(_Connection):
         from zerog.compute.client import AsyncComputeClient
 
         return AsyncComputeClient(
-            chain=self._threads_chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=least_assurance_of(self._place)
+            chain=self._threads_chain, account=self._payer, wallet=wallet_of(self._place), least_assurance=self._least_assurance
         )
 
     @cached_property
@@ -256,6 +272,8 @@ class AsyncNetwork(_Connection):
     async def __aenter__(self) -> Self:
         try:
             self._check(await self.chain.chain_id(timeout_s=self._timeout_s))
+            if may_be_a_copy(self._place, self.chain_id):
+                self._is_copy = (await self.chain.client_version(timeout_s=self._timeout_s)).endswith(CLONE_SUFFIX)
         except BaseException:
             await self.close()
             raise
@@ -287,6 +305,7 @@ def _wish(
     disperser: str | None = None,
     retriever: str | None = None,
     gateway: str | None = None,
+    simulated_enclaves: bool | None = None,
     timeout_s: float | None = None,
 ) -> _Wish:
     """Connect to a network, and ask its node which chain it has.
@@ -297,7 +316,9 @@ def _wish(
     for others in the folder of the wallet (`ZEROG_WALLET`), where all programs share it. `chain_id` is the one that the node has to have,
     if not that of the name. The others are services elsewhere than the network says, or of a node that is given by its URL: the indexer of
     storage, a key-value node, the contract that files are submitted to, and of DA disperser, retriever (`host:port`) and gateway (a URL).
-    The node has 30 s for its answer, or `timeout_s`.
+    `simulated_enclaves` says whether an encrypted chat takes an enclave that is none, with which the provider can read it: by default only
+    where nobody can have another one, on a network that `zerog up` started here and behind a node on this machine that is of no public
+    network, or of a copy of one. The node has 30 s for its answer, or `timeout_s`.
 
     Raises `NoNetworkError`, `UnknownNetworkError`, `NetworkUrlError`, `KeyInvalidError`, `NoKeyError` for limits without a key,
     `LimitsTwiceError` for limits beside those of a `Signer`, `OtherChainError`, `NodeUnreachableError` where nobody answers, and
@@ -311,6 +332,7 @@ def _wish(
         disperser=disperser,
         retriever=retriever,
         gateway=gateway,
+        simulated_enclaves=simulated_enclaves,
     )
     return _Wish(place, _payer(place, key, limits), timeout_s)
 

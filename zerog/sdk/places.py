@@ -15,7 +15,7 @@ from zerog.sdk.errors import NetworkUrlError, NoNetworkError
 if TYPE_CHECKING:
     from zerog.compute.client import Assurance, Wallet
 
-__all__ = ["DaPlace", "Place", "least_assurance_of", "resolve", "wallet_of"]
+__all__ = ["DaPlace", "Place", "is_here", "least_assurance_of", "may_be_a_copy", "resolve", "wallet_of"]
 
 ENDPOINTS: Final = Path(".zerog") / "endpoints.json"
 """Where a running local network says where it is, below its working folder."""
@@ -96,6 +96,8 @@ class Place:
     """What it has to have; `None` where whatever the node says will do."""
     contracts: Mapping[str, Address] = field(default_factory=dict)
     """Those that are known, by the names that `endpoints.json` has for them."""
+    simulated_enclaves: bool | None = None
+    """Whether prompts may be encrypted to simulated enclaves; `None` for on networks of our own alone."""
 
     def with_services(
         self,
@@ -107,6 +109,7 @@ class Place:
         disperser: str | None = None,
         retriever: str | None = None,
         gateway: str | None = None,
+        simulated_enclaves: bool | None = None,
     ) -> "Place":
         """The same network with other services than its own, where they are named."""
         known = self.da or DaPlace()
@@ -118,6 +121,7 @@ class Place:
             kv_url=kv_url or self.kv_url,
             flow=flow or self.flow,
             da=None if da == DaPlace() else da,
+            simulated_enclaves=simulated_enclaves,
         )
 
 
@@ -194,8 +198,27 @@ def wallet_of(place: Place) -> "Wallet":
     return Wallet(place.wallet_folder or default_folder())
 
 
-def least_assurance_of(place: Place) -> "Assurance":
-    """What an enclave has to show before anything is encrypted to it. On a network of our own nobody can have more than a simulated one."""
+def may_be_a_copy(place: Place, chain_id: int) -> bool:
+    """Whether a node on this machine, with the chain id of a public network, has to be asked whether it is a copy of it."""
+    return not place.accounts and is_here(place) and networks.public_name(chain_id) is not None
+
+
+def least_assurance_of(place: Place, chain_id: int | None = None, *, is_copy: bool = False) -> "Assurance":
+    """What an enclave has to show before anything is encrypted to it.
+
+    On a network of our own nobody can have more than a simulated one. It is one of our own where its state folder says so, and where its
+    node is on this machine and has no public network's chain id, or says that it is a copy. What a node elsewhere says of itself does not
+    count: who runs it could read what is encrypted to a simulated enclave. `simulated_enclaves` of the place has the last word.
+    """
     from zerog.compute.client import Assurance
 
-    return Assurance.MOCK if place.accounts else Assurance.TDX
+    is_own = bool(place.accounts) or (is_here(place) and chain_id is not None and (networks.public_name(chain_id) is None or is_copy))
+    takes_simulated = is_own if place.simulated_enclaves is None else place.simulated_enclaves
+    return Assurance.MOCK if takes_simulated else Assurance.TDX
+
+
+def is_here(place: Place) -> bool:
+    """Whether the node is on this machine."""
+    from zerog.runtime.http.guard import is_loopback_name
+
+    return is_loopback_name(urlsplit(place.chain_url).hostname or "")

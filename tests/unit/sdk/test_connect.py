@@ -13,6 +13,8 @@ from zerog.chain.client import Limits, NodeUnreachableError, NoKeyError, Recipie
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
+from zerog.compute.client import Assurance, EnclaveUnprovenError
+from zerog.compute.protocol.errors import SimulatedEvidenceError
 from zerog.networks import UnknownNetworkError
 from zerog.primitives import Address, Hash32
 from zerog.sdk import (
@@ -26,6 +28,8 @@ from zerog.sdk import (
     OtherChainError,
     resolve,
 )
+from zerog.sdk.network import least_assurance_behind
+from zerog.sdk.places import least_assurance_of
 from zerog.storage.client import PeerUnreachableError
 
 LOCAL = networks.load("local")
@@ -199,3 +203,37 @@ def test_services_can_be_named_beside_a_url() -> None:
     assert (place.indexer_url, place.kv_url) == ("http://a", "http://b")
     assert place.da is not None
     assert (place.da.disperser, place.da.retriever, place.da.gateway) == ("c:1", None, "http://d")
+
+
+@pytest.mark.anyio
+async def test_a_node_of_our_own_on_this_machine_is_enough_for_a_simulated_enclave(folder: Path) -> None:
+    url = resolve("local", folder).chain_url
+    with (
+        zerog.connect(url) as network,
+        zerog.connect(url, simulated_enclaves=False) as strict,
+        zerog.connect("local", folder=folder) as local,
+    ):
+        found = [each.compute.least_assurance for each in (network, strict, local)]
+        assert found == [Assurance.MOCK, Assurance.TDX, Assurance.MOCK]
+        assert least_assurance_behind(resolve(url), network.chain) is Assurance.MOCK
+    async with zerog.connect_async(url) as same:
+        assert same.compute.blocking.least_assurance is Assurance.MOCK
+
+
+@pytest.mark.anyio
+async def test_a_copy_of_a_public_network_is_our_own_and_the_network_itself_is_not() -> None:
+    with start_blocking_portal() as portal:
+        future, url = portal.start_task(ChainNode(ChainNodeSettings(rpc_port=0), networks.own_network("galileo")).run)
+        with zerog.connect(url) as network:
+            assert network.chain_id == networks.load("galileo").chain_id
+            assert network.compute.least_assurance is Assurance.MOCK
+        async with zerog.connect_async(url) as same:
+            assert same.compute.blocking.least_assurance is Assurance.MOCK
+        future.cancel()
+    here, elsewhere, public = resolve("http://127.0.0.1:8545"), resolve("http://192.168.7.7:8545"), networks.load("galileo").chain_id
+    assert least_assurance_of(here, public) is Assurance.TDX, "a tunnel may lead to the network itself"
+    for chain_id, is_copy in ((424_242, False), (public, True)):
+        assert least_assurance_of(elsewhere, chain_id, is_copy=is_copy) is Assurance.TDX, "what a node elsewhere says does not count"
+    assert least_assurance_of(elsewhere.with_services(simulated_enclaves=True), 424_242) is Assurance.MOCK
+    assert "simulated_enclaves=True" in SimulatedEvidenceError.remedy
+    assert "simulated_enclaves=True" in EnclaveUnprovenError.remedy

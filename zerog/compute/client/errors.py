@@ -86,7 +86,10 @@ class EnclaveUnprovenError(ComputeError):
     least: str
 
     code = "enclave_unproven"
-    remedy = "use another provider, hand in a verifier of quotes (`quote_verifier`), or say that less will do (`--enclave`)"
+    remedy = (
+        "use another provider, hand in a verifier of quotes (`quote_verifier`), or say that less will do"
+        " (`simulated_enclaves=True` of `zerog.connect`, `least_assurance` of `ComputeClient`, or `--enclave`)"
+    )
     http_status = 403
 
     def __str__(self) -> str:

@@ -219,7 +219,10 @@ class SimulatedEvidenceError(EvidenceError):
     """Evidence of a simulated enclave, where a real one is wanted."""
 
     code = "simulated_evidence"
-    remedy = "use a provider with a real enclave, or say that a simulated one will do"
+    remedy = (
+        "use a provider with a real enclave; on a network of your own, say that a simulated one will do"
+        " (`simulated_enclaves=True` of `zerog.connect`, or `--enclave mock`)"
+    )
 
 
 @dataclass(eq=False)
