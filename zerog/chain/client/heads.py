@@ -1,5 +1,6 @@
 """The newest block of a chain as soon as it is there: whoever follows a chain waits here, on a node of ours or on any other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,12 +9,15 @@ import msgspec
 
 from zerog.chain.client.asynchronous import AsyncChainClient
 from zerog.chain.client.errors import AnswerError, RpcError
-from zerog.primitives import Hash32, Uint64, decode_hook, encode_data, encode_quantity
+from zerog.primitives import Address, Hash32, Uint64, decode_hook, encode_data, encode_quantity
 
 __all__ = ["CALL_S_MAX", "WAIT_MS", "BlockReference", "Heads"]
 
 WAIT_MS: Final = 15_000
 """How long a node of ours may wait before it says that there is no new block."""
+QUIET_MS: Final = 50
+"""For how long a node of ours keeps blocks for itself in which the watched contracts logged nothing. A chain may have a thousand blocks a
+second, and whoever looked at each would take the chain's time from those who make them."""
 QUICK_S: Final = 1.0
 """A node that answers sooner, and has nothing new, did not wait."""
 METHOD_UNKNOWN: Final = -32601
@@ -41,10 +45,14 @@ class Heads:
     All calls raise `NodeUnreachableError`, `AnswerError`, `RpcError`, or `TimeoutError` when the answer takes too long.
     """
 
-    def __init__(self, client: AsyncChainClient, *, interval_s: float) -> None:
-        """`interval_s` lies between two looks at a node that cannot tell of new blocks by itself."""
+    def __init__(self, client: AsyncChainClient, *, interval_s: float, watched: Sequence[Address]) -> None:
+        """`interval_s` lies between two looks at a node that cannot tell of new blocks by itself.
+
+        Of the logs of `watched` contracts a node of ours tells at once, of other blocks a moment later.
+        """
         self._client: Final = client
         self._interval_s: Final = interval_s
+        self._watched: Final = [encode_data(address) for address in watched]
         self._can_wait = True
 
     @property
@@ -68,7 +76,7 @@ class Heads:
     async def next(self, known: BlockReference | None) -> BlockReference:
         """The newest block, as soon as it is another than `known`, or after some seconds in any case.
 
-        A node of ours tells at once; any other is looked at again after the interval.
+        A node of ours tells by itself; any other is looked at again after the interval.
         """
         if known is not None and self._can_wait:
             try:
@@ -84,7 +92,8 @@ class Heads:
     async def _waited(self, known: BlockReference) -> BlockReference:
         asked_s = anyio.current_time()
         with anyio.fail_after(CALL_S_MAX + WAIT_MS / 1_000):
-            answer = await self._client.request("zerog_waitForBlock", encode_quantity(known.number), encode_data(known.hash), WAIT_MS)
+            place = (encode_quantity(known.number), encode_data(known.hash))
+            answer = await self._client.request("zerog_waitForBlock", *place, WAIT_MS, QUIET_MS, self._watched)
         try:
             head = msgspec.convert(answer, _Head, dec_hook=decode_hook)
         except msgspec.ValidationError as error:

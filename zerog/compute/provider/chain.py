@@ -12,15 +12,15 @@ import structlog
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-from zerog.chain.client import AnswerError, AsyncChainClient, NodeUnreachableError, ReceiptTimeoutError, RpcError
+from zerog.chain.client import AnswerError, AsyncChainClient, BlockReference, Heads, NodeUnreachableError, ReceiptTimeoutError, RpcError
 from zerog.chain.client.level import wait_until_level
 from zerog.chain.protocol.logs import LogCriteria
-from zerog.chain.wire.answers import BlockAnswer, LogAnswer, ReceiptAnswer
+from zerog.chain.wire.answers import LogAnswer, ReceiptAnswer
 from zerog.compute.protocol.errors import ComputeError
 from zerog.compute.provider.chain_views import Views
 from zerog.contracts.compute import INFERENCE_SERVING, InferenceAccount, InferenceService, ServiceParams
 from zerog.contracts.compute_refusals import ComputeCallRefusedError, compute_refusal
-from zerog.primitives import Account, Address, Data, DecodeError, Hash32, encode_data, encode_quantity
+from zerog.primitives import Account, Address, Data, DecodeError, Hash32, encode_data
 from zerog.runtime.clock import Clock
 
 __all__ = ["AccountView", "ChainUnavailableError", "ProviderChain", "TransactionRevertedError"]
@@ -40,8 +40,6 @@ LOG_BLOCKS_MAX: Final = 1_000
 BATCH_USERS_MAX: Final = 500
 """Users in one call of `getBatchAccountsByUsers`. Source: 0gfoundation/0g-serving-contract, `contracts/inference`."""
 CALL_S_MAX: Final = 20.0
-WAIT_MS: Final = 15_000
-METHOD_UNKNOWN: Final = -32601
 RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
 RECEIPT_S_MAX: Final = 60.0
 ACCOUNT_EVENTS: Final = tuple(
@@ -125,14 +123,13 @@ class ProviderChain:
         self.chain_id: Final = chain_id
         self.turn: Final = anyio.Lock()
         """Held while a transaction gets its number and is sent."""
-        self._interval_s: Final = interval_s
+        self._heads: Final = Heads(client, interval_s=interval_s, watched=[contract])
         self._accounts: Final[Views[Address, AccountView | None]] = Views(
             self._read_account, clock, size=VIEWS_MAX, retry_on=CHAIN_FAILURES
         )
         self._service: Final[Views[Address, InferenceService | None]] = Views(self._read_service, clock, size=1, retry_on=CHAIN_FAILURES)
         self._topics: Final = LogCriteria((contract,), ((*ACCOUNT_EVENTS, *SERVICE_EVENTS),))
-        self._can_wait = True
-        self._head: BlockAnswer | None = None
+        self._head: BlockReference | None = None
         self._is_registered = False
         self._moved = anyio.Event()
         self._watchers: Final[list[Callable[[Address], None]]] = []
@@ -233,7 +230,7 @@ class ProviderChain:
         return receipt
 
     @property
-    def head(self) -> BlockAnswer | None:
+    def head(self) -> BlockReference | None:
         """The newest block that was seen."""
         return self._head
 
@@ -252,7 +249,7 @@ class ProviderChain:
             "provider": str(self.provider),
             "contract": str(self.contract),
             "chain_id": self.chain_id,
-            "chain_head": None if self._head is None else int(self._head.number),
+            "chain_head": None if self._head is None else self._head.number,
             "chain_trouble": self.trouble,
             "is_registered": self._is_registered,
             "registration_trouble": self.registration_trouble,
@@ -310,33 +307,30 @@ class ProviderChain:
     async def _follow_once(self) -> None:
         """Wait for another newest block than the one seen last, and look what it changed."""
         known = self._head
-        if known is not None and self.trouble is None:
-            await self._wait_for_block(known)
-        head = await self._block()
-        if head is None or (known is not None and head.hash == known.hash):
+        # After trouble the chain is asked at once: to wait for another block would hide for long that it is back.
+        head = await self._heads.next(known if self.trouble is None else None)
+        if known is not None and head.hash == known.hash:
             return
         if known is None:
             self._accounts.forget_all()
             self._service.forget_all()
         elif await self._is_behind(known, head):
-            await self._read_events(int(known.number) + 1, int(head.number))
+            await self._read_events(known.number + 1, head.number)
         else:
             await self._begin_anew(known, head)
         self._head = head
         self._wake()
 
-    async def _is_behind(self, known: BlockAnswer, head: BlockAnswer) -> bool:
+    async def _is_behind(self, known: BlockReference, head: BlockReference) -> bool:
         """Whether `head` stands on the block that was seen last."""
         if head.number <= known.number:
             return False
-        if head.parent_hash == known.hash:
-            return True
-        block = await self._block(int(known.number))
+        block = await self._heads.block(known.number)
         return block is not None and block.hash == known.hash
 
-    async def _begin_anew(self, known: BlockAnswer, head: BlockAnswer) -> None:
+    async def _begin_anew(self, known: BlockReference, head: BlockReference) -> None:
         """The chain took blocks back, or is another one: nothing that is remembered holds, and the service may be gone."""
-        log.warning("chain_went_back", from_block=int(known.number), to_block=int(head.number))
+        log.warning("chain_went_back", from_block=known.number, to_block=head.number)
         self.resets += 1
         self._head = None
         self._accounts.clear()
@@ -364,23 +358,6 @@ class ProviderChain:
             self._accounts.forget(user)
             for changed in self._watchers:
                 changed(user)
-
-    async def _wait_for_block(self, known: BlockAnswer) -> None:
-        """A node of ours tells of a new block at once; any other is looked at again after the interval."""
-        if self._can_wait:
-            try:
-                with anyio.fail_after(CALL_S_MAX + WAIT_MS / 1_000):
-                    await self.client.request("zerog_waitForBlock", encode_quantity(known.number), encode_data(known.hash), WAIT_MS)
-            except RpcError as error:
-                if error.number != METHOD_UNKNOWN:
-                    raise
-                self._can_wait = False
-        if not self._can_wait:
-            await anyio.sleep(self._interval_s)
-
-    async def _block(self, number: int | None = None) -> BlockAnswer | None:
-        with anyio.fail_after(CALL_S_MAX):
-            return await self.client.block("latest" if number is None else number)
 
     def _wake(self) -> None:
         self._moved.set()

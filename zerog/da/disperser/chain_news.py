@@ -9,7 +9,7 @@ from zerog.chain.client import AsyncChainClient, BlockReference, Heads, RpcError
 from zerog.chain.client.level import wait_until_level
 from zerog.da.client.chain import CHAIN_FAILURES
 from zerog.da.protocol.dispersal import BlockPlace
-from zerog.primitives import Hash32
+from zerog.primitives import Address, Hash32
 
 __all__ = ["ChainNews"]
 
@@ -24,9 +24,12 @@ RETRY_S_MAX: Final = 3.0
 class ChainNews:
     """Follows one node while `run` runs."""
 
-    def __init__(self, client: AsyncChainClient, *, finalized_blocks: int) -> None:
-        """A node that does not say which blocks are final is taken to mean those with so many on top."""
-        self._heads: Final = Heads(client, interval_s=INTERVAL_S)
+    def __init__(self, client: AsyncChainClient, entrance: Address, *, finalized_blocks: int) -> None:
+        """Logs of the `entrance` are told of at once.
+
+        A node that does not say which blocks are final is taken to mean those with so many on top.
+        """
+        self._heads: Final = Heads(client, interval_s=INTERVAL_S, watched=[entrance])
         self._finalized_blocks: Final = finalized_blocks
         self._moved = anyio.Event()
         self._head: BlockReference | None = None

@@ -125,7 +125,7 @@ class DaDisperser:
         await to_thread.run_sync(files.open, await store.kept_files())
         encoder = await closing.enter_async_context(AsyncEncoderClient(settings.encoder))
         retriever = await closing.enter_async_context(AsyncRetrieverClient(settings.retriever))
-        news = ChainNews(client, finalized_blocks=settings.finalized_blocks)
+        news = ChainNews(client, chain.entrance, finalized_blocks=settings.finalized_blocks)
         signers = Signers(chain, files, try_s=settings.sign_try_s)
         closing.push_async_callback(_shielded, signers.close)
         parts = Parts(

@@ -84,7 +84,7 @@ class EntranceFollower:
         self.is_synced = False
         """Whether the newest block was read at the last look."""
         self._chain: Final = chain
-        self._heads: Final = Heads(chain.client, interval_s=options.interval_s)
+        self._heads: Final = Heads(chain.client, interval_s=options.interval_s, watched=[chain.entrance])
         self._sink: Final = sink
         self._options: Final = options
         self._read = sink.mark()

@@ -28,7 +28,7 @@ class ChainView:
     def __init__(self, client: AsyncChainClient, flow: Address, *, interval_s: float, topics: tuple[Hash32, ...] = (Submit.TOPIC,)) -> None:
         """`topics` are the events of the flow that are read."""
         self._client: Final = client
-        self._heads: Final = Heads(client, interval_s=interval_s)
+        self._heads: Final = Heads(client, interval_s=interval_s, watched=[flow])
         self._criteria: Final = LogCriteria((flow,), (topics,))
         self._calls_at_once = CALLS_AT_ONCE
         self.flow: Final = flow

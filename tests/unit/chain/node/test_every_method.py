@@ -109,7 +109,7 @@ METHODS: dict[str, tuple[list[Any], Check, Any, int]] = {
         ["0x1", "0x" + "11" * 32, 1_000, 0],
         -32602,
     ),
-    "zerog_waitForBlock": (["0x1", "0x" + "11" * 32, 20_000], has("number", "hash"), ["0x1", "0x11", 1], -32602),
+    "zerog_waitForBlock": (["0x1", "0x" + "11" * 32, 20_000, 0, [FIRST]], has("number", "hash"), ["0x1", "0x11", 1], -32602),
     "zerog_waitForRoles": ([], true, NO_ARRAY, -32602),
     "net_version": ([], lambda value: value == str(LOCAL.chain_id), NO_ARRAY, -32602),
     "net_listening": ([], true, NO_ARRAY, -32602),

@@ -5,9 +5,10 @@ from typing import Final
 import anyio
 
 from zerog.chain.node.chain import Chain
+from zerog.chain.node.watching import BlockPlace, BlockWatch
 from zerog.chain.protocol.errors import RolesBehindError
 from zerog.chain.wire.numbers import LooseNumber
-from zerog.primitives import Data, Hash32, InvalidParametersError, Quantity, Uint64
+from zerog.primitives import Address, Data, Hash32, InvalidParametersError, Quantity, Uint64
 from zerog.runtime.control import ControlFaultError, RoleNotRunningError, connect
 from zerog.runtime.jsonrpc import Namespace
 from zerog.runtime.report import ReportedError
@@ -20,6 +21,7 @@ BLOCKS_MAX: Final = 256
 ANSWER_BYTES_MAX: Final = 4 << 20
 """Blocks that one answer holds, and bytes of them after which no more are added."""
 WAIT_MS_MAX: Final = 20_000
+AT_ONCE: Final = LooseNumber(0)
 ROLES_S_MAX: Final = 30.0
 """Each role gives up earlier by itself, with a reason."""
 
@@ -52,14 +54,27 @@ async def get_blocks(chain: Chain, first: Uint64, parent: Hash32, count: LooseNu
 
 
 @zerog.method("waitForBlock")
-async def wait_for_block(chain: Chain, number: LooseNumber, block_hash: Hash32, wait_ms: LooseNumber) -> dict[str, object]:
+async def wait_for_block(
+    chain: Chain,
+    number: LooseNumber,
+    block_hash: Hash32,
+    wait_ms: LooseNumber,
+    quiet_ms: LooseNumber = AT_ONCE,
+    addresses: list[Address] | None = None,
+) -> dict[str, object]:
     """Number and hash of the newest block, as soon as that is another one than block `number` of this hash.
 
     Where it is not, the answer waits up to `wait_ms`, or until the node stops. So the caller also hears of blocks that were taken back.
+    Of blocks in which none of `addresses` logged anything it hears only when `quiet_ms` have gone by since the call.
     """
+    quiet_until_s = anyio.current_time() + quiet_ms / 1_000
+    watch = BlockWatch(chain.ledger, BlockPlace(number, block_hash), addresses or ())
     with anyio.move_on_after(min(wait_ms, WAIT_MS_MAX) / 1_000):
-        while not chain.feed.has_ended and chain.head_number == number and _is_block(chain, number, block_hash):
+        while not chain.feed.has_ended and not watch.has_moved():
             await chain.feed.next_block.wait()
+        with anyio.move_on_at(quiet_until_s):
+            while not chain.feed.has_ended and watch.is_quiet():
+                await chain.feed.next_block.wait()
     head = chain.ledger.head()
     return {"number": Quantity(head.number), "hash": Data(head.hash)}
 
