@@ -23,6 +23,10 @@ from zerog.runtime.deadlines import TimeLimit, note_sent
 __all__ = ["ChainCalls"]
 
 METHOD_UNKNOWN: Final = -32601
+TRANSFER_GAS: Final = 21_000
+"""Of a transfer to an account without code, which never takes more. Source: EIP-2028, EIP-2930 (the intrinsic gas)."""
+GAS_ROOM_PERCENT: Final = 125
+"""An estimate holds for the newest block. In the next one a contract may have to write what was as it should be: a time, an epoch."""
 KNOWN_TEXT: Final = "already known"
 """Of a transaction that the node has. Source: ethereum/go-ethereum, core/txpool/errors.go."""
 RECEIPT_POLL_S: Final = 0.05
@@ -151,9 +155,10 @@ class ChainCalls:
     ) -> Steps[Hash32]:
         """Sign a transaction and send it; returns its hash at once. Without `to` it creates a contract.
 
-        `account` signs and pays, by default the client's own; where it is a `Signer`, within its limits. The gas is estimated, if no limit
-        is given. Raises `NoKeyError` without an account, `SigningRefusedError` before anything is signed, and `RpcError` where the
-        estimate would fail or the node refuses. What was under way when its time was over may have been sent.
+        `account` signs and pays, by default the client's own; where it is a `Signer`, within its limits. If no limit of gas is given, it is
+        the estimate and a quarter more: what is not used is not paid. Raises `NoKeyError` without an account, `SigningRefusedError` before
+        anything is signed, and `RpcError` where the estimate would fail or the node refuses. What was under way when its time was over may
+        have been sent.
         """
         payer = self.known_payer(account)
         if isinstance(payer, Signer):
@@ -164,7 +169,8 @@ class ChainCalls:
     def _send(self, payer: Payer, to: bytes | None, *, value_wei: int, data: bytes, gas_limit: int | None) -> Steps[Hash32]:
         head = yield from ask(requests.block("latest"))
         if gas_limit is None:
-            gas_limit = yield from ask(requests.estimate(payer.address, to, value_wei, data))
+            needed = yield from ask(requests.estimate(payer.address, to, value_wei, data))
+            gas_limit = needed if needed == TRANSFER_GAS else needed * GAS_ROOM_PERCENT // 100
         draft = Draft(
             chain_id=(yield from ask(requests.chain_id())),
             nonce=(yield from ask(requests.nonce(payer.address, "pending"))),

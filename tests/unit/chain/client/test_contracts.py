@@ -30,6 +30,8 @@ LOCAL = networks.load("local")
 SENDER, OTHER = network_accounts(LOCAL)[5:7]
 W0G, LEDGER = load_artefact("chain", "W0G"), load_artefact("compute", "LedgerManager")
 ABI = json.loads(W0G.abi_json)
+STORES_TIME = "0x425f5500"
+"""TIMESTAMP PUSH0 SSTORE STOP: to write the time that stands there already takes less gas."""
 T = TypeVar("T")
 
 
@@ -84,6 +86,26 @@ async def indexed_name(token: Any) -> str:
     [event] = [entry for entry in ABI if entry["type"] == "event" and entry["name"] == "Transfer"]
     name: str = event["inputs"][1]["name"]
     return name
+
+
+@pytest.mark.anyio
+async def test_what_was_estimated_a_second_ago_is_enough_where_a_contract_keeps_the_time(client: Any) -> None:
+    clock = Address(secrets.token_bytes(20))
+    await of(client.request("anvil_setCode", str(clock), STORES_TIME))
+    head = await of(client.block())
+    now = int(head.timestamp)
+    await of(client.request("anvil_setStorageAt", str(clock), "0x0", f"0x{now:064x}"))
+    await of(client.request("evm_setAutomine", False))
+    try:
+        needed = await of(client.estimate_gas(SENDER.address, clock))
+        sent = await of(client.send(clock))
+        await of(client.request("evm_setNextBlockTimestamp", now + 2_000))
+        await of(client.request("evm_mine"))
+    finally:
+        await of(client.request("evm_setAutomine", True))
+    receipt = await of(client.wait_for_receipt(sent, timeout_s=10))
+    assert receipt.succeeded
+    assert int(receipt.gas_used) > needed
 
 
 @pytest.mark.anyio
