@@ -21,6 +21,7 @@ __all__ = [
     "LockHeldError",
     "LockHolder",
     "create_privately",
+    "is_ending",
     "make_private_folder",
     "open_for_reading",
     "write_atomically",
@@ -106,7 +107,7 @@ class FileLock:
             if _locking_pid(path) is None:
                 seconds_max = PROBE_SECONDS_MAX
             else:
-                seconds_max = ENDING_SECONDS_MAX if holder is not None and _is_ending(holder.pid) else 0.0
+                seconds_max = ENDING_SECONDS_MAX if holder is not None and is_ending(holder.pid) else 0.0
             if time.monotonic() - began >= seconds_max:
                 os.close(descriptor)
                 raise LockHeldError(path, holder)
@@ -185,7 +186,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _is_ending(pid: int) -> bool:
+def is_ending(pid: int) -> bool:
     """Whether the process was killed, or has ended and is not all cleared away. Source: proc_pid_stat(5), proc_pid_status(5)."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

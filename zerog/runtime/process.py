@@ -136,6 +136,11 @@ class RolePlace:
         return self.has_more_to_do or not self.supervised
 
     @property
+    def ends_process(self) -> bool:
+        """Whether the process ends with the role."""
+        return self.supervised and not self.has_more_to_do
+
+    @property
     def run_folder(self) -> Path:
         """Folder of locks and control sockets."""
         return self.state_folder / "run"
@@ -151,7 +156,7 @@ def run_role(name: str, make_role: Callable[[], Role | Awaitable[Role]], place: 
         code = 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: whatever ends a process is told to whoever started it.
         code = _tell_failure(error, place.herald)
-    if place.supervised and not place.has_more_to_do:
+    if place.ends_process:
         _end_at_once(code)
     return code
 
@@ -174,14 +179,19 @@ async def serve_role(
     stop: anyio.Event | None = None,
     lock: FileLock | None = None,
     is_top: bool = False,
+    ends_process: bool = False,
 ) -> None:
     """Run `role` with its lock and control socket until `stop` is set. `announce` gets its URL once it answers.
+
+    Where the process ends with the role, `ends_process`, the lock is held until then.
 
     Raises `FolderGoneError` if `is_top`: nobody else would stop it then.
     """
     stop = stop or anyio.Event()
     make_private_folder(run_folder)
     with lock or FileLock.acquire(run_folder / f"{role.name}.lock", command=f"zerog {role.name}") as held:
+        if ends_process:
+            held.shared()  # Never released: libraries close their ports after us, and whoever has the lock next wants them.
         async with anyio.create_task_group() as parts:
             if is_top:
                 parts.start_soon(_look_after_folder, held, run_folder.parent, name=f"{role.name}.folder")
@@ -232,7 +242,15 @@ async def _run(make_role: Callable[[], Role | Awaitable[Role]], place: RolePlace
         async def serve() -> None:
             made = make_role()
             role = await made if isinstance(made, Awaitable) else made
-            await serve_role(role, place.run_folder, announce=announce, stop=stop, lock=place.lock, is_top=place.is_top)
+            await serve_role(
+                role,
+                place.run_folder,
+                announce=announce,
+                stop=stop,
+                lock=place.lock,
+                is_top=place.is_top,
+                ends_process=place.ends_process,
+            )
 
         await _serve_until(stop, serve)
         watchers.cancel_scope.cancel()

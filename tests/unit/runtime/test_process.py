@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zerog.runtime.files import FileLock
+from zerog.runtime.files import FileLock, is_ending
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -41,6 +41,18 @@ def test_it_says_where_it_is_and_stops_when_its_supervisor_is_gone(tmp_path: Pat
         assert process.wait(20) == 0
     assert not FileLock.is_held(run / "chain.lock")
     assert not (run / "chain.sock").exists()
+
+
+def test_its_lock_is_free_only_when_nothing_that_it_had_is_in_use(tmp_path: Path) -> None:
+    """Whoever takes the lock binds the same ports, and libraries keep theirs until the process is gone."""
+    with start(tmp_path) as process:
+        first_event(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        while FileLock.is_held(tmp_path / ".zerog" / "run" / "chain.lock"):
+            assert process.returncode is None
+        assert is_ending(process.pid)
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
