@@ -51,7 +51,7 @@ async def place() -> AsyncIterator[Place]:
 async def sending(place: Place, folder: Path) -> AsyncIterator[tuple[Sender, Store]]:
     """A sender that runs."""
     store = await Store.open(folder / "books")
-    news = ChainNews(place.client, finalized_blocks=0)
+    news = ChainNews(place.client, place.chain.entrance, finalized_blocks=0)
     sender = Sender(ChainAccount(place.chain, da_account(0)), store, news, SystemClock())
     await sender.load()
     try:
