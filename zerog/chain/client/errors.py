@@ -105,6 +105,10 @@ class RpcError(ChainClientError):
     code = "rpc_error"
     remedy = "read the node's message"
 
+    def __post_init__(self) -> None:
+        if "insufficient funds" in self.message:
+            vars(self).update(remedy="give the account 0G; on a network of your own `zerog faucet ADDRESS` does")  # Not of the type.
+
     def __str__(self) -> str:
         return f"{self.method}: {self.message} ({self.number})"
 

@@ -13,7 +13,7 @@ from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
 from zerog.chain.protocol.logs import LogCriteria
-from zerog.primitives import Address, Hash32
+from zerog.primitives import Account, Address, Hash32
 
 LOCAL = networks.load("local")
 SENDER, OTHER = network_accounts(LOCAL)[:2]
@@ -112,3 +112,11 @@ async def test_a_program_with_a_loop_reads_and_sends(async_client: AsyncChainCli
         await client.wait_for_receipt(Hash32(b"\x01" * 32), timeout_s=0.1)
     with pytest.raises(NodeUnreachableError):
         await AsyncChainClient("http://127.0.0.1:1").chain_id()
+
+
+def test_an_account_without_money_is_told_where_it_comes_from(client: ChainClient) -> None:
+    poor = Account.from_private_key(b"\x11" * 32)
+    with pytest.raises(RpcError, match="insufficient funds") as caught:
+        client.send(OTHER.address, value_wei=1, account=poor)
+    assert "`zerog faucet ADDRESS`" in caught.value.remedy
+    assert RpcError.remedy == "read the node's message"
