@@ -166,7 +166,8 @@ class StorageClient:
         progress: ProgressCallback | None = None,
         timeout_s: float | None = None,
     ) -> DirectoryUpload:
-        """Store all files below a directory and a manifest of them. Links are kept as links. Raises `LocalFileError` for other entries.
+        """Store all files below a directory and a manifest of them. Links are kept as links; `.zerog`, where a network of ours keeps its
+        state and keys, is left out. Raises `LocalFileError` for other entries.
 
         `timeout_s` is for all of it; see `upload_many` for the default.
         """

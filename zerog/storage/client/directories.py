@@ -21,6 +21,8 @@ from zerog.storage.protocol.merkle import file_root
 
 __all__ = ["read_tree", "save_tree", "with_roots"]
 
+STATE_FOLDER: Final = ".zerog"
+"""What a network keeps in its folder, keys among it: left out where what is around it is stored."""
 SMALL_FILE_BYTES_MAX: Final = 8 << 20
 """Smaller files are fetched beside each other, larger ones one by one and each on all threads."""
 SMALL_FILES_AT_ONCE: Final = 8
@@ -36,7 +38,10 @@ class Opener(Protocol):
 
 
 def read_tree(path: Path) -> tuple[DirectoryEntry, list[str]]:
-    """What is below a directory, files without their roots yet, and the paths of those that have bytes. Raises `LocalFileError`."""
+    """What is below a directory but the state of networks of ours, files without their roots yet, and the paths of those that have bytes.
+
+    Raises `LocalFileError`.
+    """
     files: list[str] = []
     try:
         directory = replace(_read_directory(path, "", files), name="/")
@@ -55,6 +60,8 @@ def _read_directory(path: Path, above: str, files: list[str]) -> DirectoryEntry:
         if stat.S_ISLNK(mode.st_mode):
             entries.append(LinkEntry(name=entry.name, target=str(Path(entry.path).readlink())))
         elif stat.S_ISDIR(mode.st_mode):
+            if entry.name == STATE_FOLDER:
+                continue
             entries.append(_read_directory(Path(entry.path), f"{below}/", files))
         elif stat.S_ISREG(mode.st_mode):
             if mode.st_size:

@@ -126,6 +126,17 @@ def test_what_cannot_be_stored_is_named(client: StorageClient, tmp_path: Path) -
         client.upload_directory(tree)
 
 
+def test_the_state_of_a_network_is_left_out_with_its_keys(client: StorageClient, tree: Path, tmp_path: Path) -> None:
+    for above in (tree, tree / "deep"):
+        (above / ".zerog").mkdir()
+        (above / ".zerog" / "keys").write_bytes(b"secret")
+    (tree / "hollow" / ".zerog").write_bytes(b"A file of this name is one as any other.")
+    upload = client.upload_directory(tree)
+    client.download_directory(upload.root, tmp_path / "copy")
+    assert {name for name in shape(tmp_path / "copy") if ".zerog" in name} == {"hollow/.zerog"}
+    assert shape(tmp_path / "copy").keys() == {name for name in shape(tree) if ".zerog" not in name or name == "hollow/.zerog"}
+
+
 def test_an_empty_directory_is_one(client: StorageClient, tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     upload = client.upload_directory(tmp_path / "tree")
