@@ -70,6 +70,7 @@ __all__ = [
     "amt_row_path",
     "amt_sample",
     "amt_slice_parts",
+    "answer_at_once",
     "bls_aggregate_g1",
     "bls_aggregate_g2",
     "bls_hash_to_g1",
@@ -206,6 +207,10 @@ def give_back_memory() -> None:
 
 def map_large_blocks() -> None:
     """From now on blocks of a megabyte and more go back to the system as soon as they are freed; on Linux with glibc."""
+
+def answer_at_once() -> bool:
+    """The calling thread, and those that it starts, are woken before threads that compute. False where the system refuses; Linux from 6.12
+    on makes a difference."""
 
 def public_key_of(private_key: bytes) -> bytes:
     """Uncompressed secp256k1 public key (64 bytes, without the leading 04). Raises `SignatureError`."""

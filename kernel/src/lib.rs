@@ -16,6 +16,7 @@ pub mod merkle;
 pub mod pool;
 #[cfg(unix)]
 pub mod pora;
+pub mod priority;
 pub mod python;
 pub mod quick;
 pub mod transaction;

@@ -42,6 +42,7 @@ def run(
         herald=EventHerald(1) if supervised else TerminalHerald(),
         supervised=supervised,
         log_form="none" if supervised else "console",
+        is_quick=True,
     )
     make = make_chain_node if settings.follow is None else make_follower
     return run_role("chain", lambda: make(settings, folder.path, ephemeral=ephemeral), place)

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 from anyio.abc import TaskStatus
 
+from zerog._kernel import answer_at_once
 from zerog.primitives.errors import RefusalError, ZerogError
 from zerog.runtime.control import serve_control
 from zerog.runtime.files import FileLock, make_private_folder
@@ -129,6 +130,8 @@ class RolePlace:
     log_form: LogForm = "console"
     lock: FileLock | None = None
     """The role's lock, if the caller has it already."""
+    is_quick: bool = False
+    """The role works for less than a millisecond at a time, and somebody waits for it: it is woken before those that compute."""
 
     @property
     def is_top(self) -> bool:
@@ -150,6 +153,8 @@ def run_role(name: str, make_role: Callable[[], Role | Awaitable[Role]], place: 
     """Be the process of the role `name` until told to stop. Returns the exit code; the process of a supervised role ends with it here,
     unless the place says otherwise. `make_role` may have to wait for another machine."""
     map_large_blocks()
+    if place.is_quick:
+        answer_at_once()  # Before there are threads, which then have it too. Where the system refuses, all goes on without.
     configure_logging(name, folder=place.state_folder / "logs", level=place.log_level, form=place.log_form)
     try:
         anyio.run(_run, make_role, place, backend_options={"use_uvloop": sys.platform != "win32"})

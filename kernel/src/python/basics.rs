@@ -5,7 +5,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::convert::bytes_of;
-use crate::{crypto, hash, memory};
+use crate::{crypto, hash, memory, priority};
 
 /// From this size on, hashing takes long enough that other threads should run.
 const DETACHED_BYTES_MIN: usize = 32 * 1024;
@@ -20,6 +20,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(secp256k1_recover, module)?)?;
     module.add_function(wrap_pyfunction!(secp256k1_recover_many, module)?)?;
     module.add_function(wrap_pyfunction!(map_large_blocks, module)?)?;
+    module.add_function(wrap_pyfunction!(answer_at_once, module)?)?;
     module.add_function(wrap_pyfunction!(give_back_memory, module)?)
 }
 
@@ -74,6 +75,12 @@ fn secp256k1_recover<'py>(py: Python<'py>, digest: &[u8], signature: &[u8]) -> P
 fn secp256k1_recover_many<'py>(py: Python<'py>, items: Vec<(PyBackedBytes, PyBackedBytes)>) -> Vec<Option<Bound<'py, PyBytes>>> {
     let senders = py.detach(|| crypto::recover_many(&items));
     senders.into_iter().map(|sender| sender.ok().map(|address| bytes_of(py, address))).collect()
+}
+
+/// The calling thread, and those that it starts, are woken before threads that compute. Whether the system knows of it.
+#[pyfunction]
+fn answer_at_once() -> bool {
+    priority::answer_at_once()
 }
 
 /// Large blocks go back to the system as soon as they are freed, from now on.
