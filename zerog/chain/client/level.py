@@ -41,24 +41,27 @@ class ChainBehindError(RefusalError):
     """Somebody has not seen the newest block of the chain."""
 
     cause: str
+    waited_s: float = LEVEL_S_MAX
 
     code = "chain_behind"
     remedy = "see with `zerog status` and `zerog logs` what keeps the role from following the chain"
     http_status = 503
 
     def __str__(self) -> str:
-        return f"the chain's newest block was not seen within {LEVEL_S_MAX:g} seconds: {self.cause}"
+        return f"the chain's newest block was not seen within {self.waited_s:g} seconds: {self.cause}"
 
 
-async def wait_until_level(following: _Following, newest: Callable[[], Awaitable[_Block | None]]) -> None:
+async def wait_until_level(
+    following: _Following, newest: Callable[[], Awaitable[_Block | None]], *, timeout_s: float = LEVEL_S_MAX
+) -> None:
     """Return once `following` has seen the block that `newest` tells of.
 
     Raises `ChainBehindError`, and what asking the chain raises.
     """
-    with anyio.move_on_after(LEVEL_S_MAX):
+    with anyio.move_on_after(timeout_s):
         while True:
             block, head = await newest(), following.head
             if block is None or (head is not None and head.hash == block.hash):
                 return
             await following.wait_for_news()
-    raise ChainBehindError(following.trouble or "it is still reading")
+    raise ChainBehindError(following.trouble or "it is still reading", timeout_s)

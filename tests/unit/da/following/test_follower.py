@@ -13,7 +13,7 @@ from anyio.abc import TaskStatus
 from zerog import networks
 from zerog._kernel import abi_encode
 from zerog.chain.client import AsyncChainClient
-from zerog.chain.client.level import ChainBehindError
+from zerog.chain.client.level import ChainBehindError, wait_until_level
 from zerog.chain.node.chain import network_accounts
 from zerog.chain.node.service import ChainNode
 from zerog.chain.node.settings import ChainNodeSettings
@@ -130,9 +130,7 @@ async def test_what_is_no_event_is_passed_over(stand: Stand) -> None:
     assert memory.blobs == [(blob(1), False)]
 
 
-async def test_it_says_when_it_is_level_with_the_chain_and_when_it_does_not_get_there(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_it_says_when_it_is_level_with_the_chain_and_when_it_does_not_get_there(stand: Stand) -> None:
     memory = Memory()
     follower = EntranceFollower(stand.chain, memory, FollowOptions())
     async with anyio.create_task_group() as tasks:
@@ -146,9 +144,8 @@ async def test_it_says_when_it_is_level_with_the_chain_and_when_it_does_not_get_
         assert memory.blobs == []
         tasks.cancel_scope.cancel()
     await stand.tell(blob(2))
-    monkeypatch.setattr("zerog.chain.client.level.LEVEL_S_MAX", 0.05)
     with pytest.raises(ChainBehindError, match=r"not seen within 0\.05 seconds: it is still reading"):
-        await follower.wait_until_level()
+        await wait_until_level(follower, stand.client.block, timeout_s=0.05)
 
 
 async def test_a_chain_that_goes_back_takes_its_events_with_it(stand: Stand) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 import anyio
 
 from zerog.chain.node.chain import Chain
-from zerog.chain.node.watching import BlockPlace, BlockWatch
+from zerog.chain.node.watching import BlockWatch, has_block
 from zerog.chain.protocol.errors import RolesBehindError
 from zerog.chain.wire.numbers import LooseNumber
 from zerog.primitives import Address, Data, Hash32, InvalidParametersError, Quantity, Uint64
@@ -42,10 +42,10 @@ async def get_blocks(chain: Chain, first: Uint64, parent: Hash32, count: LooseNu
     if not 1 <= count <= BLOCKS_MAX:
         raise InvalidParametersError(f"between 1 and {BLOCKS_MAX} blocks in one answer, not {count:d}")
     with anyio.move_on_after(min(wait_ms, WAIT_MS_MAX) / 1_000):
-        while not chain.feed.has_ended and _is_block(chain, first - 1, parent) and chain.head_number < first:
+        while not chain.feed.has_ended and has_block(chain.ledger, first - 1, parent) and chain.head_number < first:
             await chain.feed.next_block.wait()
     head = chain.ledger.head()
-    is_known = _is_block(chain, first - 1, parent)
+    is_known = has_block(chain.ledger, first - 1, parent)
     return {
         "head": {"number": Quantity(head.number), "hash": Data(head.hash)},
         "isKnown": is_known,
@@ -68,7 +68,7 @@ async def wait_for_block(
     Of blocks in which none of `addresses` logged anything it hears only when `quiet_ms` have gone by since the call.
     """
     quiet_until_s = anyio.current_time() + quiet_ms / 1_000
-    watch = BlockWatch(chain.ledger, BlockPlace(number, block_hash), addresses or ())
+    watch = BlockWatch(chain.ledger, number, block_hash, addresses or ())
     with anyio.move_on_after(min(wait_ms, WAIT_MS_MAX) / 1_000):
         while not chain.feed.has_ended and not watch.has_moved():
             await chain.feed.next_block.wait()
@@ -97,11 +97,6 @@ async def wait_for_roles(chain: Chain) -> bool:
     except TimeoutError:
         raise RolesBehindError(f"they did not say so within {ROLES_S_MAX:g} seconds") from None
     return True
-
-
-def _is_block(chain: Chain, number: int, block_hash: bytes) -> bool:
-    block = chain.ledger.block(number) if number >= 0 else None
-    return block is not None and block.hash == block_hash
 
 
 def _blocks(chain: Chain, first: int, count: int) -> list[dict[str, Data]]:
