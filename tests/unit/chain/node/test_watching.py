@@ -106,6 +106,11 @@ def test_without_a_quiet_time_every_block_is_told_at_once(chain: Running) -> Non
     assert chain.rpc("zerog_waitForBlock", *here, LONG_MS)["hash"] == place(chain)[1]
 
 
+def test_more_addresses_than_anybody_follows_are_refused(chain: Running) -> None:
+    refused = chain.refusal("zerog_waitForBlock", *place(chain), 0, 0, [WATCHED] * 17)
+    assert (refused.code, refused.message) == (-32602, "at most 16 addresses are watched, not 17")
+
+
 def test_the_bits_of_an_item_are_those_that_a_header_has(chain: Running) -> None:
     emit(chain, WATCHED, topic=5)
     bloom = bytes.fromhex(chain.rpc("eth_getBlockByNumber", "latest", False)["logsBloom"][2:])

@@ -21,6 +21,8 @@ BLOCKS_MAX: Final = 256
 ANSWER_BYTES_MAX: Final = 4 << 20
 """Blocks that one answer holds, and bytes of them after which no more are added."""
 WAIT_MS_MAX: Final = 20_000
+ADDRESSES_MAX: Final = 16
+"""Each is looked for in every block while somebody waits; nobody follows so many contracts."""
 AT_ONCE: Final = LooseNumber(0)
 ROLES_S_MAX: Final = 30.0
 """Each role gives up earlier by itself, with a reason."""
@@ -67,6 +69,8 @@ async def wait_for_block(
     Where it is not, the answer waits up to `wait_ms`, or until the node stops. So the caller also hears of blocks that were taken back.
     Of blocks in which none of `addresses` logged anything it hears only when `quiet_ms` have gone by since the call.
     """
+    if addresses is not None and len(addresses) > ADDRESSES_MAX:
+        raise InvalidParametersError(f"at most {ADDRESSES_MAX} addresses are watched, not {len(addresses)}")
     quiet_until_s = anyio.current_time() + quiet_ms / 1_000
     watch = BlockWatch(chain.ledger, number, block_hash, addresses or ())
     with anyio.move_on_after(min(wait_ms, WAIT_MS_MAX) / 1_000):
