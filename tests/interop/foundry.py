@@ -99,5 +99,18 @@ class Foundry:
 
     def broadcast(self, script: str) -> Mapping[str, Any]:
         """What the newest run of a script has written down of its transactions."""
-        written: Mapping[str, Any] = json.loads((self.home / "broadcast" / script / "31337" / "run-latest.json").read_text())
+        written: Mapping[str, Any] = json.loads(self._record(self.home / "broadcast", script).read_text())
         return written
+
+    def has_written_down(self, script: str, pending: int) -> bool:
+        """Whether the newest run has done with writing down that so many transactions wait: first to one file, then, over the old one, to
+        a second. With half of them it cannot be resumed."""
+        first, second = self._record(self.home / "broadcast", script), self._record(PROJECT / "cache", script)
+        try:
+            is_whole = len(self.broadcast(script)["pending"]) == pending and bool(json.loads(second.read_text()))
+            return is_whole and second.stat().st_mtime_ns >= first.stat().st_mtime_ns
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False
+
+    def _record(self, folder: Path, script: str) -> Path:
+        return folder / script / "31337" / "run-latest.json"

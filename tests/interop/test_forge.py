@@ -97,9 +97,9 @@ def test_a_script_that_was_stopped_before_its_receipts_came_is_resumed(foundry: 
 
 
 def wait_for_pending(tools: Foundry, process: subprocess.Popen[str], count: int) -> None:
-    """Wait until so many transactions are in the pool; the process that sends them goes on meanwhile."""
+    """Wait until so many transactions are in the pool and written down; the process that sends them goes on meanwhile."""
     deadline = time.monotonic() + RESUME_S_MAX
-    while int(tools.ask("txpool_status")["pending"], 16) < count:
+    while int(tools.ask("txpool_status")["pending"], 16) < count or not tools.has_written_down("Deploy.s.sol", count):
         assert time.monotonic() < deadline
         with suppress(subprocess.TimeoutExpired):
             pytest.fail(f"forge ended by itself with {process.wait(timeout=0.1)}")
