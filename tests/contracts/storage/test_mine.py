@@ -52,8 +52,10 @@ def can_submit(mining: Mining) -> bool:
 def test_a_mined_answer_is_taken_from_each_file(mining: Mining) -> None:
     """The files were added, and so sealed, in different epochs."""
     second = max(mining.flow.files)
-    found = list(islice(mining.search().answers(), 40))
-    answers = [next(answer for answer in found if (answer.recall_position >= second) == in_second) for in_second in (False, True)]
+    search = mining.search()
+    answers = [
+        next(answer for answer in search.answers() if (answer.recall_position >= second) == in_second) for in_second in (False, True)
+    ]
     assert answers[0].sealed_context_digest != answers[1].sealed_context_digest
     for index, answer in enumerate(answers):
         receipt = mining.submit(answer)

@@ -4,8 +4,9 @@
 wait, or raise `CutError`, which closes the connection.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 HEAD_BYTES_MAX: Final = 1 << 16
 SAID_BYTES_MAX: Final = 1 << 18
+READ_BYTES_MAX: Final = 1 << 16
 ENDS: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
@@ -86,43 +88,51 @@ async def chain_line(node_url: str, on_step: OnStep) -> AsyncIterator[str]:
 
 
 class DatabaseLine:
-    """Passes the bytes of PostgreSQL's protocol on, and knows a commit when it sees one."""
+    """Passes the bytes of PostgreSQL's protocol on, and knows a commit when it sees one.
+
+    The streams are asyncio's own: those of anyio for unix sockets report a fault when bytes come while their reader is cancelled.
+    """
 
     def __init__(self, socket: str, on_step: OnStep) -> None:
         self._socket: Final = socket
         self._on_step: Final = on_step
 
-    async def pass_on(self, client: SocketStream) -> None:
+    async def pass_on(self, said: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         committing: list[bytes] = []
-        try:
-            async with client, await anyio.connect_unix(self._socket) as server, anyio.create_task_group() as ways:
-                ways.start_soon(self._upwards, client, server, committing, ways.cancel_scope)
-                ways.start_soon(self._downwards, client, server, committing, ways.cancel_scope)
-        except OSError:
-            return  # The server is not there.
+        with closing(client):
+            try:
+                answered, server = await asyncio.open_unix_connection(self._socket)
+            except OSError:
+                return  # The server is not there.
+            with closing(server):
+                async with anyio.create_task_group() as ways:
+                    ways.start_soon(self._upwards, said, server, committing, ways.cancel_scope)
+                    ways.start_soon(self._downwards, answered, client, committing, ways.cancel_scope)
 
-    async def _upwards(self, client: SocketStream, server: SocketStream, committing: list[bytes], ways: anyio.CancelScope) -> None:
+    async def _upwards(
+        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, committing: list[bytes], ways: anyio.CancelScope
+    ) -> None:
         said = b""
-        try:
-            async for data in client:
+        with suppress(ConnectionError, CutError):
+            while data := await client.read(READ_BYTES_MAX):
                 said = (said + data)[-SAID_BYTES_MAX:]
                 if b"COMMIT" in data:
                     await self._on_step(Step("COMMIT", said, is_done=False))
                     committing.append(said)
                     said = b""
-                await server.send(data)
-        except (*ENDS, CutError):
-            pass
+                server.write(data)
+                await server.drain()
         ways.cancel()
 
-    async def _downwards(self, client: SocketStream, server: SocketStream, committing: list[bytes], ways: anyio.CancelScope) -> None:
-        try:
-            async for data in server:
+    async def _downwards(
+        self, server: asyncio.StreamReader, client: asyncio.StreamWriter, committing: list[bytes], ways: anyio.CancelScope
+    ) -> None:
+        with suppress(ConnectionError, CutError):
+            while data := await server.read(READ_BYTES_MAX):
                 if committing:
                     await self._on_step(Step("COMMIT", committing.pop(), is_done=True))
-                await client.send(data)
-        except (*ENDS, CutError):
-            pass
+                client.write(data)
+                await client.drain()
         ways.cancel()
 
 
@@ -130,10 +140,12 @@ class DatabaseLine:
 async def database_line(url: str, folder: Path, on_step: OnStep) -> AsyncIterator[str]:
     """The URL of a database, whose server's socket is in `folder`, behind a line."""
     with TemporaryDirectory(prefix="zerog-line-") as place:
-        async with (
-            await anyio.create_unix_listener(f"{place}/.s.PGSQL.5432") as listener,
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(listener.serve, DatabaseLine(f"{folder}/.s.PGSQL.5432", on_step).pass_on)
-            yield url.replace(str(folder), place)
+        async with anyio.create_task_group() as tasks:
+            line = DatabaseLine(f"{folder}/.s.PGSQL.5432", on_step)
+
+            def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                tasks.start_soon(line.pass_on, reader, writer)
+
+            with closing(await asyncio.start_unix_server(come, f"{place}/.s.PGSQL.5432")):
+                yield url.replace(str(folder), place)
             tasks.cancel_scope.cancel()
