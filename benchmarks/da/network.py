@@ -6,10 +6,9 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +25,7 @@ from zerog.da.client.disperser import AsyncDisperserClient
 from zerog.da.protocol.constants import BLOB_BYTES_MAX
 from zerog.da.protocol.status import BlobStatus
 
-__all__ = ["beside", "dispersing", "transfer", "while_encoding"]
+__all__ = ["beside", "dispersing", "encode_beside", "transfer"]
 
 MEBIBYTE: Final = 1 << 20
 ONE_BY_ONE: Final = 7
@@ -142,16 +141,25 @@ def beside(bench: Bench) -> None:
             fund(connection, senders)
         signed = sign_transfers(senders, TRANSFERS_MAX)
         idle = transfer(node, signed[:1_000])
-        busy = anyio.run(encode_beside, net, node, signed[1_000:])
+        busy = anyio.run(encode_beside, net.disperser, node, signed[1_000:])
     quiet, loaded = (statistics.quantiles(each, n=100)[94] * 1e3 for each in (idle, busy))
     bench.details["beside"] = {"idle_p95_ms": quiet, "encoding_p95_ms": loaded, "transfers": len(busy)}
     note = f"{len(busy)} transfers while the blob was encoded; {quiet:.2f} ms while nothing else happened"
     bench.rows.append(Row("one transfer while a full blob encodes, p95", "ms", loaded, None, "≤ 5 ms", loaded <= 5, note))
 
 
-async def encode_beside(net: Network, node: Node, signed: Sequence[bytes]) -> list[float]:
-    """Seconds of the transfers that were sent while the blob was at the encoder."""
+async def encode_beside(disperser: str, node: Node, signed: Sequence[bytes], *, salt: int = 0) -> list[float]:
+    """Disperse a full blob; seconds of the transfers that were sent to `node` while it was at the encoder.
+
+    Raises `RpcFailedError` when it was never seen there.
+    """
     sent: list[tuple[float, float]] = []
+    spans: list[tuple[float, float]] = []
+    done = anyio.Event()
+
+    async def watch() -> None:
+        spans.append(await span_of_encoding(disperser, salt))
+        done.set()
 
     def send(first: int) -> None:
         at = time.perf_counter()
@@ -159,37 +167,22 @@ async def encode_beside(net: Network, node: Node, signed: Sequence[bytes]) -> li
             sent.append((at, seconds))
             at += seconds
 
-    began, ended = await while_encoding(net.disperser, (partial(send, first) for first in range(0, len(signed), TRANSFERS_MIN)))
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        for first in range(0, len(signed), TRANSFERS_MIN):
+            if done.is_set():
+                break
+            await to_thread.run_sync(send, first)
+    [(began, ended)] = spans
     return [seconds for at, seconds in sent if began <= at < ended]
 
 
-async def while_encoding(disperser: str, turns: Iterable[Callable[[], None]]) -> tuple[float, float]:
-    """Disperse a full blob and do the turns, each in a thread, until it is encoded. Returns when it came to the encoder and left it.
-
-    Raises `RpcFailedError` when it was never seen there.
-    """
-    spans: list[tuple[float, float]] = []
-    done = anyio.Event()
-
-    async def watch() -> None:
-        spans.append(await span_of_encoding(disperser))
-        done.set()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        for turn in turns:
-            if done.is_set():
-                break
-            await to_thread.run_sync(turn)
-    return spans[0]
-
-
-async def span_of_encoding(disperser: str) -> tuple[float, float]:
+async def span_of_encoding(disperser: str, salt: int) -> tuple[float, float]:
     """When a full blob came to the encoder and when it left it. Raises `RpcFailedError` when it was never seen there."""
-    client = AsyncDisperserClient(disperser)
     began = None
+    client = AsyncDisperserClient(disperser)
     try:
-        request = await client.disperse(payload(BLOB_BYTES_MAX, 7))
+        request = await client.disperse(payload(BLOB_BYTES_MAX, salt))
         with anyio.fail_after(BLOB_LIMIT_S):
             while (state := await client.status(request)).status is BlobStatus.PROCESSING:
                 now = time.perf_counter()

@@ -3,21 +3,19 @@
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import cycle
 from typing import Final
 
 import anyio
 
 from benchmarks.bench import Bench
 from benchmarks.connection import RpcFailedError
-from benchmarks.da.network import transfer, while_encoding
+from benchmarks.da.network import encode_beside, transfer
 from benchmarks.measurements import fund
 from benchmarks.network.place import Whole, whole
-from benchmarks.nodes import START_LIMIT_S, Node, anvil
+from benchmarks.nodes import START_LIMIT_S, anvil
 from benchmarks.report import Row
 from benchmarks.transfers import sender, sign_transfers
 
@@ -26,12 +24,14 @@ __all__ = ["beside_all"]
 P95_MS_MAX: Final = 5.0
 IDLE: Final = 1_000
 SIGNED: Final = 40_000
-AT_ONCE: Final = 50
-"""Transfers to one node before the other one has its turn."""
 
 
 def beside_all(bench: Bench) -> None:
-    """Transfers one by one to our chain and to anvil in turn: first on an idle machine, then while the network encodes and streams."""
+    """Transfers one by one to our chain and then to anvil: first on an idle machine, then while the network encodes and streams.
+
+    Each has a blob of its own beside it. Once it has answered, anvil goes on to compute for about a millisecond a transfer: in turns it
+    would be a load for whoever is measured next.
+    """
     senders = [sender(0)]
     with whole(bench) as net, anvil(bench.environment) as peer:
         nodes = (net.chain, peer)
@@ -41,35 +41,17 @@ def beside_all(bench: Bench) -> None:
         signed = sign_transfers(senders, SIGNED)
         idle = [transfer(node, signed[:IDLE]) for node in nodes]
         with streaming(net) as pieces:
-            busy = anyio.run(encode_beside, net, nodes, signed[IDLE:])
+            busy = [anyio.run(partial(encode_beside, net.disperser, node, signed[IDLE:], salt=salt)) for salt, node in enumerate(nodes)]
     quiet, loaded = ([p95_ms(each) for each in both] for both in (idle, busy))
     bench.details["beside_all"] = {
         "idle_p95_ms": quiet, "loaded_p95_ms": loaded, "transfers": [len(each) for each in busy], "pieces": pieces[0],
     }  # fmt: skip
-    note = f"{len(busy[0])} transfers while the blob was encoded and {pieces[0]} pieces of answers came; the peer beside the same load"
+    note = f"{len(busy[0])} transfers while the blob was encoded; the peer beside the same load; {pieces[0]} pieces of answers"
     what = "one transfer while a full blob encodes and a chat streams, p95"
     bench.rows += [
         Row(what, "ms", loaded[0], loaded[1], "≤ 5 ms", loaded[0] <= P95_MS_MAX, note),
         Row("  while nothing happens, p95", "ms", quiet[0], quiet[1], "", None),
     ]
-
-
-async def encode_beside(net: Whole, nodes: Sequence[Node], signed: Sequence[bytes]) -> list[list[float]]:
-    """For each node the seconds of the transfers that it took while the blob was at the encoder."""
-    sent: list[list[tuple[float, float]]] = [[] for _ in nodes]
-
-    def send(index: int, first: int) -> None:
-        at = time.perf_counter()
-        for seconds in transfer(nodes[index], signed[first : first + AT_ONCE]):
-            sent[index].append((at, seconds))
-            at += seconds
-
-    def turns() -> Iterator[Callable[[], None]]:
-        for turn, index in zip(range(len(signed) // AT_ONCE * len(nodes)), cycle(range(len(nodes))), strict=False):
-            yield partial(send, index, turn // len(nodes) * AT_ONCE)
-
-    began, ended = await while_encoding(net.disperser, turns())
-    return [[seconds for at, seconds in each if began <= at < ended] for each in sent]
 
 
 def p95_ms(seconds: Sequence[float]) -> float:

@@ -1,5 +1,6 @@
 """A role in a process of its own: what its supervisor learns of its end."""
 
+import os
 import sys
 
 import anyio
@@ -36,3 +37,10 @@ async def test_a_role_that_says_why_it_ends_is_heard_also_when_it_was_ready() ->
 async def test_of_one_that_says_nothing_the_manner_of_its_end_is_told() -> None:
     error = await ended(f"{READY}\nraise SystemExit(3)")
     assert (error.code, str(error)) == ("role_ended", "tiny: its process ended with exit code 3")
+
+
+async def test_it_is_of_the_supervisors_session_where_the_processors_are_shared_and_of_no_terminals_foreground() -> None:
+    """Linux shares the processors among sessions first; a terminal's Ctrl-C is for the group in its foreground."""
+    told = "import os; raise SystemExit(f'{os.getsid(0)} {os.getpgid(0) == os.getpid()}')"
+    error = await ended(f"{READY}\n{told}")
+    assert error.last_lines == (f"{os.getsid(0)} True",)
