@@ -1,6 +1,7 @@
 """`zerog compute` and `zerog verify` on a running network: an answer is asked, paid, kept, settled and checked from a shell."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 
 from tests.devnet.command import Zerog
 from zerog.cli.application import run
+from zerog.cli.kept_answers import read_answer
 from zerog.compute.wire.answer_file import ANSWER_FILE_BYTES_MAX
 
 
@@ -150,6 +152,34 @@ def test_output_that_cannot_be_written_is_told_and_the_answer_is_kept(network: Z
             done = subprocess.run(network.arguments(*words), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr.count("error [output_lost]"), "Traceback" in done.stderr) == (1, 1, False), done.stderr
     assert file.exists(), "it is paid, so it is kept"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_answer_that_is_kept_is_read_on_after_the_first_interrupt(zerog: Commands, network: Zerog, tmp_path: Path, times: int) -> None:
+    """It is charged in whole. The second interrupt gives it up."""
+    file = tmp_path / "answer.json"
+    asked = ("compute", "chat", "Tell me the story of a tree.", "--max-tokens", "700", "--seed", "1", "--temperature", "0")
+    with subprocess.Popen(
+        network.arguments(*asked, "--save", str(file)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        while "Ctrl-C again" not in process.stderr.readline():
+            assert process.poll() is None
+        if times == 2:
+            process.send_signal(signal.SIGINT)
+        printed = first + process.stdout.read()
+        assert process.wait(60) == 130
+    if times == 2:
+        assert not file.exists()
+        return
+    events = [json.loads(line[6:]) for line in read_answer(file).response.body.splitlines() if line.startswith(b"data: {")]
+    whole = "".join(choice["delta"].get("content") or "" for event in events for choice in event["choices"])
+    assert whole.startswith(printed)
+    assert len(printed) < len(whole) // 2
+    assert zerog.told("verify", str(file))["state"].startswith("simulated")
 
 
 def test_money_is_shown_and_moved(zerog: Commands) -> None:

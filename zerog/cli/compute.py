@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import cyclopts
 
 from zerog.cli.amounts import amount_of, shown_amount
 from zerog.cli.compute_options import ComputeArgumentError, ComputePlace, Flag, provider_of
+from zerog.cli.interrupts import HeldInterrupt, hold_first_interrupt
 from zerog.cli.kept_answers import SETTLE_S_MAX, check_savable, save_answer
 from zerog.cli.output import AsJson, OutputLostError, WorkingFolder, print_json, say
 from zerog.compute.client import (
@@ -153,7 +154,7 @@ def chat(
     prompt
         What to ask; without words it is read from the standard input.
     save
-        File to keep request, answer, signature and receipt in.
+        File to keep request, answer, signature and receipt in. Ctrl-C then ends the printing; the answer, which is paid, is still kept.
     without_key
         Of an encrypted answer: leave out of the file what opens it. It proves the same, and tells nobody what was said, you included.
     enclave
@@ -172,12 +173,12 @@ def chat(
     if save is not None:
         check_savable(save)
     with place.connect(directory, enclave=enclave) as compute:
-        with asking.ask(compute, text) as stream:
-            lost = _print_words(stream, quietly=json, must_end=save is not None)
+        with asking.ask(compute, text) as stream, nullcontext() if save is None else hold_first_interrupt() as interrupt:
+            lost = _print_words(stream, quietly=json, save=save, interrupt=interrupt)
             answer = stream.answer
-        kept = answer.file.without_opening if without_key else answer.file
-        if save is not None:
-            save_answer(save, kept)
+            kept = answer.file.without_opening if without_key else answer.file
+            if save is not None:
+                save_answer(save, kept)
         if wait_settled and save is not None:
             kept = compute.settled(kept, timeout_s=SETTLE_S_MAX)
             save_answer(save, kept)
@@ -292,17 +293,23 @@ def limit(
         print(f"pays     {provider}")
 
 
-def _print_words(stream: ChatStream, *, quietly: bool, must_end: bool) -> OutputLostError | BrokenPipeError | None:
-    """Print an answer as it comes. Where it `must_end`, it is read on when nobody takes the output any more; returns what failed then."""
+def _print_words(
+    stream: ChatStream, *, quietly: bool, save: Path | None, interrupt: HeldInterrupt | None
+) -> OutputLostError | BrokenPipeError | None:
+    """Print an answer as it comes. One to `save` is read on when nobody wants its words any more; returns what failed then."""
     lost: OutputLostError | BrokenPipeError | None = None
+    is_left = False
     for words in _with_end(stream):
-        if quietly or lost is not None:
+        if interrupt is not None and interrupt.came and not is_left:
+            is_left = True
+            say(f"\nthe whole answer is charged: it is read on and kept in {save}; Ctrl-C again gives it up")
+        if quietly or is_left or lost is not None:
             continue
         try:
             sys.stdout.write(words)
             sys.stdout.flush()
         except (OutputLostError, BrokenPipeError) as error:
-            if not must_end:
+            if save is None:
                 raise
             lost = error
     return lost
