@@ -1,9 +1,7 @@
 """Two ways to run a role: as a process of its own, or in the supervisor's own loop. Both end when the role ends."""
 
-import asyncio
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,9 +11,11 @@ from typing import Final
 import anyio
 import msgspec
 import structlog
-from anyio.abc import TaskStatus
+from anyio.abc import ByteReceiveStream, TaskStatus
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from zerog.devnet.errors import RoleFailedError
+from zerog.devnet.role_process import RoleProcess
 from zerog.runtime.control import LINE_BYTES_MAX
 from zerog.runtime.process import RoleEvent, serve_role
 from zerog.runtime.report import ErrorReport
@@ -41,39 +41,27 @@ async def run_in_loop(make_role: Callable[[], Role], run_folder: Path, *, task_s
 async def run_as_process(role: str, command: list[str], *, ready_s_max: float, task_status: TaskStatus[str]) -> None:
     """Run `command` as the process of `role` until it ends. Raises `RoleFailedError` when it does so by itself."""
     last_lines: deque[str] = deque(maxlen=LINES_KEPT)
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=LINE_BYTES_MAX, preexec_fn=_leave_group
-    )
-    try:
-        async with anyio.create_task_group() as readers:
-            if process.stdout is None or process.stderr is None:
-                raise RuntimeError("the process was opened with pipes")
-            readers.start_soon(_capture, role, process.stderr, last_lines, name=f"{role}.stderr")
-            url = await _first_event(role, process.stdout, ready_s_max)
-            if url is not None:
-                task_status.started(url)
-            code = await process.wait()
-            report = await _last_event(process.stdout)
-        raise RoleFailedError(role, report or ErrorReport(code="role_ended", cause=_manner_of_death(code)), tuple(last_lines))
-    finally:
-        await _stop(process)
+    async with RoleProcess(command) as process:
+        try:
+            async with anyio.create_task_group() as readers:
+                readers.start_soon(_capture, role, process.stderr, last_lines, name=f"{role}.stderr")
+                events = BufferedByteReceiveStream(process.stdout)
+                url = await _first_event(role, events, ready_s_max)
+                if url is not None:
+                    task_status.started(url)
+                code = await process.wait()
+                report = await _last_event(events)
+            raise RoleFailedError(role, report or ErrorReport(code="role_ended", cause=_manner_of_death(code)), tuple(last_lines))
+        finally:
+            await _stop(process)
 
 
-def _leave_group() -> None:
-    """In the new process: a terminal's Ctrl-C is for its supervisor alone.
-
-    A session of its own would do that too. But Linux shares processors among sessions first (autogroup, sched(7)), and a role that encodes
-    would take as much as the chain, however low the priority of its threads.
-    """
-    os.setpgrp()
-
-
-async def _first_event(role: str, events: asyncio.StreamReader, ready_s_max: float) -> str | None:
+async def _first_event(role: str, events: BufferedByteReceiveStream, ready_s_max: float) -> str | None:
     """The URL of a role that is ready; `None` if it ended without a word. Raises `RoleFailedError` with what it reports."""
     try:
         with anyio.fail_after(ready_s_max):
-            line = await events.readuntil(b"\n")
-    except asyncio.IncompleteReadError:
+            line = await events.receive_until(b"\n", LINE_BYTES_MAX)
+    except (anyio.EndOfStream, anyio.IncompleteRead):
         return None
     except TimeoutError:
         report = ErrorReport(code="role_not_ready", cause=f"it did not answer within {ready_s_max:g} seconds")
@@ -84,17 +72,17 @@ async def _first_event(role: str, events: asyncio.StreamReader, ready_s_max: flo
     return event.ready
 
 
-async def _last_event(events: asyncio.StreamReader) -> ErrorReport | None:
+async def _last_event(events: BufferedByteReceiveStream) -> ErrorReport | None:
     """What a role that was ready has said of its end; `None` if it ended without a word."""
-    with anyio.move_on_after(LAST_WORDS_S_MAX), suppress(asyncio.IncompleteReadError):
-        return msgspec.json.decode(await events.readuntil(b"\n"), type=RoleEvent).error
+    with anyio.move_on_after(LAST_WORDS_S_MAX), suppress(anyio.EndOfStream, anyio.IncompleteRead):
+        return msgspec.json.decode(await events.receive_until(b"\n", LINE_BYTES_MAX), type=RoleEvent).error
     return None
 
 
-async def _capture(role: str, stream: asyncio.StreamReader, last_lines: deque[str]) -> None:
+async def _capture(role: str, stream: ByteReceiveStream, last_lines: deque[str]) -> None:
     """Keep what a role writes to stderr: its logs go to its own file, so this is what nobody expected."""
     unfinished = ""
-    while chunk := await stream.read(LINE_BYTES_MAX):
+    async for chunk in stream:
         *lines, unfinished = (unfinished + chunk.decode(errors="replace")).split("\n")
         for line in lines:
             last_lines.append(line)
@@ -104,14 +92,13 @@ async def _capture(role: str, stream: asyncio.StreamReader, last_lines: deque[st
         log.warning("role_wrote", of=role, line=unfinished)
 
 
-async def _stop(process: Process) -> None:
+async def _stop(process: RoleProcess) -> None:
     """End a role gently by ending its stdin, then by force."""
-    with anyio.CancelScope(shield=True), suppress(ProcessLookupError):
-        if process.stdin is not None:
-            process.stdin.close()
+    with anyio.CancelScope(shield=True):
+        process.end_input()
         with anyio.move_on_after(STOP_S_MAX):
             await process.wait()
-        if process.returncode is None:
+        if process.is_running:
             log.error("role_killed", pid=process.pid, waited_s=STOP_S_MAX)
             process.kill()
             await process.wait()
