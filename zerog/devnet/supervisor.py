@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ from zerog.primitives import checksum_address
 from zerog.primitives.keys import derive_accounts
 from zerog.runtime.control import ControlFaultError, RoleNotRunningError, Verb, connect
 from zerog.runtime.files import FileLock, LockHeldError, write_atomically
-from zerog.runtime.ports import listen
+from zerog.runtime.ports import hold_port
 from zerog.runtime.process import FolderGoneError, expected_error
 from zerog.runtime.report import ReportedError, report_of
 
@@ -157,14 +158,14 @@ class Supervisor:
 
     async def _carry(self, stopping: anyio.Event, task_status: TaskStatus[str]) -> None:
         """Start, hold and stop the roles. Shielded, so that they stop one after the other and not all at once."""
-        with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True), ExitStack() as held:
             record = None if self._settings.ephemeral else self._folder.read_record()
             self._check_network(record)
             self._settings = _with_kept_layout(self._settings, record)
             async with anyio.create_task_group() as parts:
                 parts.start_soon(self._stop_in_order, stopping, name="supervisor.stop")
                 for subsystem in self._wanted():
-                    await self._prepare(subsystem, record)
+                    await self._prepare(subsystem, record, held)
                 async with anyio.create_task_group() as starts:
                     for slot in self._slots:
                         starts.start_soon(self._start, slot, parts, name=f"supervisor.start.{slot.subsystem.name}")
@@ -175,13 +176,16 @@ class Supervisor:
     def _wanted(self) -> list[Subsystem]:
         return [subsystem for subsystem in self._subsystems if not self._settings.only or subsystem.name in self._settings.only]
 
-    async def _prepare(self, subsystem: Subsystem, record: NetworkRecord | None) -> None:
-        """A place for a role whose ports are free. Raises `PortInUseError` with the name of whoever has one."""
+    async def _prepare(self, subsystem: Subsystem, record: NetworkRecord | None, held: ExitStack) -> None:
+        """A place for a role whose ports are free, and stay so for it: one that starts earlier chooses some of its own.
+
+        Raises `PortInUseError` with the name of whoever has one.
+        """
         await self._outlast_orphan(subsystem.name)
         slot = _Slot(subsystem, chosen_ports(subsystem, self._settings, record))
         for port in slot.ports.values():
             if port:
-                listen(self._settings.host, port).close()
+                hold_port(held, self._settings.host, port)
         self._slots.append(slot)
 
     async def _start(self, slot: _Slot, parts: anyio.abc.TaskGroup) -> None:

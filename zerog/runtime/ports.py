@@ -15,7 +15,7 @@ from typing import Final
 
 from zerog.primitives.errors import RefusalError
 
-__all__ = ["PortHolder", "PortInUseError", "holder_of_port", "listen", "local_url", "reserve_port"]
+__all__ = ["PortHolder", "PortInUseError", "hold_port", "holder_of_port", "listen", "local_url", "reserve_port"]
 
 LISTENING: Final = "0A"
 """State TCP_LISTEN in /proc/net/tcp. Source: Linux, include/net/tcp_states.h."""
@@ -86,6 +86,16 @@ def reserve_port(until: ExitStack, host: str) -> int:
     place = until.enter_context(socket.socket(_family_of(host), socket.SOCK_STREAM))
     _bind(place, host, 0)
     return int(place.getsockname()[1])
+
+
+def hold_port(until: ExitStack, host: str, port: int) -> None:
+    """Keep a free port for whoever knows it, before `until` is closed: nobody is given it who takes any port, and no outgoing connection.
+
+    On Linux alone, where a socket may `listen` on a port that another one only has; elsewhere it does nothing. Raises `PortInUseError`.
+    """
+    listen(host, port).close()
+    if sys.platform == "linux":
+        _bind(until.enter_context(socket.socket(_family_of(host), socket.SOCK_STREAM)), host, port)
 
 
 def _family_of(host: str) -> socket.AddressFamily:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -102,6 +103,21 @@ async def test_a_role_that_is_killed_comes_back_on_its_port(tmp_path: Path) -> N
         await until(lambda: supervisor.is_ready("chain"))
         assert await role_pid(folder) != first
         assert await count_at(supervisor.endpoints.chain.http) == 1
+
+
+async def test_no_role_is_given_the_port_of_another_that_is_away(tmp_path: Path) -> None:
+    """A network keeps its ports, also while one of its roles comes back or has not come yet."""
+    folder = NetworkFolder.of(tmp_path)
+    async with running(folder):
+        pass
+    async with running(folder) as supervisor:
+        record, chain = folder.read_record(), await role_pid(folder)
+        assert record is not None
+        os.kill(chain, signal.SIGKILL)
+        await until(lambda: not Path(f"/proc/{chain}/fd").exists() or not list(Path(f"/proc/{chain}/fd").iterdir()))
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", record.ports["chain.rpc"]))
+        await until(lambda: supervisor.restarts("chain") == 1 and supervisor.is_ready("chain"))
 
 
 async def test_a_role_that_refuses_to_start_is_reported_in_its_own_words(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Binding a port, and naming who has it."""
 
 import os
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zerog.runtime.ports import PortInUseError, holder_of_port, listen, local_url, reserve_port
+from zerog.runtime.ports import PortInUseError, hold_port, holder_of_port, listen, local_url, reserve_port
 
 LISTEN = """
 import socket, sys
@@ -50,6 +51,21 @@ def test_a_reserved_port_is_for_us_alone(host: str) -> None:
             assert holder_of_port(ports[0]) is not None
             with pytest.raises(PortInUseError):
                 listen(host, ports[0])
+
+
+def test_a_port_that_is_held_is_for_whoever_knows_it() -> None:
+    """Again and again, as by a role that is brought back; whoever takes any port binds without SO_REUSEADDR."""
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    with ExitStack() as until:
+        hold_port(until, "127.0.0.1", port)
+        for _ in range(2):
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
+            with listen("127.0.0.1", port), pytest.raises(PortInUseError), ExitStack() as again:
+                hold_port(again, "127.0.0.1", port)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
 
 
 def test_no_outgoing_connection_can_take_a_port_that_was_chosen() -> None:
