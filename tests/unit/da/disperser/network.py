@@ -51,13 +51,24 @@ class Disperser:
             await self._ended.wait()
 
     async def wait(self, request_id: bytes, *statuses: BlobStatus) -> BlobState:
-        """Until a blob has one of these statuses, or else has ended."""
+        """Until a blob has one of these statuses, or else has ended, and the role is done with it."""
         with anyio.fail_after(FINAL_S):
             while True:
                 state = await self.client.status(request_id)
-                if state.status in statuses or state.status.is_last:
+                if state.status.is_last:
+                    await self._let_go(request_id)
+                    return state
+                if state.status in statuses:
                     return state
                 await anyio.sleep(0.02)
+
+    async def _let_go(self, request_id: bytes) -> None:
+        """Until the role has tidied up behind a blob that has ended: its end can be read before."""
+        running = self.role.running
+        row = await running.parts.store.by_request_id(request_id.decode())
+        blob = None if row is None else running.carrier.blobs.get(row.seq)
+        if blob is not None:
+            await blob.ended.wait()
 
     async def finalized(self, request_id: bytes) -> BlobName:
         state = await self.wait(request_id, BlobStatus.FINALIZED)
