@@ -171,7 +171,9 @@ def test_an_answer_that_is_kept_is_read_on_after_the_first_interrupt(zerog: Comm
         if times == 2:
             process.send_signal(signal.SIGINT)
         printed = first + process.stdout.read()
+        told = process.stderr.read()
         assert process.wait(60) == 130
+    assert (f"the answer is kept in {file}" in told) == (times == 1)
     if times == 2:
         assert not file.exists()
         return

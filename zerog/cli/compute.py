@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,12 +173,14 @@ def chat(
     if save is not None:
         check_savable(save)
     with place.connect(directory, enclave=enclave) as compute:
-        with asking.ask(compute, text) as stream, nullcontext() if save is None else hold_first_interrupt() as interrupt:
+        with asking.ask(compute, text) as stream, _read_on(save) as interrupt:
             lost = _print_words(stream, quietly=json, save=save, interrupt=interrupt)
             answer = stream.answer
             kept = answer.file.without_opening if without_key else answer.file
             if save is not None:
                 save_answer(save, kept)
+            if interrupt is not None and interrupt.came:
+                say(f"the answer is kept in {save}")
         if wait_settled and save is not None:
             kept = compute.settled(kept, timeout_s=SETTLE_S_MAX)
             save_answer(save, kept)
@@ -293,16 +295,20 @@ def limit(
         print(f"pays     {provider}")
 
 
+def _read_on(save: Path | None) -> AbstractContextManager[HeldInterrupt | None]:
+    """An answer to `save` is read to its end, whether or not somebody still looks on."""
+    if save is None:
+        return nullcontext()
+    return hold_first_interrupt(f"the whole answer is charged: it is read on and kept in {save}; Ctrl-C again gives it up")
+
+
 def _print_words(
     stream: ChatStream, *, quietly: bool, save: Path | None, interrupt: HeldInterrupt | None
 ) -> OutputLostError | BrokenPipeError | None:
     """Print an answer as it comes. One to `save` is read on when nobody wants its words any more; returns what failed then."""
     lost: OutputLostError | BrokenPipeError | None = None
-    is_left = False
     for words in _with_end(stream):
-        if interrupt is not None and interrupt.came and not is_left:
-            is_left = True
-            say(f"\nthe whole answer is charged: it is read on and kept in {save}; Ctrl-C again gives it up")
+        is_left = interrupt is not None and interrupt.came
         if quietly or is_left or lost is not None:
             continue
         try:

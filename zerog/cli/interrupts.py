@@ -1,12 +1,16 @@
 """Ctrl-C in a command that has something to bring to its end."""
 
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
+from typing import Final
 
 __all__ = ["HeldInterrupt", "hold_first_interrupt"]
+
+STDERR: Final = 2
 
 
 @dataclass
@@ -17,14 +21,20 @@ class HeldInterrupt:
 
 
 @contextmanager
-def hold_first_interrupt() -> Iterator[HeldInterrupt]:
-    """The first Ctrl-C in the block takes effect when the block is at its end, the second one at once. Raises `KeyboardInterrupt`."""
+def hold_first_interrupt(notice: str) -> Iterator[HeldInterrupt]:
+    """The first Ctrl-C in the block gets `notice` for an answer, and takes effect at the block's end; the second one at once.
+
+    Raises `KeyboardInterrupt`.
+    """
     held = HeldInterrupt()
     before = signal.getsignal(signal.SIGINT)
 
     def keep(_signal: int, _frame: FrameType | None) -> None:
         held.came = True
         signal.signal(signal.SIGINT, before)
+        # Not through the stream: the signal may have come in the middle of a write to it.
+        with suppress(OSError):  # Nobody has to see it.
+            os.write(STDERR, os.fsencode(f"\n{notice}\n"))
 
     signal.signal(signal.SIGINT, keep)
     try:
