@@ -83,19 +83,25 @@ def listen(host: str, port: int) -> socket.socket:
 
 def reserve_port(until: ExitStack, host: str) -> int:
     """A port that nobody else is given before `until` is closed; a socket of ours may `listen` there meanwhile."""
-    place = until.enter_context(socket.socket(_family_of(host), socket.SOCK_STREAM))
-    _bind(place, host, 0)
-    return int(place.getsockname()[1])
+    return _have_port(until, host, 0)
 
 
 def hold_port(until: ExitStack, host: str, port: int) -> None:
     """Keep a free port for whoever knows it, before `until` is closed: nobody is given it who takes any port, and no outgoing connection.
 
-    On Linux alone, where a socket may `listen` on a port that another one only has; elsewhere it does nothing. Raises `PortInUseError`.
+    On Linux alone, where a socket may `listen` on a port that another one only has; elsewhere it is only seen to be free. Raises
+    `PortInUseError`.
     """
     listen(host, port).close()
     if sys.platform == "linux":
-        _bind(until.enter_context(socket.socket(_family_of(host), socket.SOCK_STREAM)), host, port)
+        _have_port(until, host, port)
+
+
+def _have_port(until: ExitStack, host: str, port: int) -> int:
+    """Bind a port without listening."""
+    place = until.enter_context(socket.socket(_family_of(host), socket.SOCK_STREAM))
+    _bind(place, host, port)
+    return int(place.getsockname()[1])
 
 
 def _family_of(host: str) -> socket.AddressFamily:
