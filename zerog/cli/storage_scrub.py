@@ -40,14 +40,12 @@ def scrub(
         raise StorageArgumentError("no storage node runs in this folder: name one with --node, by the URL of its admin port")
     with ExitStack() as stack:
         nodes = {url: stack.enter_context(NodeClient(url)) for url in urls}
-        passes = {url: _scrub_of(client)["passes"] for url, client in nodes.items()}
-        for client in nodes.values():
-            client.request("admin_startScrub")
+        passes = {url: client.request("admin_startScrub") for url, client in nodes.items()}
         if no_wait:
             return 0
         found = {}
         for url, client in nodes.items():
-            while (state := _scrub_of(client))["passes"] == passes[url]:
+            while (state := _scrub_of(client))["passes"] <= passes[url]:
                 time.sleep(LOOK_S)  # noqa: TID251 - a node tells nobody that a pass has ended.
             last = found[url] = state["last_pass"]
             if not json:

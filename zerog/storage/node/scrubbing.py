@@ -40,16 +40,21 @@ class Scrubbing:
         self._interval_s: Final = interval_s
         self._limiter: Final = CapacityLimiter(LANES)
         self._changed = anyio.Event()
+        self._turns: Final = anyio.Lock()
+        """One at a time begins or ends a pass, and says whether there is a hurry."""
         self._noted_s = 0.0
         self._activity = 0
         self.is_hurried = False
         """Whether the pass that is under way takes all the speed it gets."""
 
-    async def start(self) -> None:
-        """Begin a pass from the first file on, at full speed. Raises `StoreFailedError`."""
-        await to_thread.run_sync(self._scrubber.begin, self._clock.unix_s())
-        self.is_hurried = True
+    async def start(self) -> int:
+        """Begin a pass from the first file on, at full speed; returns how many came to their end before it. Raises `StoreFailedError`."""
+        async with self._turns:
+            await to_thread.run_sync(self._scrubber.begin, self._clock.unix_s())
+            self.is_hurried = True
+            before = self._scrubber.progress.passes
         self._wake()
+        return before
 
     def status(self) -> Mapping[str, object]:
         """For the control socket and operators."""
@@ -80,14 +85,22 @@ class Scrubbing:
         while True:
             try:
                 await self._wait_until_due()
-                if not self._scrubber.is_under_way:
-                    await to_thread.run_sync(self._scrubber.begin, self._clock.unix_s())
+                await self._begin_if_none()
                 await self._pass()
-                await to_thread.run_sync(self._scrubber.end, self._clock.unix_s())
+                await self._end_if_done()
             except StoreFailedError as error:
                 log.warning("scrubbing_waits", cause=str(error))
                 await anyio.sleep(RETRY_S)
-            else:
+
+    async def _begin_if_none(self) -> None:
+        async with self._turns:
+            if not self._scrubber.is_under_way:
+                await to_thread.run_sync(self._scrubber.begin, self._clock.unix_s())
+
+    async def _end_if_done(self) -> None:
+        """One that was asked for since the last window is no less whole for that."""
+        async with self._turns:
+            if await to_thread.run_sync(self._scrubber.end, self._clock.unix_s()):
                 self._tell()
 
     def _tell(self) -> None:

@@ -47,7 +47,7 @@ def test_a_pass_goes_on_after_a_restart(network: Network, chain: Chain, tmp_path
 def test_a_node_that_does_not_scrub_does_so_when_asked(network: Network, chain: Chain, tmp_path: Path) -> None:
     with network.running(chain, data_dir=tmp_path, scrub_mib_s=0.0) as node:
         uploaded(chain, node, 3 * SEGMENT)
-        node.admin.rpc("admin_startScrub")
+        assert node.admin.rpc("admin_startScrub") == 0
         node.wait(lambda: node.keeper.store.scrubber.progress.passes == 1)
         assert not node.keeper.store.scrubber.is_under_way
 

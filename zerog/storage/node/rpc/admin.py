@@ -136,9 +136,9 @@ def get_upkeep(keeper: Keeper) -> Mapping[str, object]:
 
 
 @admin.method("startScrub", dev=True)
-async def start_scrub(keeper: Keeper) -> None:
-    """Ours: hold everything that is stored against its root, at full speed, from the beginning."""
-    await keeper.upkeep.scrubbing.start()
+async def start_scrub(keeper: Keeper) -> int:
+    """Ours: hold everything that is stored against its root, at full speed, from the beginning; says how many passes ended before."""
+    return await keeper.upkeep.scrubbing.start()
 
 
 def _known(keeper: Keeper, seq: int) -> StoredSubmission:

@@ -136,9 +136,11 @@ class Scrubber:
             )
         self.note()
 
-    def end(self, now_s: float) -> None:
-        """The pass has come to its end: note what it found. Raises `StoreFailedError`."""
+    def end(self, now_s: float) -> bool:
+        """Note what a pass found of which nothing is left; a new one may have begun behind its last window. Raises `StoreFailedError`."""
         with self._lock:
+            if self._looks_on():
+                return False
             pass_ = self.progress
             self.progress = ScrubProgress(
                 passes=pass_.passes + 1,
@@ -148,6 +150,7 @@ class Scrubber:
                 ended_damaged=pass_.segments_damaged,
             )
         self.note()
+        return True
 
     def note(self) -> None:
         """Keep how far the pass is, from where the next start goes on. Raises `StoreFailedError`."""
@@ -174,15 +177,19 @@ class Scrubber:
             return window
 
     def _find_window(self) -> Window | None:
-        if not self._ahead:
-            self._look_ahead()
-        if not self._ahead:
+        if not self._looks_on():
             return None
         records = _neighbours(self._ahead)
         self._ahead = self._ahead[len(records) :]
         place = records[0].located.place
         is_first = place.data_file != self.progress.data_file or self.progress.offset <= FILE_HEADER.size
         return Window(place.data_file, records, is_first)
+
+    def _looks_on(self) -> bool:
+        """Whether anything is left of the pass."""
+        if not self._ahead:
+            self._look_ahead()
+        return bool(self._ahead)
 
     def _look_ahead(self) -> None:
         """Look up what lies behind the latest window, in its file or in the next that has anything."""

@@ -238,6 +238,20 @@ def test_a_pass_goes_on_where_it_was_and_ends_where_it_was_to_end(folder: Path) 
     assert sorted(seen) == sorted(places(folder))
 
 
+def test_a_pass_that_began_behind_the_last_window_of_another_is_not_ended_with_it(store: Store) -> None:
+    scrubber = store.scrubber
+    scrubber.begin(1.0)
+    buffer = memoryview(bytearray(WINDOW_BYTES))
+    while window := scrubber.next_window():
+        scrubber.check(window, buffer)
+    scrubber.begin(3.0)
+    assert not scrubber.end(4.0)
+    assert (scrubber.is_under_way, scrubber.progress.passes) == (True, 0)
+    scrub(scrubber)
+    assert (scrubber.progress.passes, scrubber.progress.ended_began_s) == (1, 3.0)
+    assert scrubber.progress.ended_bytes > 11 * SEGMENT_BYTES
+
+
 async def test_files_that_come_during_a_pass_have_their_turn_in_the_next(store: Store) -> None:
     scrubber = store.scrubber
     scrubber.begin(1.0)
