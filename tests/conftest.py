@@ -1,5 +1,6 @@
 """What all tests share: the order in which they run, who runs beside whom, the loop they run on, what they took."""
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import PurePath
 
@@ -32,7 +33,12 @@ def _wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Print where the time went."""
+    """Print where the time went, and have Ctrl-C mean what it means at a terminal.
+
+    A shell has what it runs in the background ignore SIGINT, and so would the programs that tests start.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(SecondsOfFiles())
 
 

@@ -24,10 +24,13 @@ class HeldInterrupt:
 def hold_first_interrupt(notice: str) -> Iterator[HeldInterrupt]:
     """The first Ctrl-C in the block gets `notice` for an answer, and takes effect at the block's end; the second one at once.
 
-    Raises `KeyboardInterrupt`.
+    Where Ctrl-C is ignored, as in what a shell has in the background, it still is. Raises `KeyboardInterrupt`.
     """
     held = HeldInterrupt()
     before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        yield held
+        return
 
     def keep(_signal: int, _frame: FrameType | None) -> None:
         held.came = True

@@ -59,3 +59,15 @@ def test_what_cannot_be_told_is_held_all_the_same() -> None:
     finally:
         os.dup2(former, STDERR)
         os.close(former)
+
+
+def test_what_ignores_interrupts_still_does(capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with hold_first_interrupt(NOTICE) as held:
+            interrupt()
+            interrupt()
+        assert not held.came
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capfd.readouterr().err == ""
