@@ -1,19 +1,17 @@
 """PostgreSQL goes away under load, for a moment or for long, or takes the answer to a commit with it."""
 
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import pytest
 from anyio import to_thread
-from anyio.abc import SocketStream
 from sqlalchemy import Connection, text
 
 from tests.postgres import PostgresServer, postgres_server, require_binaries
 from tests.unit.compute.book.making import ALICE, ONE, ShiftedClock, charge_of, new_id
+from tests.unit.compute.provider.lines import CutError, Step, database_line
 from zerog.compute.provider.book import Book, BookUnavailableError
 
 pytestmark = pytest.mark.anyio
@@ -95,75 +93,32 @@ async def test_a_database_that_stays_away_is_reported_and_found_again(server: Po
 
 
 @dataclass
-class CuttingProxy:
-    """Passes bytes between clients and the server; when told, it lets one COMMIT through and cuts before its answer.
+class Cutter:
+    """When told, lets one COMMIT through to the server and cuts before its answer."""
 
-    It ends a connection by closing it, never by cancelling whoever reads: on asyncio the two can meet, and anyio then reports a fault.
-    """
-
-    server_socket: str
     cuts_wanted: int = 0
     cuts_made: int = 0
-    open: int = 0
-    changed: anyio.Event = field(default_factory=anyio.Event)
 
-    async def pass_on(self, client: SocketStream) -> None:
-        self.open += 1
-        try:
-            async with client, await anyio.connect_unix(self.server_socket) as server, anyio.create_task_group() as ways:
-                cut = anyio.Event()
-                ways.start_soon(self._upwards, client, server, cut)
-                ways.start_soon(self._downwards, client, server, cut)
-        finally:
-            self.open -= 1
-            self.changed.set()
-
-    async def _upwards(self, client: SocketStream, server: SocketStream, cut: anyio.Event) -> None:
-        with suppress(anyio.ClosedResourceError):  # The other way has ended, and has closed this one.
-            async for data in client:
-                if b"COMMIT" in data and self.cuts_made < self.cuts_wanted:
-                    self.cuts_made += 1
-                    cut.set()
-                await server.send(data)
-            await server.send_eof()
-
-    async def _downwards(self, client: SocketStream, server: SocketStream, cut: anyio.Event) -> None:
-        async for data in server:
-            if cut.is_set():
-                break  # The server has committed: this is its answer.
-            await client.send(data)
-        await client.aclose()
-        await server.aclose()
-
-
-@asynccontextmanager
-async def cutting(server: PostgresServer) -> AsyncIterator[tuple[str, CuttingProxy]]:
-    """The URL of an empty database behind a proxy, and the proxy."""
-    proxy = CuttingProxy(f"{server.folder}/.s.PGSQL.5432")
-    with tempfile.TemporaryDirectory(prefix="zerog-cut-") as folder:
-        async with await anyio.create_unix_listener(f"{folder}/.s.PGSQL.5432") as listener, anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, proxy.pass_on)
-            yield server.clean_url().replace(str(server.folder), folder), proxy
-            with anyio.fail_after(10):
-                while proxy.open:
-                    proxy.changed = anyio.Event()
-                    await proxy.changed.wait()
-            tasks.cancel_scope.cancel()
+    async def __call__(self, step: Step) -> None:
+        if step.is_done and self.cuts_made < self.cuts_wanted:
+            self.cuts_made += 1
+            raise CutError
 
 
 async def test_a_commit_whose_answer_is_lost_counts_once(server: PostgresServer) -> None:
-    async with cutting(server) as (url, proxy), await Book.open(url, broker_id="a") as book:
+    cutter = Cutter()
+    async with database_line(server.clean_url(), server.folder, cutter) as url, await Book.open(url, broker_id="a") as book:
         await book.write(count)
         for cuts in range(1, 6):
-            proxy.cuts_wanted = cuts
+            cutter.cuts_wanted = cuts
             await book.write(count)
-        assert proxy.cuts_made == 5
-        proxy.cuts_wanted = 6
+        assert cutter.cuts_made == 5
+        cutter.cuts_wanted = 6
         request_id = new_id()
         await book.reserve(request_id, ALICE, expected_wei=0, highest_wei=9, locked_wei=ONE * 10)
-        proxy.cuts_wanted = 7
+        cutter.cuts_wanted = 7
         await book.charge(charge_of(request_id))
-        assert proxy.cuts_made == 7
+        assert cutter.cuts_made == 7
         assert await book.unsettled_wei(ALICE) == 7
         assert await book.read(counted) == 6
 
