@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack
 import anyio
 import pytest
 
-from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, post, raw_client, running
+from tests.unit.runtime.small_service import ANSWER, CALL, LOOPS, RawClient, Running, post, raw_client, running
 from zerog.runtime.http.front import plain_hosts
 from zerog.runtime.http.guard import AccessRules, Guard
 from zerog.runtime.http.limits import HttpLimits
 
 NUMBER = b'{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}'
+NUMBER_CALL = post(NUMBER)
 NUMBER_ANSWER = b'{"jsonrpc":"2.0","id":7,"result":"0x0"}'
 
 
@@ -20,8 +21,21 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
     return request.param
 
 
+async def kept_client(stack: AsyncExitStack, service: Running, asked: bytes = NUMBER_CALL) -> RawClient:
+    """A client that the front has answered; who is kept from asking right after connecting, as on a busy machine, is the server's."""
+    with anyio.fail_after(30):
+        while True:
+            async with AsyncExitStack() as own:
+                client = await own.enter_async_context(raw_client(service))
+                await client.send(asked)
+                if (await client.response()).body == NUMBER_ANSWER:
+                    stack.push_async_exit(own.pop_all())
+                    return client
+
+
 async def test_a_plain_read_is_answered_before_the_server_and_the_connection_goes_on_there() -> None:
-    async with running() as service, raw_client(service) as client:
+    async with running() as service, AsyncExitStack() as stack:
+        client = await kept_client(stack, service)
         for _ in range(3):
             await client.send(post(NUMBER))
             assert (await client.response()).body == NUMBER_ANSWER
@@ -32,19 +46,17 @@ async def test_a_plain_read_is_answered_before_the_server_and_the_connection_goe
 
 
 async def test_pipelined_requests_of_both_kinds_are_answered_in_order() -> None:
-    async with running() as service, raw_client(service) as client:
-        await client.send(post(NUMBER) + post(NUMBER) + post(CALL) + post(CALL)[:40])
-        assert [(await client.response()).body for _ in range(3)] == [NUMBER_ANSWER, NUMBER_ANSWER, ANSWER]
+    async with running() as service, AsyncExitStack() as stack:
+        client = await kept_client(stack, service, NUMBER_CALL + NUMBER_CALL + post(CALL) + post(CALL)[:40])
+        assert [(await client.response()).body for _ in range(2)] == [NUMBER_ANSWER, ANSWER]
         await client.send(post(CALL)[40:])
         assert (await client.response()).body == ANSWER
 
 
 async def test_more_connections_than_the_front_keeps_are_the_servers() -> None:
     async with running() as service, AsyncExitStack() as stack:
-        kept = [await stack.enter_async_context(raw_client(service)) for _ in range(8)]
-        for client in kept:
-            await client.send(post(NUMBER))
-            assert (await client.response()).body == NUMBER_ANSWER
+        for _ in range(8):
+            await kept_client(stack, service)
         late = await stack.enter_async_context(raw_client(service))
         await late.send(post(NUMBER))
         assert b"eth_blockNumber does not exist" in (await late.response()).body
@@ -64,9 +76,8 @@ async def test_a_foreign_host_gets_nothing_from_the_front() -> None:
 
 
 async def test_a_connection_without_requests_is_closed_in_time() -> None:
-    async with running(limits=HttpLimits(idle_s=0.1)) as service, raw_client(service) as client:
-        await client.send(post(NUMBER))
-        assert (await client.response()).body == NUMBER_ANSWER
+    async with running(limits=HttpLimits(idle_s=0.1)) as service, AsyncExitStack() as stack:
+        client = await kept_client(stack, service)
         with anyio.fail_after(5):
             assert await client.is_closed()
 
@@ -74,9 +85,7 @@ async def test_a_connection_without_requests_is_closed_in_time() -> None:
 async def test_a_server_that_stops_closes_the_connections_of_its_front() -> None:
     async with AsyncExitStack() as stack:
         async with running() as service:
-            client = await stack.enter_async_context(raw_client(service))
-            await client.send(post(NUMBER))
-            assert (await client.response()).body == NUMBER_ANSWER
+            client = await kept_client(stack, service)
         with anyio.fail_after(5):
             assert await client.is_closed()
         with pytest.raises(OSError, match="connect"):

@@ -292,17 +292,20 @@ async def test_other_clients_are_unharmed_while_many_hang() -> None:
 
 
 async def test_a_newcomer_takes_the_place_of_one_that_says_nothing() -> None:
-    async with running(limits=HttpLimits(connections_max=2)) as service, raw_client(service) as silent, raw_client(service) as begun:
+    limits = HttpLimits(connections_max=2)
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(running(limits=limits, has_front=False))  # It would say when who is silent comes.
+        silent, begun = [await stack.enter_async_context(raw_client(service)) for _ in range(2)]
         await begun.send(b"POST / HTTP/1.1\r\n")
-        async with raw_client(service) as third, raw_client(service) as fourth:
-            for newcomer in (third, fourth):
-                await newcomer.send(post(CALL))
-                assert (await newcomer.response()).body == ANSWER
-            for client in (silent, begun):
-                response = await client.response()
-                assert response.status == 503
-                assert "more than 2 connections" in message_of(response.body)
-                assert await client.is_closed()
+        for _ in range(2):
+            newcomer = await stack.enter_async_context(raw_client(service))
+            await newcomer.send(post(CALL))
+            assert (await newcomer.response()).body == ANSWER
+        for client in (silent, begun):
+            response = await client.response()
+            assert response.status == 503
+            assert "more than 2 connections" in message_of(response.body)
+            assert await client.is_closed()
 
 
 async def test_without_such_a_place_a_newcomer_is_answered_503() -> None:

@@ -142,7 +142,7 @@ def lied(body: bytes) -> tuple[bytes, dict[str, str]]:
     ("forge", "check"),
     [
         pytest.param(lied, "token", id="another token"),
-        pytest.param(lambda body: (body.replace(b'"content":"A"', b'"content":"B"'), {}), "text", id="another word"),
+        pytest.param(lambda body: (body.replace(b'"content":"A', b'"content":"B'), {}), "text", id="another word"),
         pytest.param(lambda body: (body.replace(b'"seed":5', b'"seed":6'), {}), "seed", id="another seed in the answer"),
         pytest.param(lambda body: (body, {"seed": "6"}), "seed", id="another seed in the receipt"),
         pytest.param(lambda body: (body, {"temperature": "0"}), "parameters", id="another temperature"),
